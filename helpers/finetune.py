@@ -1,0 +1,201 @@
+"""Continued masked-language-model training by ``fairseq-hydra-train``.
+
+fairseq resumes by itself from ``checkpoint_last.pt`` in its folder, whatever base model, data or
+settings it is given; so ``run.json`` there names the ones it was made with, and checkpoints of
+other runs are moved aside first.
+"""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+from helpers import checkpoints
+from helpers.base_model import BASE
+from helpers.binarize import BINARIZE, binarized_files, refuse_other_dictionary
+from helpers.errors import CourseError
+from helpers.fairseq_tools import CONFIG, train_command
+from helpers.indexed import read_sizes
+from helpers.report import Report, Table
+from helpers.settings import FinetuneSettings
+from helpers.stage import Job, Stage
+from helpers.training import curve, events, train
+from helpers.workspace import SPLITS, Workspace, fingerprint, set_aside, write_whole
+
+CONFIG_FILE = CONFIG / "finetuning" / "finetune.yaml"
+LAST, BEST, RUN, LOG = "checkpoint_last.pt", "checkpoint_best.pt", "run.json", "train.log"
+IN_BETWEEN = "checkpoint_*_*.pt"  # fairseq's name for one in between: epoch_update
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FinetuneReport(Report):
+    """Losses are in bits per masked token; curves are ``(update, loss)`` in order."""
+
+    TITLE = "The base model was trained further"
+    updates: int
+    best_update: int
+    best_loss: float
+    train_curve: tuple[tuple[int, float], ...]
+    valid_curve: tuple[tuple[int, float], ...]
+
+    def table(self) -> Table:
+        head = ("updates", "best at update", "validation loss (bits)", "perplexity")
+        return head, [(self.updates, self.best_update, self.best_loss, 2**self.best_loss)]
+
+
+def overrides(workspace: Workspace, settings: FinetuneSettings) -> dict[str, object]:
+    """Hydra's overrides for ``finetune.yaml``: all paths absolute, the shape from the base.
+
+    Hydra changes the working directory: a relative base path would silently train from nothing.
+    """
+    shape = checkpoints.shape(checkpoints.read(workspace.base_model))
+    return {
+        "task.data": workspace.data_bin,
+        "checkpoint.save_dir": workspace.checkpoints,
+        "checkpoint.finetune_from_model": workspace.base_model,
+        "hydra.run.dir": workspace.checkpoints,
+        "optimization.max_update": settings.max_update,
+        "optimization.lr": [settings.lr],
+        "optimization.update_freq": [settings.update_freq],
+        "lr_scheduler.warmup_updates": round(settings.warmup_share * settings.max_update),
+        "lr_scheduler.total_num_update": settings.max_update,
+        "optimizer.weight_decay": settings.weight_decay,
+        "dataset.max_tokens": settings.max_tokens,
+        "task.tokens_per_sample": min(shape["max_positions"], settings.max_tokens),
+        "checkpoint.save_interval_updates": settings.validate_every,
+        "common.seed": settings.seed,
+        **{f"model.{name}": value for name, value in shape.items()},
+        "model.dropout": settings.dropout,
+        "model.attention_dropout": settings.dropout,
+    }
+
+
+def finetune_command(workspace: Workspace, settings: FinetuneSettings) -> list[str]:
+    """The command that a student would type."""
+    return train_command(CONFIG_FILE, overrides(workspace, settings))
+
+
+def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
+    """What fairseq would stumble over an hour later, or skip with a warning."""
+    refuse_other_dictionary(workspace)
+    state = checkpoints.read(workspace.base_model)
+    longest = min(checkpoints.shape(state)["max_positions"], settings.max_tokens) - 1
+    for split in SPLITS:
+        sizes, _ = read_sizes(workspace.data_bin / split)
+        if split != "test" and not len(sizes):
+            raise CourseError(
+                f"The split {split} is empty, and training needs it.",
+                "Split again (notebook 01_split) with a larger share for it.",
+            )
+        if len(sizes) and sizes.max() > longest:
+            raise CourseError(
+                f"Line {int(sizes.argmax()) + 1:,} of {split} has {int(sizes.max()) - 1:,} tokens; "
+                f"with these settings the model reads at most {longest - 1:,}.",
+                f"Split again (notebook 01_split) with max_line_tokens = {longest - 1}, or raise "
+                "max_tokens.",
+            )
+
+
+def _identity(workspace: Workspace, settings: FinetuneSettings) -> dict:
+    """What makes two runs the same run: base, data and settings."""
+    data = {file.name: fingerprint(file)["sha256"] for file in binarized_files(workspace.data_bin)}
+    return {
+        "base": fingerprint(workspace.base_model)["sha256"],
+        "data": data,
+        "settings": settings.of_the_result(),
+    }
+
+
+def _begin_or_resume(job: Job) -> tuple[int, list[str]]:
+    """Make the folder ready: the updates that are done already, and notes."""
+    folder = job.workspace.checkpoints
+    identity = _identity(job.workspace, job.settings)
+    notes = []
+    if folder.is_dir() and any(folder.iterdir()):
+        if not job.force and _written_identity(folder) == identity:
+            return _mend(folder)
+        notes.append(f"The checkpoints of another run are kept in {set_aside(folder).name}.")
+    write_whole(folder / RUN, json.dumps(identity, indent=1) + "\n")
+    return 0, notes
+
+
+def _written_identity(folder: Path) -> dict | None:
+    try:
+        return json.loads((folder / RUN).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _mend(folder: Path) -> tuple[int, list[str]]:
+    """Replace what a kill left half written; the updates done so far, and notes."""
+    for rest in folder.glob("*.tmp"):
+        rest.unlink()
+    readable = [s for file in folder.glob("*.pt") if (s := checkpoints.summary(file))]
+    if not readable:
+        for file in folder.glob("*.pt"):
+            file.unlink()
+        return 0, []
+    newest = max(readable, key=lambda s: (s.updates, s.file.name == LAST))
+    whole = {s.file.name for s in readable}
+    notes = []
+    for name in (LAST, BEST):
+        if name not in whole:
+            write_whole(folder / name, lambda target: shutil.copyfile(newest.file, target))
+            notes.append(f"{name} could not be read; {newest.file.name} took its place.")
+    done = next((s.updates for s in readable if s.file.name == LAST), newest.updates)
+    return done, [f"An interrupted run was continued after update {done}.", *notes]
+
+
+def _work(job: Job) -> FinetuneReport:
+    workspace, settings, folder = job.workspace, job.settings, job.workspace.checkpoints
+    _check_data(workspace, settings)
+    done, notes = _begin_or_resume(job)
+    if done < settings.max_update:  # else fairseq would do one more update, at rate 0
+        train(
+            finetune_command(workspace, settings),
+            folder / LOG,
+            max_update=settings.max_update,
+            must_load=folder / LAST if done else workspace.base_model,
+            done=done,
+            lock=job.lock,
+        )
+    for file in folder.glob(IN_BETWEEN):
+        file.unlink()
+    return dataclasses.replace(_describe(workspace), notes=tuple(notes))
+
+
+def _describe(workspace: Workspace) -> FinetuneReport:
+    folder = workspace.checkpoints
+    best = checkpoints.summary(folder / BEST)
+    last = checkpoints.summary(folder / LAST)
+    if best is None or last is None:
+        raise CourseError(
+            f"{folder} has no {BEST if best is None else LAST} that can be read.",
+            "Run the notebook 04_finetune again with force.",
+        )
+    found = events(folder / LOG) if (folder / LOG).is_file() else []
+    return FinetuneReport(
+        updates=last.updates,
+        best_update=best.updates,
+        best_loss=best.loss,
+        train_curve=tuple(curve(found, "train_inner")),
+        valid_curve=tuple(curve(found, "valid")),
+    )
+
+
+FINETUNE = Stage(
+    name="finetune",
+    notebook="04_finetune",
+    settings=FinetuneSettings,
+    report=FinetuneReport,
+    inputs=lambda workspace, settings: [
+        workspace.base_model,
+        workspace.base_dict,
+        *binarized_files(workspace.data_bin),
+    ],
+    outputs=lambda workspace: [workspace.checkpoints / BEST, workspace.checkpoints / LAST],
+    work=_work,
+    describe=_describe,
+    after=(BINARIZE, BASE),
+    in_place=True,
+)

@@ -1,0 +1,87 @@
+"""What a stage says when it is done: plain numbers, readable in a notebook and a terminal."""
+
+import dataclasses
+import html
+from collections.abc import Sequence
+from typing import ClassVar
+
+Table = tuple[Sequence[str], Sequence[Sequence[object]]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """Base of all reports. A report is a title, one table and notes; all its fields are JSON."""
+
+    TITLE: ClassVar[str] = ""
+
+    notes: tuple[str, ...] = ()
+    reused: bool = False
+
+    def table(self) -> Table:
+        """Column names and rows of the table that people see."""
+        raise NotImplementedError
+
+    def to_json(self) -> dict:
+        return {k: v for k, v in dataclasses.asdict(self).items() if k != "reused"}
+
+    def remarks(self) -> list[str]:
+        again = ["Nothing to do: this was made before, from the same inputs."]
+        return (again if self.reused else []) + list(self.notes)
+
+    def __str__(self) -> str:
+        head, rows = self.table()
+        lines = [self.TITLE, text_table(head, rows), *(f"note: {n}" for n in self.remarks())]
+        return "\n".join(line for line in lines if line)
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<div>ⓘ {html.escape(note)}</div>" for note in self.remarks())
+        return f"<div><b>{html.escape(self.TITLE)}</b>{html_table(*self.table())}{notes}</div>"
+
+
+def cell(value: object) -> str:
+    """A number with thousands separated, a list joined, anything else as text.
+
+    >>> cell(1234567), cell(0.5), cell(("a", "b"))
+    ('1,234,567', '0.5', 'a, b')
+    """
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(cell, value))
+    return str(value)
+
+
+def text_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Columns under each other, numbers to the right."""
+    table = [list(head), *([cell(v) for v in row] for row in rows)]
+    width = [max(len(row[i]) for row in table) for i in range(len(head))]
+    right = [bool(rows) and all(_is_number(row[i]) for row in rows) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            text.rjust(w) if r else text.ljust(w)
+            for text, w, r in zip(row, width, right, strict=True)
+        ).rstrip()
+        for row in table
+    )
+
+
+def html_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """The same as a table with inline styles, so that it reads the same on any page."""
+
+    def row(tag: str, values: Sequence[object]) -> str:
+        return "".join(
+            f"<{tag} style='text-align:{'right' if _is_number(v) else 'left'};"
+            f"white-space:pre-wrap'>{html.escape(cell(v))}</{tag}>"
+            for v in values
+        )
+
+    body = "".join(f"<tr>{row('td', values)}</tr>" for values in rows)
+    return f"<table><thead><tr>{row('th', head)}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,114 @@
+"""The sample corpus: docstrings of an installed, pinned package, the same bytes everywhere."""
+
+import ast
+import dataclasses
+import importlib.util
+import inspect
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from helpers.errors import CourseError
+from helpers.report import Report, Table
+from helpers.settings import SampleSettings
+from helpers.stage import Job, Stage
+from helpers.workspace import Workspace
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SampleReport(Report):
+    TITLE = "Texts to learn from"
+    files: int
+    documents: int
+    bytes: int
+
+    def table(self) -> Table:
+        return ("files", "documents", "bytes"), [(self.files, self.documents, self.bytes)]
+
+
+def package_folder(name: str) -> Path:
+    """Where an installed package lies; it is not imported.
+
+    Raises:
+        CourseError: it is not installed, or is a single module.
+    """
+    spec = importlib.util.find_spec(name) if name.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise CourseError(
+            f"There is no installed package {name!r}.",
+            "Name packages as they are imported, for example sklearn, scipy or matplotlib.",
+        )
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def docstrings(source: bytes) -> list[str]:
+    """The docstrings of a Python file in reading order, each without its blank lines.
+
+    Without them, a docstring is one document, since blank lines part documents.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # invalid escapes in other people's strings
+        tree = ast.parse(source)
+    owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    found = [node for node in ast.walk(tree) if isinstance(node, owners)]
+    found.sort(key=lambda node: getattr(node, "lineno", 0))
+    texts = (ast.get_docstring(node, clean=False) for node in found)
+    cleaned = (inspect.cleandoc(text) for text in texts if text)
+    return [
+        document
+        for text in cleaned
+        if (document := "\n".join(line for line in text.splitlines() if line.strip()))
+    ]
+
+
+def modules(package: str) -> Iterator[tuple[str, list[str]]]:
+    """Name and docstrings of every module of a package, tests left out, in a fixed order."""
+    root = package_folder(package)
+    for file in sorted(root.rglob("*.py"), key=lambda f: f.relative_to(root).as_posix()):
+        parts = file.relative_to(root).with_suffix("").parts
+        if "tests" in parts:
+            continue
+        try:
+            documents = docstrings(file.read_bytes())
+        except (SyntaxError, ValueError):  # templates and deliberately broken files
+            continue
+        if documents:
+            yield ".".join((package, *(p for p in parts if p != "__init__"))), documents
+
+
+def _work(job: Job) -> SampleReport:
+    files = documents = size = 0
+    for package in job.settings.packages:
+        for name, found in modules(package):
+            file = job.out(job.workspace.texts / f"{name}.txt")
+            file.write_bytes(("\n\n".join(found) + "\n").encode("utf-8", "replace"))
+            files, documents, size = files + 1, documents + len(found), size + file.stat().st_size
+    return SampleReport(files=files, documents=documents, bytes=size)
+
+
+def _texts(workspace: Workspace) -> list[Path]:
+    return sorted(workspace.texts.rglob("*.txt"))
+
+
+def _describe(workspace: Workspace) -> SampleReport:
+    texts = _texts(workspace)
+    documents = sum(
+        1
+        for file in texts
+        for block in file.read_text("utf-8", errors="replace").split("\n\n")
+        if block.strip()
+    )
+    size = sum(file.stat().st_size for file in texts)
+    return SampleReport(files=len(texts), documents=documents, bytes=size)
+
+
+SAMPLE = Stage(
+    name="sample",
+    notebook="00_setup",
+    settings=SampleSettings,
+    report=SampleReport,
+    inputs=lambda workspace, settings: [],
+    outputs=_texts,
+    work=_work,
+    describe=_describe,
+)

@@ -1,0 +1,229 @@
+"""Plain text files to ``mydata/data.{train,valid,test}.raw``: by document, exactly, streaming.
+
+Pass one hashes every document with the seed as key. The distinct hashes in ascending order are a
+shuffle of the documents that depends on their texts and the seed only; the first of them go to
+train, the next to valid, the rest to test. So the order of the files does not matter, and equal
+documents cannot fall into two splits. Pass two writes in reading order. In memory there are some
+bytes for each document, never a text.
+"""
+
+import bisect
+import contextlib
+import dataclasses
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+from helpers.documents import documents, encoding_of, lines, text_files
+from helpers.errors import CourseError
+from helpers.report import Report, Table
+from helpers.sample import SAMPLE
+from helpers.settings import SplitSettings
+from helpers.stage import Job, Stage
+from helpers.workspace import SPLITS, Workspace
+from helpers.wrap import is_too_long, wrap
+
+DIGEST = 16  # bytes: with a million documents, two have the same by chance once in 10^26 times
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitReport(Report):
+    """Documents, lines and characters per split, in the order train, valid, test."""
+
+    TITLE = "Documents are divided"
+    documents: tuple[int, ...]
+    lines: tuple[int, ...]
+    characters: tuple[int, ...]
+    files: int = 0
+    duplicates: int = 0
+    wrapped: int = 0
+
+    def table(self) -> Table:
+        total = sum(self.documents) or 1
+        columns = (SPLITS, self.documents, self.lines, self.characters)
+        rows = [
+            (f"data.{split}.raw", docs, f"{docs / total:.1%}", n_lines, characters)
+            for split, docs, n_lines, characters in zip(*columns, strict=True)
+        ]
+        return ("file", "documents", "share", "lines", "characters"), rows
+
+
+def shares_of(total: int, shares: Iterable[float]) -> list[int]:
+    """Divide a number by shares: largest remainders, at least 1 for every share above zero.
+
+    Raises:
+        CourseError: fewer than one for each.
+
+    >>> shares_of(10, (0.8, 0.1, 0.1)), shares_of(3, (0.98, 0.01, 0.01)), shares_of(7, (1, 0, 0))
+    ([8, 1, 1], [1, 1, 1], [7, 0, 0])
+    """
+    shares = [share if share > 1e-9 else 0.0 for share in shares]
+    needed = sum(share > 0 for share in shares)
+    if total < needed:
+        raise CourseError(
+            f"There are {total} different documents, too few for {needed} splits.",
+            "Give more text, set unit='line', or set the share of a split to 0.",
+        )
+    exact = [total * share / sum(shares) for share in shares]
+    parts = [max(int(value + 1e-9), int(value > 0)) for value in exact]
+    while sum(parts) < total:
+        parts[max(range(len(parts)), key=lambda i: exact[i] - parts[i])] += 1
+    while sum(parts) > total:
+        can_give = [i for i, part in enumerate(parts) if part > 1]
+        parts[max(can_give, key=lambda i: parts[i] - exact[i])] -= 1
+    return parts
+
+
+def _hashed(document: Iterable[str], key: bytes) -> bytes:
+    """The keyed hash of a document's lines (BLAKE2b)."""
+    digest = hashlib.blake2b(digest_size=DIGEST, key=key)
+    for line in document:
+        digest.update(line.encode("utf-8", "surrogatepass"))
+        digest.update(b"\n")
+    return digest.digest()
+
+
+def _changed(file: Path) -> CourseError:
+    return CourseError(
+        f"{file} has changed while it was read.", "Run this step again when nobody writes to it."
+    )
+
+
+class _Splitter:
+    """Where each document goes, and the files that it is written to."""
+
+    def __init__(self, job: Job, files: list[tuple[Path, str]]) -> None:
+        self.settings: SplitSettings = job.settings
+        self.files = files
+        self.key = str(self.settings.seed).encode()
+        self.order = bytearray()  # the hashes of all documents in reading order
+        self.empty: list[Path] = []
+        self.counts = {name: Counter() for name in ("documents", "lines", "characters")}
+        self.duplicates = self.wrapped = 0
+
+    def hash_all(self) -> None:
+        """Pass one. Sets ``limits``: the first hash of valid, and of test."""
+        for file, encoding in self.files:
+            before = len(self.order)
+            for document in documents(lines(file, encoding), self.settings.unit):
+                self.order += _hashed(document, self.key)
+            if len(self.order) == before:
+                self.empty.append(file)
+        self.unseen = {bytes(self.order[i : i + DIGEST]) for i in self._starts()}
+        if not self.unseen:
+            raise CourseError(
+                f"There is no text in {', '.join(str(f) for f, _ in self.files[:3])}.",
+                "Name files with text in txt_files.",
+            )
+        ranked = sorted(self.unseen)
+        settings = self.settings
+        train, valid, _ = shares_of(len(ranked), (settings.train, settings.valid, settings.test))
+        beyond = b"\xff" * (DIGEST + 1)
+        ranked += [beyond, beyond]
+        self.limits = [ranked[train], ranked[min(train + valid, len(ranked) - 1)]]
+
+    def _starts(self) -> range:
+        return range(0, len(self.order), DIGEST)
+
+    def write_all(self, outputs: dict[str, TextIO]) -> None:
+        """Pass two."""
+        hashes = (bytes(self.order[i : i + DIGEST]) for i in self._starts())
+        for file, encoding in self.files:
+            for document in documents(lines(file, encoding), self.settings.unit):
+                expected = next(hashes, b"")
+                first = expected in self.unseen
+                self.unseen.discard(expected)
+                if self.settings.deduplicate and expected and not first:
+                    self.duplicates += 1
+                    continue
+                split = SPLITS[bisect.bisect(self.limits, expected)]
+                written = self._write(document, split, outputs[split])
+                if _hashed(written, self.key) != expected:
+                    raise _changed(file)
+        if next(hashes, None) is not None:
+            raise _changed(self.files[-1][0])
+
+    def _write(self, document: Iterator[str], split: str, out: TextIO) -> Iterator[str]:
+        """Write a document, and pass its lines on to whoever checks them."""
+        if self.counts["documents"][split]:
+            out.write("\n")
+        self.counts["documents"][split] += 1
+        limit = self.settings.max_line_tokens
+        for line in document:
+            pieces = list(wrap(line, limit)) if limit and is_too_long(line, limit) else [line]
+            self.wrapped += len(pieces) > 1
+            out.writelines(piece + "\n" for piece in pieces)
+            self.counts["lines"][split] += len(pieces)
+            self.counts["characters"][split] += len(line)
+            yield line
+
+
+def _work(job: Job) -> SplitReport:
+    settings = job.settings
+    files = [
+        (file, encoding_of(file, settings.encoding))
+        for file in text_files(settings.txt_files, job.workspace)
+    ]
+    splitter = _Splitter(job, files)
+    splitter.hash_all()
+    with contextlib.ExitStack() as stack:
+        outputs = {
+            split: stack.enter_context(
+                job.out(job.workspace.raw(split)).open("w", encoding="utf-8", newline="\n")
+            )
+            for split in SPLITS
+        }
+        splitter.write_all(outputs)
+    return _report(splitter)
+
+
+def _report(splitter: _Splitter) -> SplitReport:
+    notes = [f"{file.name} is empty." for file in splitter.empty]
+    other = [f"{f.name} ({e})" for f, e in splitter.files if e != splitter.settings.encoding]
+    if other and len(other) <= 5:
+        notes.append(f"Read in the encoding that the file itself shows: {', '.join(other)}.")
+    elif other:
+        notes.append(f"{len(other)} files were read in the encoding that they show themselves.")
+    if splitter.duplicates:
+        notes.append(f"{splitter.duplicates:,} documents occurred before and were left out.")
+    if splitter.wrapped:
+        limit = splitter.settings.max_line_tokens
+        notes.append(f"{splitter.wrapped:,} lines had more than {limit} tokens and were wrapped.")
+    counts = {
+        name: tuple(counter[split] for split in SPLITS) for name, counter in splitter.counts.items()
+    }
+    return SplitReport(
+        **counts,
+        files=len(splitter.files),
+        duplicates=splitter.duplicates,
+        wrapped=splitter.wrapped,
+        notes=tuple(notes),
+    )
+
+
+def _describe(workspace: Workspace) -> SplitReport:
+    counts = []
+    for split in SPLITS:
+        n_documents = n_lines = characters = 0
+        for document in documents(lines(workspace.raw(split), "utf-8"), "blank-line"):
+            n_documents += 1
+            for line in document:
+                n_lines, characters = n_lines + 1, characters + len(line)
+        counts.append((n_documents, n_lines, characters))
+    n_documents, n_lines, characters = zip(*counts, strict=True)
+    return SplitReport(documents=n_documents, lines=n_lines, characters=characters)
+
+
+SPLIT = Stage(
+    name="split",
+    notebook="01_split",
+    settings=SplitSettings,
+    report=SplitReport,
+    inputs=lambda workspace, settings: text_files(settings.txt_files, workspace),
+    outputs=lambda workspace: [workspace.raw(split) for split in SPLITS],
+    work=_work,
+    describe=_describe,
+    after=(SAMPLE,),
+)

@@ -1,0 +1,69 @@
+"""Run ``fairseq-hydra-train`` with a progress bar, and read what it logs."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from helpers.errors import CourseError
+from helpers.fairseq_tools import Event, lines_of, parse_event
+from helpers.progress import Progress
+
+
+def train(
+    command: Sequence[str],
+    log: Path,
+    *,
+    max_update: int,
+    must_load: Path | None,
+    done: int = 0,
+    lock: int | None = None,
+) -> None:
+    """Run a training command to its end.
+
+    Args:
+        log: takes everything that fairseq prints.
+        must_load: the checkpoint that the log has to name before training begins. fairseq trains
+            from nothing, silently, where it does not find one.
+        done: updates done before, by an interrupted run.
+        lock: file descriptor that the training process keeps open.
+
+    Raises:
+        CourseError: fairseq ended with an error, or did not load what it should.
+    """
+    loaded = must_load is None
+    reached = done
+    with Progress(max_update, "updates", done) as progress:
+        for line in lines_of(command, log, keep_open=() if lock is None else (lock,)):
+            loaded = loaded or f"Loaded checkpoint {must_load} (" in line
+            if not loaded and "Start iterating over samples" in line:
+                raise CourseError(
+                    f"fairseq began to train without loading {must_load}.",
+                    f"Its log tells what it did instead: {log}.",
+                )
+            if event := parse_event(line):
+                reached = max(reached, event.update)
+                kind = "validation loss" if event.kind == "valid" else "loss"
+                progress.update(min(event.update, max_update), f"{kind} {event.loss:.2f} bits")
+    if reached < max_update:
+        raise CourseError(
+            f"fairseq stopped after {reached} of {max_update} updates.",
+            f"Its log tells why: {log}.",
+        )
+
+
+def events(log: Path) -> list[Event]:
+    """The events in a log; where an interrupted run was resumed, the later ones count."""
+    found: dict[tuple[str, int], Event] = {}
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        for event in _events(lines):
+            found[event.kind, event.update] = event
+    return sorted(found.values(), key=lambda event: event.update)
+
+
+def _events(lines: Iterable[str]) -> Iterable[Event]:
+    return (event for line in lines if (event := parse_event(line)))
+
+
+def curve(found: Iterable[Event], kind: str) -> list[tuple[int, float]]:
+    """``(update, loss in bits)`` of one kind of event, in order; losses that are numbers."""
+    return [(e.update, e.loss) for e in found if e.kind == kind and math.isfinite(e.loss)]
