@@ -114,8 +114,14 @@ def parameters(state: dict) -> int:
 
 def for_a_base(state: dict) -> dict:
     """A checkpoint reduced to what starts a new training: no optimizer state, no local paths."""
-    cfg = {**state["cfg"], "task": {**state["cfg"]["task"], "data": ""}}
-    cfg["checkpoint"] = {**(cfg.get("checkpoint") or {}), "save_dir": "checkpoints"}
+    cfg = {name: value for name, value in state["cfg"].items() if name != "job_logging_cfg"}
+    cfg["task"] = {**cfg["task"], "data": ""}
+    cfg["checkpoint"] = {
+        **(cfg.get("checkpoint") or {}),
+        "save_dir": "checkpoints",
+        "finetune_from_model": None,
+        "restore_file": "checkpoint_last.pt",
+    }
     return {**state, "cfg": cfg, "last_optimizer_state": None}
 
 

@@ -82,14 +82,12 @@ def hydra_value(value: object) -> str:
     >>> hydra_value("/my folder/O'Hara"), hydra_value([2]), hydra_value(None)
     ("'/my folder/O\\\\'Hara'", '[2]', 'null')
     """
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
     if isinstance(value, (int, float)):
         return repr(value)
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(hydra_value, value)) + "]"
+    if re.fullmatch(r"[A-Za-z_/][\w./-]*", str(value), re.ASCII):
+        return str(value)
     return "'" + str(value).replace("'", "\\'") + "'"
 
 
@@ -97,7 +95,7 @@ def shown(command: Sequence[str]) -> str:
     """The command as a student would type it: one option a line, ``$COURSE`` for the project."""
     words = []
     for word in command:
-        word = word.replace(sys.executable, "python").replace(tool(""), "")
+        word = "python" if word == sys.executable else word.replace(tool("") + os.sep, "")
         for folder in sorted({str(home()), str(PROJECT)}, key=len, reverse=True):
             word = word.replace(folder, "$COURSE")
         words.append(_quoted(word))
@@ -121,8 +119,8 @@ def _quoted(word: str) -> str:
     return '"' + word.replace('"', '\\"').replace("`", "\\`") + '"'
 
 
-def _die_with_parent() -> None:
-    """In the child, before it starts: be killed when the parent dies (Linux)."""
+def die_with_parent() -> None:
+    """Have this process killed when its parent dies (Linux)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
@@ -156,7 +154,7 @@ def lines_of(
             env=environment,
             cwd=log.parent,
             pass_fds=keep_open,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
         ) as process,
     ):
         try:

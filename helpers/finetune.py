@@ -197,5 +197,5 @@ FINETUNE = Stage(
     work=_work,
     describe=_describe,
     after=(BINARIZE, BASE),
-    in_place=True,
+    keeps_own=False,  # checkpoints of other runs are moved aside as a whole
 )

@@ -38,6 +38,22 @@ class Report:
         return f"<div><b>{html.escape(self.TITLE)}</b>{html_table(*self.table())}{notes}</div>"
 
 
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """A small table for a notebook's cell: column names, rows, and a title."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    title: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.title}\n{text_table(self.head, self.rows)}".lstrip()
+
+    def _repr_html_(self) -> str:
+        title = f"<b>{html.escape(self.title)}</b>" if self.title else ""
+        return f"<div>{title}{html_table(self.head, self.rows)}</div>"
+
+
 def cell(value: object) -> str:
     """A number with thousands separated, a list joined, anything else as text.
 

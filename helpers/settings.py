@@ -7,6 +7,7 @@ these models.
 import codecs
 import difflib
 import html
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
@@ -29,6 +30,8 @@ def _one_is_a_list(value: object) -> object:
 Strings = Annotated[tuple[str, ...], BeforeValidator(_one_is_a_list)]
 
 
+# json_schema_extra: "path" marks names of files ("new": one that is made), which a shell resolves
+# from where it stands; "flag" is a shorter name on the command line.
 class Settings(BaseModel):
     """Base of all settings: immutable, unknown names refused, errors in two sentences.
 
@@ -88,6 +91,21 @@ def unknown_name(name: str, known: object) -> CourseError:
     return CourseError(f"There is no parameter {name}.", hint)
 
 
+def from_here(model: type[Settings], field: str, value: object) -> object:
+    """A value that was typed in a shell: names of files that are there become absolute.
+
+    A relative name that leads nowhere stays as it is; the workspace is asked for it then.
+    """
+    is_path = (model.model_fields[field].json_schema_extra or {}).get("path")
+    if isinstance(value, (list, tuple)):
+        return [from_here(model, field, one) for one in value]
+    if not is_path or not value or Path(value).is_absolute():
+        return value
+    here = Path.cwd() / Path(value).expanduser()
+    found = here.exists() or is_path == "new" or any(Path.cwd().glob(value))
+    return str(here) if found else value
+
+
 class SampleSettings(Settings):
     packages: Strings = Field(
         ("sklearn",),
@@ -100,10 +118,12 @@ class BaseSettings(Settings):
     source: str = Field(
         "scratch",
         min_length=1,
+        json_schema_extra={"path": True},
         description="'scratch' trains a tiny base model here; or the path of a fairseq model.pt.",
     )
     dict_file: str = Field(
         "",
+        json_schema_extra={"path": True, "flag": "dict"},
         description="The model.pt's dictionary; empty: the dict.txt in the same folder.",
     )
 
@@ -112,6 +132,7 @@ class SplitSettings(Settings):
     txt_files: Strings = Field(
         ("texts",),
         min_length=1,
+        json_schema_extra={"path": True},
         description="Text files, folders (their .txt files) or patterns such as novels/*.txt; "
         "relative ones start in the workspace.",
     )
@@ -184,9 +205,14 @@ class BinarizeSettings(EncodeSettings):
 
 class FinetuneSettings(Settings):
     max_update: int = Field(
-        600, ge=1, description="Updates to train for, counted from the base model."
+        500, ge=1, description="Updates to train for, counted from the base model."
     )
-    lr: float = Field(1e-3, gt=0, le=1, description="The highest learning rate, after warm-up.")
+    lr: float = Field(
+        2e-3,
+        gt=0,
+        le=1,
+        description="The highest learning rate, after warm-up; 1e-4 or less for a full RoBERTa.",
+    )
     warmup_share: float = Field(
         0.06, ge=0, lt=1, description="Share of the updates in which the rate rises to lr."
     )
@@ -197,7 +223,7 @@ class FinetuneSettings(Settings):
         1, ge=1, description="Batches that make one update: more of them imitate a larger batch."
     )
     validate_every: int = Field(
-        100, ge=1, description="Updates between two validations; each also saves a checkpoint."
+        250, ge=1, description="Updates between two validations; each also saves a checkpoint."
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="Share of activations set to zero.")
     weight_decay: float = Field(0.01, ge=0, le=1, description="Pull of the weights towards zero.")
@@ -207,11 +233,14 @@ class FinetuneSettings(Settings):
 class ConvertSettings(Settings):
     roberta_checkpoint_path: str = Field(
         "",
+        json_schema_extra={"path": True},
         description="A folder with model.pt and dict.txt, or a .pt file; empty: the best "
         "checkpoint of the workspace.",
     )
     pytorch_dump_folder_path: str = Field(
-        "", description="Where the Hugging Face model goes; empty: hf/ in the workspace."
+        "",
+        json_schema_extra={"path": "new"},
+        description="Where the Hugging Face model goes; empty: hf/ in the workspace.",
     )
 
 

@@ -77,9 +77,8 @@ class Stage:
     work: Callable[[Job], Report]
     describe: Callable[[Workspace], Report]
     after: tuple["Stage", ...] = ()
-    # The work writes where the outputs stand, because it goes on from what it finds there, and
-    # guards the student's own files itself.
-    in_place: bool = False
+    # False where the work itself decides what happens to files that it finds in its place.
+    keeps_own: bool = True
 
     def run(self, workspace: Workspace, settings: Settings, *, force: bool = False) -> Report:
         """Do the work, unless the same was done before on the same inputs.
@@ -166,7 +165,7 @@ class Stage:
 
     def _not_ours(self, workspace: Workspace, record: Record) -> list[Path]:
         """Outputs that stand there and that no record knows: the student's own."""
-        if self.in_place:
+        if not self.keeps_own:
             return []
         entry = record.stages.get(self.name, {}).get("outputs", {})
 
@@ -209,7 +208,7 @@ class Stage:
         """Move the finished files into place and return their fingerprints."""
         staged = {path.relative_to(folder).as_posix(): path for path in files_below(folder)}
         prints = {key: fingerprint(path) for key, path in staged.items()}
-        if self.in_place:
+        if not staged:  # the work has written where its outputs stand
             prints = {workspace.key(p): fingerprint(p) for p in self.outputs(workspace)}
         before = record.stages.get(self.name, {}).get("outputs", {})
         for key, made in prints.items():

@@ -206,9 +206,17 @@ class Dictionary:
         """Dictionary index of every GPT-2 id: int32, shape (50257,)."""
         return np.array([self.index(str(i)) for i in range(GPT2_IDS)], dtype=np.int32)
 
+    def __contains__(self, symbol: str) -> bool:
+        return symbol in self._indices
+
     def symbol(self, index: int) -> str:
         """The symbol at a dictionary index, specials included."""
-        return (*SPECIALS, *self.symbols, "<mask>")[index]
+        return self.all_symbols[index]
+
+    @functools.cached_property
+    def all_symbols(self) -> tuple[str, ...]:
+        """Every symbol by dictionary index: the specials, those of ``dict.txt``, ``<mask>``."""
+        return (*SPECIALS, *self.symbols, "<mask>")
 
     def text(self) -> str:
         """The content of ``dict.txt``."""

@@ -1,0 +1,182 @@
+"""The notebooks in order, with papermill: the same road without a person at it."""
+
+import ast
+import contextlib
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+
+from helpers.errors import CourseError
+from helpers.fairseq_tools import die_with_parent
+from helpers.settings import (
+    BaseSettings,
+    BinarizeSettings,
+    ConvertSettings,
+    EncodeSettings,
+    EvaluateSettings,
+    FinetuneSettings,
+    SampleSettings,
+    Settings,
+    SplitSettings,
+    from_here,
+    unknown_name,
+)
+from helpers.workspace import PROJECT, Workspace, write_whole
+
+FOLDER = PROJECT / "notebooks"
+# The notebooks in order, and the settings that their parameters are.
+NOTEBOOKS: dict[str, tuple[type[Settings], ...]] = {
+    "00_setup": (SampleSettings, BaseSettings),
+    "01_split": (SplitSettings,),
+    "02_bpe": (EncodeSettings,),
+    "03_binarize": (BinarizeSettings,),
+    "04_finetune": (FinetuneSettings,),
+    "05_convert": (ConvertSettings,),
+    "06_evaluate": (EvaluateSettings,),
+}
+FOR_ALL = ("workspace", "force")
+
+
+def chosen(only: Sequence[str]) -> list[str]:
+    """The notebooks to run, in order: all, or those named (``split`` or ``01_split``)."""
+    if not only:
+        return list(NOTEBOOKS)
+    return sorted({_notebook(name) for name in only})
+
+
+def _notebook(name: str) -> str:
+    short = name.removesuffix(".ipynb")
+    for notebook in NOTEBOOKS:
+        if short in (notebook, notebook.partition("_")[2]):
+            return notebook
+    raise CourseError(f"There is no notebook {name}.", f"There are: {', '.join(NOTEBOOKS)}.")
+
+
+def parameters(given: Sequence[tuple[str, str]], notebooks: Sequence[str]) -> dict[str, dict]:
+    """Sort ``-p NAME VALUE`` into the notebooks, and check every value before anything runs.
+
+    A bare name goes to every notebook that has it; ``NOTEBOOK.NAME`` to that one only.
+
+    Returns:
+        For each notebook its parameters, as plain values.
+
+    Raises:
+        CourseError: an unknown name (with the nearest one), or a value out of range.
+    """
+    owners = {name: _owners(name) for name in NOTEBOOKS}
+    raw: dict[str, dict[str, object]] = {notebook: {} for notebook in notebooks}
+    for name, value in sorted(given, key=lambda pair: "." in pair[0]):
+        notebook, _, field = name.rpartition(".")
+        targets = [_notebook(notebook)] if notebook else list(NOTEBOOKS)
+        found = [n for n in targets if field in owners[n]]
+        if not found:
+            raise unknown_name(field, dict.fromkeys(f for n in targets for f in owners[n]))
+        for target in found:
+            typed = from_here(owners[target][field], field, _literal(value))
+            raw.setdefault(target, {})[field] = typed
+    return {n: _checked(owners[n], values) for n, values in raw.items() if n in notebooks}
+
+
+def _owners(notebook: str) -> dict[str, type[Settings]]:
+    return {field: model for model in NOTEBOOKS[notebook] for field in model.model_fields}
+
+
+def _literal(text: str) -> object:
+    """A list or tuple as Python writes it; all else stays text, which the settings convert."""
+    with contextlib.suppress(ValueError, SyntaxError):
+        value = ast.literal_eval(text)
+        if isinstance(value, (list, tuple)) or value is None:
+            return value
+    return text
+
+
+def _checked(owners: Mapping[str, type[Settings]], values: Mapping[str, object]) -> dict:
+    plain = {}
+    for model in dict.fromkeys(owners.values()):
+        mine = {field: value for field, value in values.items() if owners[field] is model}
+        dumped = model(**mine).model_dump(mode="json")
+        plain |= {field: dumped[field] for field in mine}
+    return plain
+
+
+def run(
+    workspace: Workspace,
+    given: Sequence[tuple[str, str]] = (),
+    only: Sequence[str] = (),
+    *,
+    force: bool = False,
+) -> int:
+    """Run notebooks; their executed copies land in ``notebooks/`` of the workspace.
+
+    Returns:
+        0, or 1 if a notebook failed: its copy then holds the error.
+
+    Raises:
+        CourseError: unknown parameters or values, before anything runs.
+    """
+    die_with_make()
+    notebooks = chosen(only)
+    values = parameters(given, notebooks)
+    with workspace.lock("batch"):
+        for name in notebooks:
+            before = _finished(workspace)
+            begun = time.monotonic()
+            print(f"{name} …", flush=True)
+            common = {"workspace": str(workspace.root), "force": force}
+            if error := _execute(workspace, name, values[name] | common):
+                print(f"\n{error}\nSee {workspace.notebooks / name}.ipynb")
+                return 1
+            seconds = time.monotonic() - begun
+            made = [k for k, v in _finished(workspace).items() if before.get(k) != v]
+            said = f"made: {', '.join(made)}" if made else "nothing to recompute"
+            print(f"{name} {said} ({seconds:.0f} s)", flush=True)
+    print(_closing(workspace))
+    return 0
+
+
+def _finished(workspace: Workspace) -> dict[str, str]:
+    """A mark for each stage that changes whenever its work is done."""
+    return {
+        k: json.dumps([v["finished"], v["outputs"]]) for k, v in workspace.record.stages.items()
+    }
+
+
+def _execute(workspace: Workspace, name: str, values: dict) -> str:
+    """Run one notebook; what went wrong, or an empty text. The copy appears when it is done."""
+    import papermill
+
+    unfinished = workspace.scratch.with_name(f".{name}.ipynb")
+    wanted = workspace.notebooks / f"{name}.ipynb"
+    error = ""
+    try:
+        papermill.execute_notebook(
+            FOLDER / f"{name}.ipynb",
+            unfinished,
+            parameters=values,
+            cwd=FOLDER,
+            progress_bar=False,
+            log_output=False,
+        )
+    except papermill.PapermillExecutionError as failure:
+        error = f"{failure.ename}: {failure.evalue}"
+    write_whole(wanted, unfinished.read_bytes())
+    unfinished.unlink()
+    return error
+
+
+def _closing(workspace: Workspace) -> str:
+    made = (
+        (workspace.notebooks, "the notebooks with their results"),
+        (workspace.hf, "the Hugging Face model: AutoModelForMaskedLM.from_pretrained(…)"),
+        (workspace.pt, "the same model for fairseq"),
+        (workspace.evaluation, "what was learned, in numbers"),
+    )
+    lines = [f"  {path}  {what}" for path, what in made if path.exists()]
+    return "\n".join(("", "Made:", *lines, "", "Next: `make lab` opens the notebooks."))
+
+
+def die_with_make() -> None:
+    """When `make` is killed, so is this process, and with it the kernel and fairseq (Linux)."""
+    if "MAKELEVEL" in os.environ:
+        die_with_parent()

@@ -1,0 +1,163 @@
+"""Is everything here that the course needs? One line per item, with the command that mends it."""
+
+import concurrent.futures
+import dataclasses
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+from helpers.chunks import allowed_workers
+from helpers.fairseq_tools import ENCODER_MODULE, tool
+from helpers.report import Report, Table
+from helpers.workspace import Workspace
+
+FAIRSEQ = "ve-fairseq==0.12.3"
+INSTALL = "make env"
+WITHOUT_FAIRSEQ = "needs Linux on x86-64; under Windows use WSL 2 (wsl --install)"
+GIGABYTE = 10**9
+TOOLS = {
+    "fairseq's BPE encoder": [sys.executable, "-m", ENCODER_MODULE],
+    "fairseq-preprocess": [tool("fairseq-preprocess")],
+    "fairseq-hydra-train": [tool("fairseq-hydra-train")],
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One thing that was looked at.
+
+    Attributes:
+        state: ``OK``, ``FAIL`` (the course cannot work) or ``--`` (something will not be possible).
+        mend: the command or the step that mends it.
+    """
+
+    state: str
+    name: str
+    found: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        mend = f"  → {self.mend}" if self.mend else ""
+        return f"{f'[{self.state}]':6} {self.name}: {self.found}{mend}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CheckReport(Report):
+    TITLE = "What is here"
+    items: tuple[Item, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(item.state != "FAIL" for item in self.items)
+
+    def table(self) -> Table:
+        rows = [(f"[{i.state}]", i.name, i.found, i.mend) for i in self.items]
+        return ("", "item", "found", "to mend it"), rows
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.items))
+
+
+def check(workspace: Workspace) -> CheckReport:
+    """Look at Python, packages, fairseq's tools, cores, memory, disk and GPU; never raises."""
+    return CheckReport(
+        items=(
+            _python(),
+            *_packages(),
+            *_fairseq(),
+            _cores(),
+            _memory(),
+            _disk(workspace),
+            _gpu(),
+        )
+    )
+
+
+def _python() -> Item:
+    found = ".".join(map(str, sys.version_info[:3]))
+    if (3, 11) <= sys.version_info < (3, 13):
+        return Item("OK", "Python", found)
+    return Item("FAIL", "Python", found, "make clean env PYTHON=python3.11")
+
+
+def _packages() -> list[Item]:
+    """One line if all pinned packages are as pinned, else one for each that is not."""
+    try:
+        requirements = importlib.metadata.requires("roberta-course") or []
+    except importlib.metadata.PackageNotFoundError:
+        return [Item("FAIL", "packages", "the course itself is not installed", INSTALL)]
+    pinned = dict(re.match(r"([\w.-]+)==([\w.]+)", r).groups() for r in requirements)
+    wrong = [
+        Item("FAIL", name, f"{found or 'missing'}, wanted {version}", INSTALL)
+        for name, version in pinned.items()
+        if (found := _version(name)) != version
+    ]
+    return wrong or [Item("OK", "packages", f"{len(pinned)} as pinned")]
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name).partition("+")[0]  # 2.13.0+cpu is 2.13.0
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _fairseq() -> list[Item]:
+    name, wanted = FAIRSEQ.split("==")
+    found = _version(name)
+    if not found and not sys.platform.startswith("linux"):
+        return [Item("--", "fairseq", "not installed", WITHOUT_FAIRSEQ)]
+    if found != wanted:
+        return [Item("FAIL", "fairseq", found or "missing", INSTALL)]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        return [Item("OK", "fairseq", found), *pool.map(_starts, TOOLS)]
+
+
+def _starts(name: str) -> Item:
+    reinstall = f"make clean {INSTALL.removeprefix('make ')}"
+    try:
+        done = subprocess.run([*TOOLS[name], "--help"], capture_output=True, text=True, timeout=120)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Item("FAIL", name, f"does not start ({error})", reinstall)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        return Item("FAIL", name, f"does not start ({last})", reinstall)
+    return Item("OK", name, "starts")
+
+
+def _cores() -> Item:
+    return Item("OK", "cores", str(allowed_workers(None)[0]))
+
+
+def _memory() -> Item:
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIGABYTE
+    except (ValueError, OSError, AttributeError):
+        return Item("--", "memory", "unknown")
+    if total < 4:
+        return Item("--", "memory", f"{total:.1f} GB", "close other programs; lower max_tokens")
+    return Item("OK", "memory", f"{total:.1f} GB")
+
+
+def _disk(workspace: Workspace) -> Item:
+    folder = next(p for p in (workspace.root, *workspace.root.parents) if p.exists())
+    free = shutil.disk_usage(folder).free / GIGABYTE
+    if not os.access(folder, os.W_OK):
+        return Item("FAIL", "disk", f"{folder} cannot be written", "choose another workspace")
+    if free < 2:
+        return Item("FAIL", "disk", f"{free:.1f} GB free in {folder}", "make room: 2 GB are needed")
+    return Item("OK", "disk", f"{free:.0f} GB free")
+
+
+def _gpu() -> Item:
+    try:
+        import torch
+
+        if torch.cuda.is_available():
+            return Item("OK", "GPU", torch.cuda.get_device_name(0))
+    except (ImportError, OSError, RuntimeError) as error:
+        return Item("FAIL", "torch", f"does not import ({error})", INSTALL)
+    return Item("--", "GPU", "none; training runs on the processor, which is enough for the sample")

@@ -1,0 +1,105 @@
+"""A fairseq RoBERTa as a Hugging Face folder: configuration, tensors and tokenizer."""
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from helpers import checkpoints
+from helpers.errors import CourseError
+from helpers.tokens import vocabulary
+from helpers.vocabulary import Dictionary, gpt2_file
+
+if TYPE_CHECKING:
+    from transformers import RobertaForMaskedLM, RobertaTokenizer
+
+FILES = (
+    "config.json",
+    "model.safetensors",
+    "pytorch_model.bin",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+)
+# fairseq's names of activation functions → transformers'
+ACTIVATIONS = {"gelu": "gelu", "relu": "relu", "tanh": "tanh", "gelu_accurate": "gelu_new"}
+
+
+def quiet() -> None:
+    """Keep the libraries' own progress bars and notices out of notebooks and terminals."""
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("fairseq").setLevel(logging.WARNING)
+
+
+def model_of(state: dict) -> "RobertaForMaskedLM":
+    """A fairseq checkpoint as a ``RobertaForMaskedLM``, ready to evaluate (no dropout)."""
+    import torch
+    from transformers import RobertaConfig, RobertaForMaskedLM
+
+    shape, cfg = checkpoints.shape(state), state["cfg"]["model"]
+    if shape["activation_fn"] not in ACTIVATIONS:
+        raise CourseError(
+            f"The model uses the activation {shape['activation_fn']!r}, which has no counterpart "
+            "in transformers.",
+            f"Only models with {', '.join(ACTIVATIONS)} can be converted.",
+        )
+    tensors = checkpoints.to_huggingface(state)
+    embedding = tensors["roberta.embeddings.word_embeddings.weight"]
+    config = RobertaConfig(
+        vocab_size=len(embedding),
+        hidden_size=shape["encoder_embed_dim"],
+        num_hidden_layers=shape["encoder_layers"],
+        num_attention_heads=shape["encoder_attention_heads"],
+        intermediate_size=shape["encoder_ffn_embed_dim"],
+        hidden_act=ACTIVATIONS[shape["activation_fn"]],
+        hidden_dropout_prob=cfg.get("dropout", 0.1),
+        attention_probs_dropout_prob=cfg.get("attention_dropout", 0.1),
+        max_position_embeddings=checkpoints.rows_of_positions(state),
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+        tie_word_embeddings=torch.equal(embedding, tensors["lm_head.decoder.weight"]),
+        architectures=["RobertaForMaskedLM"],
+    )
+    model = RobertaForMaskedLM(config)
+    # fairseq has no token types: theirs add nothing.
+    types = torch.zeros(1, config.hidden_size)
+    tensors["roberta.embeddings.token_type_embeddings.weight"] = types
+    model.load_state_dict(tensors)
+    return model.eval()
+
+
+def tokenizer_of(dictionary: Dictionary, positions: int) -> "RobertaTokenizer":
+    """GPT-2's byte-pair encoding with the dictionary's indices as ids.
+
+    ``<mask>`` takes the space before it, as in fairseq: RoBERTa has never seen a lone space there.
+    """
+    from transformers import AddedToken, RobertaTokenizer
+
+    merges = gpt2_file("vocab.bpe").read_text("utf-8").splitlines()[1:]
+    return RobertaTokenizer(
+        vocab=vocabulary(dictionary),
+        merges=[tuple(merge.split()) for merge in merges],
+        mask_token=AddedToken("<mask>", lstrip=True, special=True),
+        model_max_length=positions,
+    )
+
+
+def write_folder(state: dict, dictionary: Dictionary, folder: Path) -> None:
+    """Write the seven files of ``FILES`` into a folder."""
+    import torch
+
+    quiet()
+    model = model_of(state)
+    model.save_pretrained(folder)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    tokenizer_of(dictionary, checkpoints.shape(state)["max_positions"]).save_pretrained(folder)
+    vocab = json.dumps(vocabulary(dictionary), ensure_ascii=False)
+    (folder / "vocab.json").write_text(vocab, "utf-8")
+    (folder / "merges.txt").write_bytes(gpt2_file("vocab.bpe").read_bytes())
+    for file in folder.iterdir():
+        if file.name not in FILES:
+            file.unlink()
