@@ -8,7 +8,7 @@ TORCH   := torch==2.13.0
 # Without a GPU: make course TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
-.PHONY: env course test test-long lab lint clean
+.PHONY: env course test test-long lab notebooks lint clean
 
 env: $(VENV)/.installed
 
@@ -31,6 +31,11 @@ test-long: env
 
 lab: env
 	$(PY) -m jupyter lab --notebook-dir=. notebooks/00_setup.ipynb
+
+# Renew the outputs that are stored in the notebooks, in a workspace of their own.
+notebooks: env
+	ROBERTA_COURSE_HOME=$$(mktemp -d) $(PY) -m nbconvert --to notebook --inplace --execute \
+		--ExecutePreprocessor.record_timing=False notebooks/0*.ipynb
 
 lint: env
 	$(PY) -m ruff check .

@@ -211,6 +211,12 @@ def _convert(
     )
 
 
+def target_folder(workspace: Workspace, settings: ConvertSettings) -> Path:
+    """Where the Hugging Face model goes."""
+    named = settings.pytorch_dump_folder_path
+    return resolve(named) if named else workspace.hf
+
+
 def convert(
     workspace: Workspace, settings: ConvertSettings, *, force: bool = False
 ) -> ConvertReport:
@@ -220,7 +226,7 @@ def convert(
     """
     if not settings.pytorch_dump_folder_path:
         return CONVERT.run(workspace, settings, force=force)
-    target = resolve(settings.pytorch_dump_folder_path)
+    target = target_folder(workspace, settings)
     with workspace.lock(), writing(target):
         folder = fresh_folder(target.with_name(f".{target.name}.unfinished"))
         try:
