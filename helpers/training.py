@@ -8,6 +8,13 @@ from helpers.errors import CourseError
 from helpers.fairseq_tools import Event, lines_of, parse_event
 from helpers.progress import Progress
 
+# What the bar says at an event; the mean of an epoch would confuse beside the latest loss.
+SAID = {
+    "train_inner": "loss {:.2f} bits",
+    "valid": "validation loss {:.2f} bits",
+    "train": "",
+}
+
 
 def train(
     command: Sequence[str],
@@ -42,8 +49,7 @@ def train(
                 )
             if event := parse_event(line):
                 reached = max(reached, event.update)
-                kind = "validation loss" if event.kind == "valid" else "loss"
-                progress.update(min(event.update, max_update), f"{kind} {event.loss:.2f} bits")
+                progress.update(min(event.update, max_update), SAID[event.kind].format(event.loss))
     if reached < max_update:
         raise CourseError(
             f"fairseq stopped after {reached} of {max_update} updates.",

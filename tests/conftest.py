@@ -1,0 +1,74 @@
+"""What the tests share: a home of their own, and one finished course to look at and to copy."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers.workspace import PROJECT, Workspace
+
+# A space and Chinese characters in every path: they have to work everywhere.
+HOME_NAME = "my course 课程"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``ROBERTA_COURSE_HOME`` for this session, for child processes too."""
+    folder = tmp_path_factory.mktemp("home") / HOME_NAME
+    folder.mkdir()
+    os.environ["ROBERTA_COURSE_HOME"] = str(folder)
+    return folder
+
+
+def command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    """Run ``python -m helpers …`` and return what it said."""
+    return subprocess.run(
+        [sys.executable, "-m", "helpers", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        timeout=600,
+    )
+
+
+@pytest.fixture(scope="session")
+def course(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The whole course with its default parameters, run by papermill from another folder.
+
+    Read it, run the same stages on it again, but change nothing in it: use ``copied`` for that.
+    """
+    done = command("run", "--workspace", "runs/sample", cwd=tmp_path_factory.mktemp("elsewhere"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Workspace("runs/sample")
+
+
+@pytest.fixture
+def copied(course: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the finished course that a test may change."""
+    shutil.copytree(course.root, tmp_path / "copy 复制")
+    return Workspace(tmp_path / "copy 复制")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """An empty workspace."""
+    return Workspace(tmp_path / "work 工作")
+
+
+@pytest.fixture
+def with_texts(workspace: Workspace) -> Callable[..., Workspace]:
+    """Put files into ``texts/``: ``with_texts(a="…", b=b"…")`` writes a.txt and b.txt."""
+
+    def put(**files: str | bytes) -> Workspace:
+        workspace.texts.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            data = content.encode() if isinstance(content, str) else content
+            (workspace.texts / f"{name}.txt").write_bytes(data)
+        return workspace
+
+    return put
