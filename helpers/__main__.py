@@ -143,6 +143,8 @@ def dispatch(given: dict) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Exit codes: 0; 1 a bug or a failed notebook; 2 for a person; 130 Ctrl-C."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows fewer characters
     given = vars(parser().parse_args(arguments))
     try:
         return dispatch(given)

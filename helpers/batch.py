@@ -35,6 +35,7 @@ NOTEBOOKS: dict[str, tuple[type[Settings], ...]] = {
     "05_convert": (ConvertSettings,),
     "06_evaluate": (EvaluateSettings,),
 }
+# Parameters of every notebook, which the command line has as options.
 FOR_ALL = ("workspace", "force")
 
 
@@ -65,17 +66,23 @@ def parameters(given: Sequence[tuple[str, str]], notebooks: Sequence[str]) -> di
         CourseError: an unknown name (with the nearest one), or a value out of range.
     """
     owners = {name: _owners(name) for name in NOTEBOOKS}
-    raw: dict[str, dict[str, object]] = {notebook: {} for notebook in notebooks}
+    raw: dict[str, dict[str, object]] = {notebook: {} for notebook in NOTEBOOKS}
     for name, value in sorted(given, key=lambda pair: "." in pair[0]):
         notebook, _, field = name.rpartition(".")
         targets = [_notebook(notebook)] if notebook else list(NOTEBOOKS)
         found = [n for n in targets if field in owners[n]]
+        if field in FOR_ALL:
+            raise CourseError(
+                f"The parameter {field} is the same for all notebooks.",
+                f"Give it as --{field}, without -p.",
+            )
         if not found:
             raise unknown_name(field, dict.fromkeys(f for n in targets for f in owners[n]))
         for target in found:
             typed = from_here(owners[target][field], field, _literal(value))
-            raw.setdefault(target, {})[field] = typed
-    return {n: _checked(owners[n], values) for n, values in raw.items() if n in notebooks}
+            raw[target][field] = typed
+    checked = {n: _checked(owners[n], values) for n, values in raw.items()}
+    return {n: checked[n] for n in notebooks}
 
 
 def _owners(notebook: str) -> dict[str, type[Settings]]:
@@ -145,6 +152,7 @@ def _finished(workspace: Workspace) -> dict[str, str]:
 def _execute(workspace: Workspace, name: str, values: dict) -> str:
     """Run one notebook; what went wrong, or an empty text. The copy appears when it is done."""
     import papermill
+    from nbclient.exceptions import DeadKernelError
 
     unfinished = workspace.scratch.with_name(f".{name}.ipynb")
     wanted = workspace.notebooks / f"{name}.ipynb"
@@ -161,6 +169,8 @@ def _execute(workspace: Workspace, name: str, values: dict) -> str:
         )
     except papermill.PapermillExecutionError as failure:
         error = f"{failure.ename}: {failure.evalue}"
+    except DeadKernelError:
+        error = "The notebook's process was killed; often the memory was not enough."
     write_whole(wanted, unfinished.read_bytes())
     unfinished.unlink()
     return error

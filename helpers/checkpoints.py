@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import math
 import pickle
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,8 +61,9 @@ def read(file: Path) -> dict:
 
     if not file.is_file():
         raise CourseError(f"There is no file {file}.", "Name a fairseq checkpoint (model.pt).")
+    mapped = zipfile.is_zipfile(file)  # torch's format since 1.6; older files are plain pickles
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        state = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         asked = str(error).split("GLOBAL ")[-1].split(" ")[0] if "GLOBAL " in str(error) else ""
         why = f"it asks to run {asked}" if asked else "it is damaged or something else"
@@ -113,7 +115,11 @@ def parameters(state: dict) -> int:
 
 
 def for_a_base(state: dict) -> dict:
-    """A checkpoint reduced to what starts a new training: no optimizer state, no local paths."""
+    """A checkpoint reduced to what starts a new training.
+
+    Without optimizer state, paths of this machine, and timings, so that the same training gives
+    the same bytes.
+    """
     cfg = {name: value for name, value in state["cfg"].items() if name != "job_logging_cfg"}
     cfg["task"] = {**cfg["task"], "data": ""}
     cfg["checkpoint"] = {
@@ -122,7 +128,9 @@ def for_a_base(state: dict) -> dict:
         "finetune_from_model": None,
         "restore_file": "checkpoint_last.pt",
     }
-    return {**state, "cfg": cfg, "last_optimizer_state": None}
+    extra = state.get("extra_state") or {}
+    kept = {name: extra[name] for name in ("train_iterator", "val_loss", "best") if name in extra}
+    return {**state, "cfg": cfg, "extra_state": kept, "last_optimizer_state": None}
 
 
 def huggingface_names(names: list[str]) -> dict[str, str]:

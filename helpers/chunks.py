@@ -26,24 +26,28 @@ def line_chunks(file: Path, size: int = CHUNK) -> Iterator[str]:
         DamagedFile: bytes that are not UTF-8, with the line.
     """
     carried: list[str] = []
-    lines = 1
     with file.open(encoding="utf-8") as handle:
         try:
             while block := handle.read(size):
                 head, newline, tail = block.rpartition("\n")
                 if newline:
-                    chunk = "".join((*carried, head, newline))
-                    lines += chunk.count("\n")
-                    yield chunk
+                    yield "".join((*carried, head, newline))
                     carried = []
                 carried.append(tail)
         except UnicodeDecodeError as error:
             raise DamagedFile(
-                f"{file} is not UTF-8 after line {lines} ({error.reason}).",
+                f"{file}, line {_bad_line(file)}: not UTF-8 ({error.reason}).",
                 "Split the original texts again with the right encoding.",
             ) from None
     if rest := "".join(carried):
         yield rest
+
+
+def _bad_line(file: Path) -> int:
+    """The first line with bytes that are not UTF-8."""
+    with file.open("rb") as handle:
+        lines = enumerate(handle, start=1)
+        return next(n for n, line in lines if line.decode("utf-8", "ignore").encode() != line)
 
 
 def count_lines(file: Path) -> int:

@@ -125,9 +125,7 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def lines_of(
-    command: Sequence[str], log: Path, *, keep_open: Sequence[int] = (), offline: bool = True
-) -> Iterator[str]:
+def lines_of(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) -> Iterator[str]:
     """Run a fairseq tool and yield what it prints, line by line; all of it goes to ``log`` too.
 
     Args:
@@ -137,7 +135,8 @@ def lines_of(
         CourseError: the tool ended with an error; its last lines are in the message.
     """
     require_fairseq()
-    environment = os.environ | {"PYTHONUNBUFFERED": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    # Idle threads sleep instead of spinning: training stays quick while a browser is open, too.
+    environment = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | {"PYTHONUNBUFFERED": "1"}
     environment.pop("MPLBACKEND", None)  # a notebook's backend is not known to the tool
     log.parent.mkdir(parents=True, exist_ok=True)
     last: list[str] = []

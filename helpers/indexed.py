@@ -22,6 +22,7 @@ MAGIC = b"MMIDIDX\x00\x00"
 HEADER = struct.Struct("<9sQBQ")
 TYPES = {8: np.dtype("<u2"), 9: np.dtype("<u4"), 4: np.dtype("<i4")}
 _STRANGE = re.compile(r"[^0-9 \n]")
+_LEADING_ZERO = re.compile(r"0(?<!\d0)\d")
 
 
 def type_code(types: int) -> int:
@@ -40,12 +41,17 @@ def parse_bpe(chunk: str) -> np.ndarray:
     """
     if strange := _STRANGE.search(chunk):
         raise ValueError(strange.start(), f"{strange[0]!r} is not a digit")
+    if not chunk.endswith("\n"):  # the last line of a file may lack its end
+        chunk += "\n"
     ids = np.fromstring(chunk.replace("\n", " -1 "), dtype=np.int64, sep=" ")
-    if ids.size and ids.max() >= GPT2_IDS:
-        word = str(ids[ids >= GPT2_IDS][0])
-        match = re.search(rf"(?<!\d)0*{word}(?!\d)", chunk)
-        raise ValueError(match.start() if match else 0, f"the token {word} is above 50256")
+    if ids.max() >= GPT2_IDS or _LEADING_ZERO.search(chunk):
+        wrong = next(w for w in re.finditer(r"\d+", chunk) if not _is_gpt2_id(w[0]))
+        raise ValueError(wrong.start(), f"the token {wrong[0][:20]} is none of 0 to 50256")
     return ids.astype(np.int32)
+
+
+def _is_gpt2_id(word: str) -> bool:
+    return len(word) <= 5 and int(word) < GPT2_IDS and word == str(int(word))
 
 
 def to_indices(ids: np.ndarray, dictionary: Dictionary) -> np.ndarray:

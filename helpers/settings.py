@@ -6,6 +6,7 @@ these models.
 
 import codecs
 import difflib
+import glob
 import html
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -21,17 +22,20 @@ from pydantic import (
 )
 
 from helpers.errors import CourseError
+from helpers.workspace import expanded
 
 
 def _one_is_a_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+MAX_SEED = 2**32 - 1  # NumPy's, and so fairseq's
 Strings = Annotated[tuple[str, ...], BeforeValidator(_one_is_a_list)]
 
 
 # json_schema_extra: "path" marks names of files ("new": one that is made), which a shell resolves
-# from where it stands; "flag" is a shorter name on the command line.
+# from where it stands; "word" is a value of such a setting that is no file; "flag" is a shorter
+# name on the command line.
 class Settings(BaseModel):
     """Base of all settings: immutable, unknown names refused, errors in two sentences.
 
@@ -96,13 +100,14 @@ def from_here(model: type[Settings], field: str, value: object) -> object:
 
     A relative name that leads nowhere stays as it is; the workspace is asked for it then.
     """
-    is_path = (model.model_fields[field].json_schema_extra or {}).get("path")
+    extra = model.model_fields[field].json_schema_extra or {}
     if isinstance(value, (list, tuple)):
         return [from_here(model, field, one) for one in value]
-    if not is_path or not value or Path(value).is_absolute():
+    if "path" not in extra or not isinstance(value, str) or value in ("", extra.get("word")):
         return value
-    here = Path.cwd() / Path(value).expanduser()
-    found = here.exists() or is_path == "new" or any(Path.cwd().glob(value))
+    here = Path.cwd() / expanded(value)
+    pattern = glob.iglob(str(expanded(value)), root_dir=Path.cwd())  # noqa: PTH207
+    found = here.exists() or extra["path"] == "new" or any(pattern)
     return str(here) if found else value
 
 
@@ -118,7 +123,7 @@ class BaseSettings(Settings):
     source: str = Field(
         "scratch",
         min_length=1,
-        json_schema_extra={"path": True},
+        json_schema_extra={"path": True, "word": "scratch"},
         description="'scratch' trains a tiny base model here; or the path of a fairseq model.pt.",
     )
     dict_file: str = Field(
@@ -139,7 +144,7 @@ class SplitSettings(Settings):
     train: float = Field(0.8, ge=0, le=1, description="Share of documents to learn from.")
     valid: float = Field(0.1, ge=0, le=1, description="Share that chooses the best checkpoint.")
     test: float = Field(0.1, ge=0, le=1, description="Share kept for the last evaluation.")
-    seed: int = Field(1, ge=0, description="Another seed gives another division.")
+    seed: int = Field(1, ge=0, le=MAX_SEED, description="Another seed gives another division.")
     unit: Literal["blank-line", "file", "line"] = Field(
         "blank-line", description="What ends a document: a blank line, the file, or every line."
     )
@@ -227,7 +232,9 @@ class FinetuneSettings(Settings):
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="Share of activations set to zero.")
     weight_decay: float = Field(0.01, ge=0, le=1, description="Pull of the weights towards zero.")
-    seed: int = Field(1, ge=0, description="Decides the order of the batches and the masks.")
+    seed: int = Field(
+        1, ge=0, le=MAX_SEED, description="Decides the order of the batches and the masks."
+    )
 
 
 class ConvertSettings(Settings):
@@ -253,4 +260,4 @@ class EvaluateSettings(Settings):
         (),
         description="Sentences with one <mask> each for the table; empty: taken from the test.",
     )
-    seed: int = Field(1, ge=0, description="Decides which tokens are hidden.")
+    seed: int = Field(1, ge=0, le=MAX_SEED, description="Decides which tokens are hidden.")

@@ -137,10 +137,10 @@ class _Splitter:
                 self.unseen.discard(expected)
                 if self.settings.deduplicate and expected and not first:
                     self.duplicates += 1
-                    continue
-                split = SPLITS[bisect.bisect(self.limits, expected)]
-                written = self._write(document, split, outputs[split])
-                if _hashed(written, self.key) != expected:
+                else:
+                    split = SPLITS[bisect.bisect(self.limits, expected)]
+                    document = self._write(document, split, outputs[split])
+                if _hashed(document, self.key) != expected:
                     raise _changed(file)
         if next(hashes, None) is not None:
             raise _changed(self.files[-1][0])

@@ -5,6 +5,7 @@ the files are moved into place and the record is written. So a file is there who
 and a killed run is simply run again.
 """
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import shutil
@@ -90,12 +91,12 @@ class Stage:
         """
         with workspace.lock() as lock:
             record = workspace.record
+            own = self._not_ours(workspace, record)
+            if own and not force:
+                return self._use_own(workspace, own)
             inputs, notes = self._read_inputs(workspace, settings, record)
-            if own := self._not_ours(workspace, record):
-                if not force:
-                    return self._use_own(workspace, own, notes)
-                kept = [workspace.key(set_aside(path)) for path in own]
-                notes += [f"Your own file is kept as {name}." for name in kept]
+            kept = [workspace.key(set_aside(path)) for path in own]
+            notes += [f"Your own file is kept as {name}." for name in kept]
             if not force and (report := self._done_before(workspace, settings, inputs, record)):
                 return report
             folder = fresh_folder(workspace.scratch / self.name)
@@ -103,7 +104,7 @@ class Stage:
             with writing(workspace.root):
                 report = self.work(Job(workspace, settings, folder, lock, force))
                 report = dataclasses.replace(report, notes=(*notes, *report.notes))
-                outputs = self._publish(workspace, folder, record)
+                outputs = self._publish(workspace, folder, record, inputs)
             record.stages[self.name] = {
                 "settings": settings.of_the_result(),
                 "inputs": inputs,
@@ -113,15 +114,16 @@ class Stage:
                 "finished": time.strftime("%Y-%m-%d %H:%M:%S"),
                 "versions": _versions(),
             }
+            del record.moving[self.name]
             record.save()
             return report
 
     def _read_inputs(
         self, workspace: Workspace, settings: Settings, record: Record
     ) -> tuple[dict, list[str]]:
-        """Fingerprints of the inputs, and a note for each that is the student's own."""
+        """Fingerprints of the inputs, and a note on those that are the student's own."""
         known = record.stages.get(self.name, {}).get("inputs", {})
-        prints, notes = {}, []
+        prints, own = {}, []
         for path in self.inputs(workspace, settings):
             key = workspace.key(path)
             maker = next((s for s in self.after if path in s.outputs(workspace)), None)
@@ -134,12 +136,18 @@ class Stage:
             prints[key] = fingerprint(path, known.get(key) or made.get("outputs", {}).get(key))
             if maker is None:
                 continue
-            recorded = made.get("outputs", {}).get(key)
-            if recorded and recorded["sha256"] == prints[key]["sha256"]:
+            recorded = made.get("outputs", {}).get(key, {})
+            sha256 = prints[key]["sha256"]
+            if maker.name in record.moving and sha256 in record.made.get(key, []):
+                raise StageStale(
+                    f"{maker.notebook} was stopped while it put {key} and others in their place.",
+                    f"Run the notebook {maker.notebook} again, then come back here.",
+                )
+            if recorded.get("sha256") == sha256:
                 maker.refuse_stale(workspace, record)
             else:
-                notes.append(f"{key} is your own file; it is used as it is.")
-        return prints, notes
+                own.append(key)
+        return prints, [_used_as_it_is(own)] if own else []
 
     def refuse_stale(self, workspace: Workspace, record: Record) -> None:
         """Raise StageStale if what this stage's outputs were made from has changed since.
@@ -150,13 +158,14 @@ class Stage:
         for stage in self.after:
             if stage.name in record.stages:
                 stage.refuse_stale(workspace, record)
-        now = {
-            workspace.key(path): path
-            for path in self.inputs(workspace, self.settings(**entry["settings"]))
-            if path.is_file()
-        }
-        for key, path in now.items():
-            before = entry["inputs"].get(key)
+        keys = list(entry["inputs"])
+        with contextlib.suppress(CourseError):  # what was named is not there any more
+            found = self.inputs(workspace, self.settings(**entry["settings"]))
+            keys += [workspace.key(path) for path in found]
+        for key in keys:
+            path, before = workspace.path(key), entry["inputs"].get(key)
+            if not path.is_file():
+                continue
             if before is None or fingerprint(path, before)["sha256"] != before["sha256"]:
                 raise StageStale(
                     f"{key} has changed since {self.notebook} was run.",
@@ -176,7 +185,7 @@ class Stage:
 
         return [p for p in self.outputs(workspace) if p.is_file() and not ours(p)]
 
-    def _use_own(self, workspace: Workspace, own: list[Path], notes: list[str]) -> Report:
+    def _use_own(self, workspace: Workspace, own: list[Path]) -> Report:
         names = ", ".join(workspace.key(path) for path in own)
         missing = [path for path in self.outputs(workspace) if not path.is_file()]
         if missing:
@@ -186,7 +195,7 @@ class Stage:
             )
         report = self.describe(workspace)
         note = f"Your own files are used as they are: {names}. With force they are set aside."
-        return dataclasses.replace(report, notes=(*notes, note, *report.notes))
+        return dataclasses.replace(report, notes=(note, *report.notes))
 
     def _done_before(
         self, workspace: Workspace, settings: Settings, inputs: dict, record: Record
@@ -194,6 +203,7 @@ class Stage:
         entry = record.stages.get(self.name)
         if (
             not entry
+            or self.name in record.moving
             or entry["settings"] != settings.of_the_result()
             or not same_content(entry["inputs"], inputs)
         ):
@@ -202,24 +212,39 @@ class Stage:
             path = workspace.path(key)
             if not path.is_file() or fingerprint(path, before)["sha256"] != before["sha256"]:
                 return None
-        return self.report(**entry["report"], reused=True)
+        try:
+            return self.report(**entry["report"], reused=True)
+        except TypeError:  # recorded by another version of the course
+            return None
 
-    def _publish(self, workspace: Workspace, folder: Path, record: Record) -> dict:
+    def _publish(self, workspace: Workspace, folder: Path, record: Record, inputs: dict) -> dict:
         """Move the finished files into place and return their fingerprints."""
         staged = {path.relative_to(folder).as_posix(): path for path in files_below(folder)}
         prints = {key: fingerprint(path) for key, path in staged.items()}
         if not staged:  # the work has written where its outputs stand
             prints = {workspace.key(p): fingerprint(p) for p in self.outputs(workspace)}
-        before = record.stages.get(self.name, {}).get("outputs", {})
+        before = {
+            *record.stages.get(self.name, {}).get("outputs", {}),
+            *record.moving.get(self.name, []),
+        }
         for key, made in prints.items():
             record.remember(key, made["sha256"])
+        record.moving[self.name] = sorted({*before, *prints})
         record.save()
         for key, path in staged.items():
             move_into_place(path, workspace.path(key))
-        for key in before.keys() - prints.keys():
+        for key in before - prints.keys() - inputs.keys():
             workspace.path(key).unlink(missing_ok=True)
         shutil.rmtree(workspace.scratch)
         return prints
+
+
+def _used_as_it_is(keys: list[str]) -> str:
+    """The note on inputs that the student has put there, however many they are."""
+    if len(keys) == 1:
+        return f"{keys[0]} is your own file; it is used as it is."
+    named = ", ".join(keys[:3]) + (f" and {len(keys) - 3:,} more" if len(keys) > 3 else "")
+    return f"{named} are your own files; they are used as they are."
 
 
 def _versions() -> dict[str, str]:

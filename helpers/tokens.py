@@ -11,10 +11,11 @@ from helpers.vocabulary import (
 )
 
 MASK = "<mask>"
+_SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥", "\ufffd": "⟨EF BF BD⟩"}
 
 
 def readable(content: bytes) -> str:
-    """Bytes as text; spaces visible, and a piece of a character as its bytes, never as �.
+    """Bytes as text; spaces visible; what cannot be shown as its bytes, never as �.
 
     >>> readable(b" world"), readable("好".encode()), readable("好".encode()[:2])
     ('␣world', '好', '⟨E5 A5⟩')
@@ -23,7 +24,13 @@ def readable(content: bytes) -> str:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         return f"⟨{content.hex(' ').upper()}⟩"
-    return "".join({" ": "␣", "\n": "⏎", "\t": "⇥"}.get(c, c) for c in text)
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if character in _SIGNS:
+        return _SIGNS[character]
+    return character if character.isprintable() else f"⟨{character.encode().hex(' ').upper()}⟩"
 
 
 def token_text(index: int, dictionary: Dictionary) -> str:

@@ -241,7 +241,7 @@ class Dictionary:
         """Read a ``dict.txt``: one ``symbol count`` a line, as fairseq's Dictionary reads it.
 
         Raises:
-            DamagedFile: not of this form (with the line), or a symbol occurs twice.
+            DamagedFile: not of this form (with the line), a symbol twice, or a special one.
         """
         symbols: dict[str, int] = {}
         try:
@@ -252,8 +252,12 @@ class Dictionary:
             ) from None
         for number, line in enumerate(lines, start=1):
             symbol, _, count = line.rstrip().rpartition(" ")
-            if not symbol or not count.isdecimal() or symbol in symbols:
-                why = "occurs twice" if symbol in symbols else "is not 'symbol count'"
+            why = "is not 'symbol count'" if not symbol or not count.isdecimal() else ""
+            if symbol in symbols:
+                why = "occurs twice"
+            elif symbol in (*SPECIALS, "<mask>"):
+                why = "is a special symbol, which fairseq adds itself"
+            if why:
                 raise DamagedFile(
                     f"{file}, line {number}: {line[:60]!r} {why}.",
                     "A fairseq dict.txt has one symbol and its count a line; take the model's own.",

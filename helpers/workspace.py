@@ -6,6 +6,7 @@ A workspace is one folder with fairseq's and the classroom guide's names in it (
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -25,12 +26,17 @@ UNUSABLE = set(':$"\\\n\r')
 
 def home() -> Path:
     """The folder that relative paths start from: ``ROBERTA_COURSE_HOME``, else the project."""
-    return Path(os.environ.get("ROBERTA_COURSE_HOME") or PROJECT).expanduser().resolve()
+    return expanded(os.environ.get("ROBERTA_COURSE_HOME") or PROJECT).resolve()
 
 
 def resolve(path: str | Path) -> Path:
     """An absolute path; a relative one starts at :func:`home`, wherever the process stands."""
-    return (home() / Path(path).expanduser()).resolve()
+    return (home() / expanded(path)).resolve()
+
+
+def expanded(path: str | Path) -> Path:
+    """``~`` as the home folder; a name such as ``~notes.txt``, which is nobody's, stays."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 (pathlib's raises for such a name)
 
 
 class Workspace:
@@ -38,9 +44,10 @@ class Workspace:
 
     def __init__(self, root: str | Path = "runs/sample") -> None:
         self.root = resolve(root)
-        if bad := UNUSABLE & set(str(self.root)):
+        path = self.root.as_posix().removeprefix(self.root.drive)
+        if bad := sorted(UNUSABLE & set(path)):
             raise CourseError(
-                f"fairseq cannot work in {self.root}: the path holds {sorted(bad)}.",
+                f"fairseq cannot work in {self.root}: the path holds {', '.join(map(repr, bad))}.",
                 "Choose a workspace whose path has none of these characters.",
             )
         self.texts = self.root / "texts"
@@ -70,7 +77,7 @@ class Workspace:
 
     def locate(self, name: str) -> Path:
         """A file or folder that a person named: relative ones start here, else at the project."""
-        here = self.root / Path(name).expanduser()
+        here = self.root / expanded(name)
         return here if here.exists() else resolve(name) if resolve(name).exists() else here
 
     @property
@@ -100,9 +107,9 @@ class Workspace:
                     f"Another run is working in {self.root} (process {file.read_text().strip()}).",
                     "Wait until it is done, stop it, or choose another workspace.",
                 ) from None
-            handle.truncate(0)
-            handle.write(str(os.getpid()))
-            handle.flush()
+            with writing(self.root):
+                os.ftruncate(handle.fileno(), 0)
+                os.write(handle.fileno(), str(os.getpid()).encode())
             yield handle.fileno()
 
 
@@ -112,7 +119,8 @@ class Record:
 
     ``made`` keeps every hash that a stage ever wrote to a path. It is saved before files are
     moved into place, so even after a kill between two moves a file is known to be ours; a file
-    that is not in it is the student's own and is never overwritten.
+    that is not in it is the student's own and is never overwritten. ``moving`` has, per stage,
+    the files that are being moved: where a kill left it, they may be half old and half new.
     """
 
     file: Path
@@ -120,17 +128,18 @@ class Record:
     def __post_init__(self) -> None:
         try:
             content = json.loads(self.file.read_text("utf-8")) if self.file.exists() else {}
-        except ValueError as error:
+            self.stages: dict[str, dict] = dict(content.get("stages", {}))
+            self.made: dict[str, list[str]] = dict(content.get("made", {}))
+            self.moving: dict[str, list[str]] = dict(content.get("moving", {}))
+        except (ValueError, TypeError, AttributeError) as error:
             raise CourseError(
                 f"{self.file} cannot be read ({error}).",
                 "Delete it; the notebooks then take the files of the workspace as your own.",
             ) from None
-        self.stages: dict[str, dict] = content.get("stages", {})
-        self.made: dict[str, list[str]] = content.get("made", {})
 
     def save(self) -> None:
-        text = json.dumps({"stages": self.stages, "made": self.made}, indent=1, sort_keys=True)
-        write_whole(self.file, text + "\n")
+        content = {"stages": self.stages, "made": self.made, "moving": self.moving}
+        write_whole(self.file, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
     def remember(self, key: str, sha256: str) -> None:
         known = self.made.setdefault(key, [])
@@ -153,10 +162,10 @@ def writing(folder: Path) -> Iterator[None]:
             "Choose a workspace in a folder of your own, or mend its permissions.",
         ) from None
     except OSError as error:
-        if error.strerror not in ("No space left on device", "Read-only file system"):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
         raise CourseError(
-            f"{folder} cannot be written: {error.strerror}.",
+            f"{folder} cannot be written: {os.strerror(error.errno)}.",
             "Make room, or choose a workspace on another disk; what was finished is kept.",
         ) from None
 
@@ -213,13 +222,21 @@ def fingerprint(path: Path, known: dict | None = None) -> dict:
 
     Returns:
         ``{"size": bytes, "mtime_ns": …, "sha256": hex}``
+
+    Raises:
+        CourseError: it must not be read.
     """
     stat = path.stat()
     print_ = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
     if known and all(known.get(name) == value for name, value in print_.items()):
         return known
-    with path.open("rb") as handle:
-        return print_ | {"sha256": hashlib.file_digest(handle, "sha256").hexdigest()}
+    try:
+        with path.open("rb") as handle:
+            return print_ | {"sha256": hashlib.file_digest(handle, "sha256").hexdigest()}
+    except PermissionError as error:
+        raise CourseError(
+            f"{path} cannot be read: {error.strerror}.", "Mend its permissions, or leave it out."
+        ) from None
 
 
 def same_content(one: dict[str, dict], other: dict[str, dict]) -> bool:

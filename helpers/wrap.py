@@ -11,8 +11,12 @@ import regex as re
 
 from helpers.vocabulary import bytes_of_token, count_tokens, encode
 
-_SENTENCE_END = re.compile(r"""(?:[。！？；…]+|[.!?]+(?=["'”’)\]»]*\s))["'”’)\]」』»]*\s*""")
-_SPACE = re.compile(r"\s+")
+# Not before what belongs to the character in front: an accent, a joiner, a skin tone.
+_WHOLE = r"(?![\p{Grapheme_Extend}\p{M}\p{Emoji_Modifier}\u200d])"
+_SENTENCE_END = re.compile(
+    r"""(?:[。！？；…]+|[.!?]+(?=["'”’)\]»]*\s))["'”’)\]」』»]*\s*""" + _WHOLE
+)
+_SPACE = re.compile(r"\s+" + _WHOLE)
 _CHARACTER = re.compile(r"\X")  # what a reader sees as one, such as an emoji of several parts
 
 
@@ -49,7 +53,7 @@ def _end_of_piece(line: str, start: int, limit: int) -> int:
     cut = _last_end(_SENTENCE_END, text, longest) or _last_end(_SPACE, text, longest)
     cut = cut or _last_end(_CHARACTER, text, longest) or longest
     while cut > 1 and count_tokens(text[:cut]) > limit:  # the cut may have split a token
-        cut -= 1
+        cut = _last_end(_CHARACTER, text, cut - 1) or cut - 1
     end = start + cut
     gap = _SPACE.match(line, end)
     return gap.end() if gap else end

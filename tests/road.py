@@ -1,0 +1,49 @@
+"""The stages split, encode and binarize on tiny texts, with a dictionary made by hand."""
+
+import functools
+
+import numpy as np
+
+from helpers.binarize import BINARIZE
+from helpers.bpe import ENCODE
+from helpers.report import Report
+from helpers.split import SPLIT
+from helpers.vocabulary import GPT2_IDS, Dictionary
+from helpers.workspace import Workspace
+
+STAGES = {stage.name: stage for stage in (SPLIT, ENCODE, BINARIZE)}
+
+
+def text(word: str) -> str:
+    """Ten short documents."""
+    return "\n\n".join(f"{word} {i} is a short document." for i in range(10)) + "\n"
+
+
+@functools.cache
+def dict_text() -> str:
+    """A dictionary of all GPT-2 ids."""
+    return Dictionary.from_counts(np.zeros(GPT2_IDS, dtype=np.int64)).text()
+
+
+def begin(workspace: Workspace) -> Workspace:
+    """Put two texts and a dictionary there; nothing is made of them yet."""
+    for folder in (workspace.texts, workspace.base_dict.parent):
+        folder.mkdir(parents=True)
+    for name, word in (("a", "apple"), ("b", "pear")):
+        (workspace.texts / f"{name}.txt").write_text(text(word), "utf-8")
+    workspace.base_dict.write_text(dict_text(), "utf-8")
+    return workspace
+
+
+def do(workspace: Workspace, name: str, force: bool = False, **settings: object) -> Report:
+    """Run a stage, in one process unless it is said otherwise."""
+    stage = STAGES[name]
+    if "workers" in stage.settings.model_fields:
+        settings = {"workers": 1} | settings
+    return stage.run(workspace, stage.settings(**settings), force=force)
+
+
+def state(workspace: Workspace, name: str) -> dict[str, tuple[int, bytes]]:
+    """Modification time and content of a stage's outputs."""
+    outputs = STAGES[name].outputs(workspace)
+    return {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in outputs if p.is_file()}

@@ -1,0 +1,108 @@
+"""The base model: trained here, or a person's own with the dictionary that belongs to it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from helpers import base_model, checkpoints, vocabulary
+from helpers.base_model import BASE
+from helpers.errors import CourseError
+from helpers.settings import BaseSettings
+from helpers.vocabulary import Dictionary
+from helpers.workspace import Workspace
+
+
+def test_the_scratch_base_was_trained_by_fairseq(course: Workspace) -> None:
+    report = course.record.stages["base"]["report"]
+    assert report["updates"] == 60
+    assert report["vocabulary"] == 50265
+    assert course.record.stages["base"]["seconds"] < 120
+    state = checkpoints.read(course.base_model)
+    assert state["cfg"]["task"]["_name"] == "masked_lm"
+    loss = state["extra_state"]["val_loss"]
+    assert loss < 12, "an untrained model has log2(50265) = 15.6 bits"
+
+
+def test_the_scratch_dictionary_is_complete_and_in_the_order_of_frequency(
+    course: Workspace,
+) -> None:
+    dictionary = Dictionary.load(course.base_dict)
+    assert len(dictionary.symbols) == 50260
+    assert sorted(dictionary.symbols[:-3], key=int) == [str(i) for i in range(50257)]
+    assert list(dictionary.counts) == sorted(dictionary.counts, reverse=True)
+
+
+@pytest.mark.parametrize("named", ["model.pt", "folder"])
+def test_a_persons_own_model_is_taken_over(
+    course: Workspace, workspace: Workspace, tmp_path: Path, named: str
+) -> None:
+    mine = tmp_path / "mine 我的"
+    mine.mkdir()
+    shutil.copy(course.checkpoints / "checkpoint_best.pt", mine / "model.pt")
+    shutil.copy(course.base_dict, mine / "dict.txt")
+    source = mine if named == "folder" else mine / "model.pt"
+    report = BASE.run(workspace, BaseSettings(source=str(source)))
+    before, after = checkpoints.read(mine / "model.pt"), checkpoints.read(workspace.base_model)
+    assert report.updates == 500
+    assert after["last_optimizer_state"] is None
+    assert before["last_optimizer_state"] is not None
+    assert workspace.base_model.stat().st_size < (mine / "model.pt").stat().st_size / 2
+    assert all(torch.equal(before["model"][k], v) for k, v in after["model"].items())
+    assert workspace.base_dict.read_bytes() == course.base_dict.read_bytes()
+
+
+def test_a_dictionary_of_another_size_is_refused_with_both_numbers(
+    course: Workspace, workspace: Workspace, tmp_path: Path
+) -> None:
+    small = tmp_path / "small.txt"
+    small.write_text("13 5\n262 4\n")
+    settings = BaseSettings(source=str(course.base_model), dict_file=str(small))
+    with pytest.raises(CourseError, match=r"50,265 rows(.|\n)*7: this dictionary") as error:
+        BASE.run(workspace, settings)
+    assert "--dict" in error.value.hint
+    assert not workspace.base_model.exists()
+    assert not workspace.base_dict.exists()
+
+
+def test_a_model_without_a_dictionary_asks_for_robertas_own(
+    course: Workspace, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vocabulary, "FOLDER", tmp_path / "gpt2_bpe")
+    monkeypatch.setattr(vocabulary, "_download", lambda name: None)
+    alone = tmp_path / "alone" / "model.pt"
+    alone.parent.mkdir()
+    shutil.copy(course.base_model, alone)
+    with pytest.raises(CourseError, match=r"no dict\.txt beside it") as error:
+        BASE.run(workspace, BaseSettings(source=str(alone)))
+    assert vocabulary.ADDRESS in error.value.hint
+
+
+@pytest.mark.parametrize("source", ["nowhere", "nowhere/model.pt"])
+def test_a_model_that_is_not_there_is_named(workspace: Workspace, source: str) -> None:
+    with pytest.raises(CourseError, match="There is no base model"):
+        BASE.run(workspace, BaseSettings(source=source))
+
+
+def test_something_that_is_no_checkpoint_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_text("I am a text.")
+    (tmp_path / "dict.txt").write_text("13 5\n")
+    with pytest.raises(CourseError, match="no fairseq checkpoint"):
+        BASE.run(workspace, BaseSettings(source=str(tmp_path)))
+    assert not workspace.base_model.exists()
+
+
+def test_own_files_in_base_are_used_as_they_are(course: Workspace, workspace: Workspace) -> None:
+    workspace.base_model.parent.mkdir(parents=True)
+    shutil.copy(course.base_model, workspace.base_model)
+    shutil.copy(course.base_dict, workspace.base_dict)
+    stamp = workspace.base_model.stat().st_mtime_ns
+    report = BASE.run(workspace, BaseSettings())
+    assert report.source == "your own"
+    assert "used as they are" in " ".join(report.notes)
+    assert workspace.base_model.stat().st_mtime_ns == stamp
+
+
+def test_nothing_of_scikit_learn_is_in_the_scratch_corpus() -> None:
+    assert "sklearn" not in base_model.SCRATCH_PACKAGES

@@ -1,0 +1,231 @@
+"""The batch: parameters are checked before anything runs, and notebooks and settings agree."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers import batch
+from helpers.batch import FOR_ALL, NOTEBOOKS, chosen, parameters
+from helpers.errors import CourseError, InUse
+from helpers.workspace import PROJECT, Workspace
+from tests.conftest import command
+
+ALL = list(NOTEBOOKS)
+WITH_SEED = ["01_split", "04_finetune", "06_evaluate"]
+
+
+def given(*pairs: tuple[str, str], only: tuple[str, ...] = ()) -> dict[str, dict]:
+    """Parameters of the notebooks that got any."""
+    return {n: v for n, v in parameters(pairs, chosen(only)).items() if v}
+
+
+def test_all_notebooks_run_in_order_unless_some_are_named():
+    assert chosen(()) == ALL == sorted(ALL)
+    assert chosen(("evaluate", "01_split", "split", "bpe.ipynb")) == [ALL[1], ALL[2], ALL[6]]
+    with pytest.raises(CourseError, match="There is no notebook spilt") as caught:
+        chosen(("spilt",))
+    assert "01_split" in caught.value.hint
+
+
+def test_a_bare_name_goes_to_every_notebook_that_has_it():
+    assert given(("seed", "7")) == {name: {"seed": 7} for name in WITH_SEED}
+    assert given(("engine", "fairseq")) == {
+        name: {"engine": "fairseq"} for name in ("02_bpe", "03_binarize")
+    }
+
+
+@pytest.mark.parametrize("name", ["split.seed", "01_split.seed", "01_split.ipynb.seed"])
+def test_a_name_with_its_notebook_goes_there_only(name):
+    assert given((name, "7")) == {"01_split": {"seed": 7}}
+
+
+def test_the_name_with_its_notebook_wins_in_any_order():
+    pairs = [("split.seed", "7"), ("seed", "3")]
+    for order in (pairs, pairs[::-1]):
+        assert given(*order)["01_split"] == {"seed": 7}
+        assert given(*order)["04_finetune"] == {"seed": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "meant"),
+    [
+        ("txt_files", "a.txt", ["a.txt"]),
+        ("txt_files", "['a.txt', 'b c.txt']", ["a.txt", "b c.txt"]),
+        ("txt_files", "[a].txt", ["[a].txt"]),
+        ("sentences", "('I <mask>.',)", ["I <mask>."]),
+        ("bpe.workers", "None", None),
+        ("bpe.workers", "2", 2),
+        ("lr", "1e-4", 1e-4),
+        ("deduplicate", "False", False),
+        ("deduplicate", "no", False),
+        ("encoding", "gb18030", "gb18030"),
+    ],
+)
+def test_values_get_the_type_of_their_setting(name, typed, meant):
+    (values,) = given((name, typed)).values()
+    assert list(values.values()) == [meant]
+    assert json.loads(json.dumps(values)) == values
+
+
+def test_files_typed_in_a_shell_are_found_from_there(tmp_path, monkeypatch):
+    (tmp_path / "my text.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    found = given(("txt_files", "['my text.txt', 'texts']"))["01_split"]["txt_files"]
+    assert found == [str(tmp_path / "my text.txt"), "texts"]
+
+
+REFUSED = {
+    "an unknown name": (("max_updates", "5"), "Did you mean max_update?"),
+    "a name of another notebook": (("split.lr", "1"), "There"),
+    "an unknown notebook": (("spilt.seed", "5"), "There are: 00_setup"),
+    "out of range": (("lr", "7"), "The default is 0.002"),
+    "not a number": (("max_update", "many"), "The default is 500"),
+    "shares that do not add up": (("split.train", "0.5"), "Change one of them"),
+    "None where a text is needed": (("engine", "None"), "The default is 'fast'"),
+    "numbers for files": (("txt_files", "[1, 2]"), "The default is"),
+    "the workspace": (("workspace", "x"), "--workspace"),
+    "force": (("force", "True"), "--force"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("only", [(), ("convert",)], ids=["all", "only another notebook"])
+def test_a_wrong_parameter_is_refused_before_anything_runs(workspace, case, only):
+    pair, hint = REFUSED[case]
+    with pytest.raises(CourseError) as caught:
+        batch.run(workspace, [pair], only)
+    assert hint in caught.value.hint
+    assert not workspace.root.exists()
+
+
+def test_the_command_line_refuses_it_too_with_exit_code_2(workspace):
+    done = command("run", "--workspace", workspace.root, "-p", "max_updates", "5")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "There is no parameter max_updates.",
+        "Did you mean max_update?",
+    ]
+    assert not workspace.root.exists()
+
+
+def test_an_unknown_notebook_is_refused_before_anything_runs(workspace):
+    with pytest.raises(CourseError, match="There is no notebook zzz"):
+        batch.run(workspace, only=["zzz"])
+    assert not workspace.root.exists()
+
+
+def test_a_second_run_in_the_same_workspace_is_refused(workspace):
+    with workspace.lock("batch"), pytest.raises(InUse, match=str(os.getpid())):
+        batch.run(workspace, only=["split"])
+
+
+def test_a_failing_notebook_keeps_its_copy_with_the_error(workspace):
+    arguments = ("--only", "split", "encode", "-p", "txt_files", "not there")
+    done = command("run", "--workspace", workspace.root, *arguments[:2], *arguments[3:])
+    assert done.returncode == 1, done.stderr
+    assert "CourseError: There is no file or folder" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    copy = json.loads((workspace.notebooks / "01_split.ipynb").read_text("utf-8"))
+    outputs = [o for cell in copy["cells"] for o in cell.get("outputs", [])]
+    assert [o["ename"] for o in outputs if o["output_type"] == "error"] == ["CourseError"]
+    assert [p.name for p in workspace.notebooks.iterdir()] == ["01_split.ipynb"]
+
+
+def test_a_notebook_whose_process_dies_is_explained(workspace, tmp_path, monkeypatch, capsys):
+    notebook = json.loads((PROJECT / "notebooks" / "01_split.ipynb").read_text("utf-8"))
+    cells = [c for c in notebook["cells"] if c["cell_type"] == "code"][:2]
+    cells[1] |= {"source": "import os; os.kill(os.getpid(), 9)", "outputs": []}
+    (tmp_path / "01_split.ipynb").write_text(json.dumps(notebook | {"cells": cells}))
+    monkeypatch.setattr(batch, "FOLDER", tmp_path)
+    assert batch.run(workspace, only=["split"]) == 1
+    assert "memory" in capsys.readouterr().out
+    assert (workspace.notebooks / "01_split.ipynb").is_file()
+
+
+def parameters_cell(name: str) -> dict[str, object]:
+    """What a notebook's parameters cell assigns: literals only."""
+    notebook = json.loads((PROJECT / "notebooks" / f"{name}.ipynb").read_text("utf-8"))
+    tagged = [c for c in notebook["cells"] if "parameters" in c["metadata"].get("tags", ())]
+    assert len(tagged) == 1
+    body = ast.parse("".join(tagged[0]["source"])).body
+    return {node.targets[0].id: ast.literal_eval(node.value) for node in body}
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebooks_parameters_are_its_settings_with_the_same_defaults(name):
+    found = parameters_cell(name)
+    assert found.pop("workspace") == "runs/sample"
+    assert found.pop("force") is False
+    assert set(FOR_ALL) == {"workspace", "force"}
+    fields = {k: m.model_fields[k].default for m in NOTEBOOKS[name] for k in m.model_fields}
+    assert {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()} == fields
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_every_parameter_has_a_comment_and_reaches_the_settings(name):
+    notebook = json.loads((PROJECT / "notebooks" / f"{name}.ipynb").read_text("utf-8"))
+    cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+    first, rest = cells[0], "\n".join(cells[1:])
+    assert all("  # " in line for line in first.splitlines())
+    for field in parameters_cell(name).keys() - set(FOR_ALL):
+        assert f"{field}={field}" in rest, field
+    assert "Workspace(workspace)" in rest
+    assert "force=force" in rest
+
+
+UNDER_MAKE = """
+import os, time
+from helpers.batch import die_with_make
+die_with_make()
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the signal at a parent's death is Linux's")
+def test_the_batch_dies_with_make(tmp_path):
+    (tmp_path / "batch.py").write_text(UNDER_MAKE)
+    python = sys.executable.replace(" ", "\\ ")
+    make = subprocess.Popen(
+        [
+            *("make", "-s", "-C", tmp_path, "-f", PROJECT / "Makefile"),
+            *("-o", "env", "course", f"PY={python} batch.py"),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+    )
+    process = Path("/proc", make.stdout.readline().strip())
+    assert process.exists()
+    make.kill()
+    make.wait()
+    deadline = time.monotonic() + 10
+    while process.exists() and "State:\tZ" not in (process / "status").read_text():
+        assert time.monotonic() < deadline, "the batch outlived make"
+        time.sleep(0.05)
+
+
+def test_without_make_the_parent_may_end(monkeypatch):
+    called = []
+    monkeypatch.setattr(batch, "die_with_parent", lambda: called.append(1))
+    monkeypatch.delenv("MAKELEVEL", raising=False)
+    batch.die_with_make()
+    assert not called
+    monkeypatch.setenv("MAKELEVEL", "1")
+    batch.die_with_make()
+    assert called
+
+
+def test_what_was_made_is_told_per_notebook(with_texts):
+    workspace: Workspace = with_texts(a="one\n\ntwo\n\nthree\n\nfour\n")
+    first, second = (command("run", "--workspace", workspace.root, "--only", "split") for _ in "ab")
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + first.stdout
+    assert "01_split made: split" in first.stdout
+    assert "01_split nothing to recompute" in second.stdout
+    assert str(workspace.notebooks) in second.stdout

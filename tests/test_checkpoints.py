@@ -1,0 +1,119 @@
+"""Reading checkpoints without running their code, and what they say of themselves."""
+
+import math
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+import torch
+
+from helpers import checkpoints
+from helpers.errors import CourseError
+from helpers.workspace import Workspace
+
+
+class CreatesAFile:
+    """Unpickling it runs a command."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple:
+        import os
+
+        return os.system, (f"touch '{self.target}'",)
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "plain pickle"])
+def test_a_hostile_checkpoint_runs_nothing_and_is_refused(tmp_path: Path, zipped: bool) -> None:
+    trap, file = tmp_path / "it ran", tmp_path / "model.pt"
+    content = {"model": {}, "cfg": {}, "extra_state": CreatesAFile(trap)}
+    torch.save(content, file, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(CourseError, match=r"cannot be read safely|can be read safely") as error:
+        checkpoints.read(file)
+    assert not trap.exists()
+    assert "system" in str(error.value)
+    pickle.loads(pickle.dumps(content))  # the trap itself works
+    assert trap.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "no fairseq checkpoint"),
+        (b"This is a text.\n", "no fairseq checkpoint"),
+        ({"weights": torch.zeros(2)}, "has no 'model'"),
+        (torch.zeros(3), "has no 'model'"),
+        ({"model": {"a": torch.zeros(2)}}, "has no 'cfg'"),
+        (
+            {"model": {"a": torch.zeros(2)}, "cfg": {"model": {"_name": "bart"}}},
+            "a fairseq checkpoint of 'bart'",
+        ),
+    ],
+    ids=["empty", "text", "other dict", "tensor", "no cfg", "another model"],
+)
+def test_what_is_no_roberta_is_refused(tmp_path: Path, content: object, message: str) -> None:
+    file = tmp_path / "model.pt"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(content, file)
+    with pytest.raises(CourseError, match=message) as error:
+        checkpoints.read(file)
+    assert str(file) in str(error.value)
+    assert error.value.hint
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CourseError, match="There is no file"):
+        checkpoints.read(tmp_path / "nowhere.pt")
+
+
+def test_a_file_broken_off_is_refused(course: Workspace, tmp_path: Path) -> None:
+    whole = course.base_model.read_bytes()
+    for part in (100, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "half.pt").write_bytes(whole[:part])
+        assert checkpoints.summary(tmp_path / "half.pt") is None
+
+
+def test_a_summary_tells_updates_and_loss(course: Workspace) -> None:
+    best = checkpoints.summary(course.checkpoints / "checkpoint_best.pt")
+    state = torch.load(course.checkpoints / "checkpoint_best.pt", weights_only=True)
+    assert best.updates == 500
+    assert best.loss == state["extra_state"]["val_loss"]
+    assert 5 < best.loss < 16  # bits
+
+
+def test_the_best_has_the_lowest_loss_and_unknown_losses_come_last() -> None:
+    def one(name: str, loss: float) -> checkpoints.Summary:
+        return checkpoints.Summary(Path(name), 1, loss, "")
+
+    found = [one("a.pt", math.nan), one("checkpoint_last.pt", 2.0), one("checkpoint_best.pt", 2.0)]
+    assert checkpoints.best(found).file.name == "checkpoint_best.pt"
+    assert checkpoints.best(found[:1]).file.name == "a.pt"
+    assert checkpoints.best([]) is None
+
+
+def test_every_tensor_gets_hugging_faces_name(course: Workspace) -> None:
+    from transformers import RobertaConfig, RobertaForMaskedLM
+
+    state = checkpoints.read(course.base_model)
+    config = RobertaConfig(num_hidden_layers=2, hidden_size=8, num_attention_heads=1)
+    known = set(RobertaForMaskedLM(config).state_dict())
+    renamed = set(checkpoints.to_huggingface(state))
+    assert known - renamed == {"roberta.embeddings.token_type_embeddings.weight"}
+    assert renamed - known == set()
+
+
+def test_a_tensor_that_roberta_does_not_have_is_refused() -> None:
+    name = "encoder.sentence_encoder.layers.0.adapter.weight"
+    with pytest.raises(CourseError, match=r"adapter\.weight"):
+        checkpoints.huggingface_names([name])
+
+
+def test_a_base_keeps_no_optimizer_state_and_no_path_of_this_machine(course: Workspace) -> None:
+    state = checkpoints.for_a_base(checkpoints.read(course.checkpoints / "checkpoint_best.pt"))
+    assert state["last_optimizer_state"] is None
+    assert str(course.root.parent) not in str({k: v for k, v in state.items() if k != "model"})
+    assert isinstance(state["model"], (dict, OrderedDict))

@@ -1,0 +1,129 @@
+"""The evaluator: the same masks for both models, losses that can be computed another way."""
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import checkpoints
+from helpers.errors import CourseError
+from helpers.evaluate import EVALUATE, blocks, example_table, hide, measure
+from helpers.huggingface import model_of
+from helpers.settings import EvaluateSettings
+from helpers.vocabulary import FIRST, Dictionary, encode
+from helpers.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def dictionary(course: Workspace) -> Dictionary:
+    return Dictionary.load(course.base_dict)
+
+
+def test_the_fine_tuned_model_is_better_on_held_out_text(course: Workspace) -> None:
+    found = json.loads(course.evaluation.read_text("utf-8"))
+    assert found["loss"][1] < found["loss"][0] - 0.5  # nats
+    assert found["accuracy"][1] > found["accuracy"][0]
+    assert found["tokens"] > 1000
+    assert found["bits"] == pytest.approx([loss / math.log(2) for loss in found["loss"]])
+
+
+def test_no_example_shows_a_broken_character(course: Workspace) -> None:
+    text = course.evaluation.read_text("utf-8")
+    assert "�" not in text
+    assert len(json.loads(text)["examples"]) == 8
+
+
+def test_the_loss_is_the_mean_cross_entropy_at_the_hidden_positions(
+    course: Workspace, dictionary: Dictionary
+) -> None:
+    model = model_of(checkpoints.read(course.base_model))
+    true = blocks(
+        iter(["The mean of all samples.", "微调", "x", "A long line " * 40]), dictionary, 64
+    )
+    random = np.random.default_rng(3)
+    hidden, at = zip(*(hide(block, dictionary, 0.3, random) for block in true), strict=True)
+    loss, accuracy = measure(model, list(hidden), true, list(at))
+    losses, right = [], []
+    for block, masked, places in zip(true, hidden, at, strict=True):  # one by one, all logits
+        with torch.inference_mode():
+            logits = model(torch.from_numpy(masked)[None]).logits[0]
+        for place in places:
+            losses.append(-float(logits[place].log_softmax(-1)[block[place]]))
+            right.append(int(logits[place][FIRST:].argmax()) + FIRST == block[place])
+    assert loss == pytest.approx(np.mean(losses), rel=1e-4)
+    assert accuracy == pytest.approx(np.mean(right))
+
+
+def test_a_model_against_itself_gives_equal_numbers(copied: Workspace) -> None:
+    from helpers.huggingface import write_folder
+
+    state = checkpoints.read(copied.base_model)
+    shutil.rmtree(copied.hf)
+    copied.hf.mkdir()
+    write_folder(state, Dictionary.load(copied.base_dict), copied.hf)
+    (copied.root / "workspace.json").unlink()
+    report = EVALUATE.run(copied, EvaluateSettings(max_lines=200))
+    assert report.loss[0] == pytest.approx(report.loss[1], abs=1e-5)
+    assert report.accuracy[0] == report.accuracy[1]
+
+
+def test_hiding_follows_the_recipe(dictionary: Dictionary) -> None:
+    block = np.array([0, *range(FIRST, FIRST + 20_000), 2])
+    hidden, chosen = hide(block, dictionary, 0.15, np.random.default_rng(1))
+    assert len(chosen) == 3000
+    assert (block[chosen] >= FIRST).all(), "special symbols are never hidden"
+    untouched = np.setdiff1d(np.arange(len(block)), chosen)
+    assert (hidden[untouched] == block[untouched]).all()
+    masked = (hidden[chosen] == dictionary.mask).mean()
+    same = (hidden[chosen] == block[chosen]).mean()
+    assert 0.77 < masked < 0.83 and 0.08 < same < 0.12
+
+
+def test_the_same_seed_hides_the_same_tokens(dictionary: Dictionary) -> None:
+    block = np.array([0, *range(FIRST, FIRST + 50), 2])
+
+    def once(seed: int) -> list[int]:
+        return hide(block, dictionary, 0.15, np.random.default_rng(seed))[0].tolist()
+
+    assert once(1) == once(1) != once(2)
+
+
+def test_blocks_are_whole_lines_as_in_training(dictionary: Dictionary) -> None:
+    lines = ["one two three", "", "four five", "a very long line " * 20]
+    found = blocks(iter(lines), dictionary, 16)
+    assert all(block[0] == 0 and len(block) <= 16 for block in found)
+    first = [*dictionary.from_gpt2[encode("one two three")], 2, 2]
+    assert found[0].tolist()[1:] == [*first, *dictionary.from_gpt2[encode("four five")], 2]
+    assert blocks(iter([]), dictionary, 16) == []
+
+
+def test_sentences_of_ones_own_are_asked(copied: Workspace) -> None:
+    mine = ("The <mask> of the model.", "语料<mask>分词")
+    report = EVALUATE.run(copied, EvaluateSettings(max_lines=50, sentences=mine))
+    assert [row[0] for row in report.examples] == list(mine)
+    assert "�" not in str(example_table(report))
+
+
+@pytest.mark.parametrize("sentence", ["no mask", "<mask> and <mask>"])
+def test_a_sentence_needs_one_mask(copied: Workspace, sentence: str) -> None:
+    with pytest.raises(CourseError, match="it should have one"):
+        EVALUATE.run(copied, EvaluateSettings(max_lines=50, sentences=(sentence,)))
+
+
+def test_without_held_out_text_it_says_so(copied: Workspace) -> None:
+    copied.raw("test").write_text("\n\n")
+    (copied.root / "workspace.json").unlink()
+    with pytest.raises(CourseError, match="no held-out text"):
+        EVALUATE.run(copied, EvaluateSettings())
+
+
+def test_models_with_different_dictionaries_are_not_compared(copied: Workspace) -> None:
+    dictionary = Dictionary.load(copied.base_dict)
+    turned = Dictionary(dictionary.symbols[::-1], dictionary.counts[::-1])
+    copied.base_dict.write_text(turned.text())
+    (copied.root / "workspace.json").unlink()
+    with pytest.raises(CourseError, match="do not belong together"):
+        EVALUATE.run(copied, EvaluateSettings())

@@ -1,0 +1,145 @@
+"""fairseq's commands: quoted so that a shell and Hydra read what is meant, and never orphaned."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers import fairseq_tools
+from helpers.errors import CourseError
+from helpers.fairseq_tools import (
+    encoder_command,
+    hydra_value,
+    lines_of,
+    parse_event,
+    preprocess_command,
+    run,
+    shown,
+    train_command,
+)
+from helpers.workspace import PROJECT, SPLITS, Workspace
+
+NAMES = ["plain", "two words", "课程 一", "O'Brien (copy) & more", "a=b,c[d]{e}#f;g!h~i%j"]
+
+
+def as_a_shell_reads(text: str) -> list[str]:
+    """The words that bash makes of a command line in which $COURSE is the project."""
+    done = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {text}"],
+        env={"COURSE": str(PROJECT)},
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout.decode().split("\0")[:-1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_shown_is_what_is_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROBERTA_COURSE_HOME")
+    work = Workspace(f"runs/{name}")
+    bpe = {split: work.bpe(split) for split in SPLITS}
+    for command in (
+        encoder_command(work.raw("train"), work.bpe("train"), 2),
+        preprocess_command(bpe, work.base_dict, work.data_bin, 2),
+        train_command(PROJECT / "x.yaml", {"task.data": work.data_bin, "optimization.lr": [0.1]}),
+    ):
+        words = as_a_shell_reads(shown(command))
+        first = "python" if command[0] == sys.executable else Path(command[0]).name
+        assert words == [first, *command[1:]]
+        assert str(PROJECT) not in shown(command)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hydra_reads_back_the_path(name: str) -> None:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    path = f"/data/{name}/model.pt"
+    override = OverridesParser.create().parse_override(f"task.data={hydra_value(path)}")
+    value = override.value()
+    assert str(getattr(value, "text", value)) == path
+
+
+def test_a_failing_tool_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "print('the reason'); raise SystemExit(3)"]
+    with pytest.raises(CourseError, match=r"exit code 3(.|\n)*the reason") as error:
+        run(command, tmp_path / "log")
+    assert "log" in error.value.hint
+    assert (tmp_path / "log").read_text() == "the reason\n"
+
+
+def test_without_fairseq_the_way_out_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fairseq_tools.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(CourseError, match="fairseq is not installed") as error:
+        run([sys.executable, "-c", "pass"], tmp_path / "log")
+    assert "make env" in error.value.hint
+
+
+def test_a_tool_dies_with_its_parent(tmp_path: Path) -> None:
+    child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    parent = (
+        "import sys; from pathlib import Path; from helpers.fairseq_tools import lines_of\n"
+        f"for line in lines_of([sys.executable, '-c', {child!r}], Path({str(tmp_path / 'log')!r})):"
+        "\n    print(line, flush=True)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
+    pid = int(process.stdout.readline())
+    assert Path(f"/proc/{pid}").exists()
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    deadline = time.monotonic() + 10
+    while _alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _alive(pid)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_reader_that_stops_stops_the_tool(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import os, time; print(os.getpid()); time.sleep(60)"]
+    lines = lines_of(command, tmp_path / "log")
+    pid = int(next(lines))
+    lines.close()
+    assert not _alive(pid)
+
+
+def test_the_tool_inherits_the_descriptors_that_it_should(tmp_path: Path) -> None:
+    with (tmp_path / "held").open("w") as held:
+        number = held.fileno()
+        os.set_inheritable(number, False)
+        command = [sys.executable, "-c", f"import os; os.write({number}, b'reached')"]
+        run(command, tmp_path / "log", keep_open=(number,))
+    assert (tmp_path / "held").read_text() == "reached"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            '[2026-01-01 00:00:00,0][train_inner][INFO] - {"epoch": 1, "loss": "15.9", '
+            '"num_updates": "10", "lr": "0.001"}',
+            ("train_inner", 10, 15.9),
+        ),
+        (
+            '[2026-01-01 00:00:00,0][valid][INFO] - {"valid_loss": "9.5", '
+            '"valid_num_updates": "250"}',
+            ("valid", 250, 9.5),
+        ),
+        ('[2026-01-01 00:00:00,0][train][INFO] - {"epoch": 1}', None),
+        ("[2026-01-01 00:00:00,0][fairseq.trainer][INFO] - begin training epoch 1", None),
+        ("", None),
+    ],
+)
+def test_events_are_read_from_the_log(line: str, expected: tuple | None) -> None:
+    event = parse_event(line)
+    assert (event and (event.kind, event.update, event.loss)) == expected

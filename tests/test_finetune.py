@@ -1,0 +1,186 @@
+"""Fine-tuning with the real fairseq: what is loaded, resumed, moved aside, and refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from helpers import checkpoints
+from helpers.binarize import BINARIZE
+from helpers.bpe import ENCODE
+from helpers.errors import CourseError, StageStale
+from helpers.finetune import FINETUNE, _mend, finetune_command
+from helpers.settings import BinarizeSettings, EncodeSettings, FinetuneSettings, SplitSettings
+from helpers.split import SPLIT
+from helpers.training import curve, events, train
+from helpers.vocabulary import Dictionary
+from helpers.workspace import Workspace
+
+SHORT = FinetuneSettings(max_update=6, validate_every=3, max_tokens=512)
+
+
+@pytest.fixture
+def ready(course: Workspace, tmp_path: Path) -> Workspace:
+    """A small corpus up to data-bin, with the course's base; its path is a hard one for Hydra."""
+    work = Workspace(tmp_path / "O'Brien 的 work")
+    work.base_model.parent.mkdir(parents=True)
+    shutil.copy(course.base_model, work.base_model)
+    shutil.copy(course.base_dict, work.base_dict)
+    work.texts.mkdir()
+    (work.texts / "a.txt").write_text("\n\n".join(f"Text {i} tells of {i}." for i in range(200)))
+    prepared_again(work)
+    return work
+
+
+def test_no_text_is_left_out_of_training(ready: Workspace) -> None:
+    """One validation batch with fewer than eight samples: fairseq's default would drop it."""
+    report = FINETUNE.run(ready, SHORT)
+    assert len(report.valid_curve) == 2
+    log = (ready.checkpoints / "train.log").read_text("utf-8")
+    assert "skipped" not in log and "loaded 1 blocks" in log
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_it_starts_from_the_base_and_the_loss_falls(course: Workspace) -> None:
+    log = (course.checkpoints / "train.log").read_text("utf-8")
+    assert f"Loaded checkpoint {course.base_model} (" in log
+    found = events(course.checkpoints / "train.log")
+    first, last = curve(found, "train_inner")[0], curve(found, "train_inner")[-1]
+    assert first[0] == 10 and last[0] == 500
+    assert last[1] < first[1] - 0.5  # bits
+    assert first[1] < 12, "a model that was not loaded would begin at about 15.6 bits"
+    assert [update for update, _ in curve(found, "valid")] == [250, 500]
+
+
+def test_the_folder_holds_the_two_checkpoints_and_the_record(course: Workspace) -> None:
+    found = files(course.checkpoints)
+    assert {"checkpoint_best.pt", "checkpoint_last.pt", "run.json", "train.log"} <= found
+    assert not [name for name in found if name.endswith(".tmp") or name.startswith("checkpoint_1")]
+    identity = json.loads((course.checkpoints / "run.json").read_text())
+    assert identity["settings"]["max_update"] == 500
+    assert set(identity) == {"base", "data", "settings"}
+
+
+def test_other_settings_move_the_old_checkpoints_aside_and_begin_at_the_base(
+    ready: Workspace,
+) -> None:
+    FINETUNE.run(ready, SHORT)
+    before = (ready.checkpoints / "checkpoint_last.pt").read_bytes()
+    other = SHORT.model_copy(update={"lr": 1e-4})
+    report = FINETUNE.run(ready, other)
+    assert report.updates == 6
+    assert "checkpoints.old-1" in " ".join(report.notes)
+    assert (ready.root / "checkpoints.old-1" / "checkpoint_last.pt").read_bytes() == before
+    log = (ready.checkpoints / "train.log").read_text("utf-8")
+    assert f"Loaded checkpoint {ready.base_model} (" in log
+    assert not ready.root.joinpath("checkpoints.old-2").exists()
+    again = FINETUNE.run(ready, other)
+    assert again.reused and not ready.root.joinpath("checkpoints.old-2").exists()
+
+
+def test_an_interrupted_run_goes_on_from_its_last_checkpoint(
+    ready: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from helpers import training
+
+    def stop_at_the_first_checkpoint(line: str) -> object:
+        if "Saved checkpoint" in line:
+            raise KeyboardInterrupt
+        return None
+
+    monkeypatch.setattr(training, "parse_event", stop_at_the_first_checkpoint)
+    with pytest.raises(KeyboardInterrupt):
+        FINETUNE.run(ready, SHORT)
+    monkeypatch.undo()
+    report = FINETUNE.run(ready, SHORT)
+    log = (ready.checkpoints / "train.log").read_text("utf-8")
+    assert f"Loaded checkpoint {ready.checkpoints / 'checkpoint_last.pt'} (epoch" in log
+    assert "continued after update 3" in " ".join(report.notes)
+    assert report.updates == 6
+    assert [update for update, _ in report.valid_curve] == [3, 6]
+    assert not list(ready.checkpoints.glob("checkpoint_*_*.pt"))
+
+
+def test_a_run_that_finished_unrecorded_is_not_trained_once_more(copied: Workspace) -> None:
+    settings = FinetuneSettings()
+    record = copied.record
+    del record.stages["finetune"]
+    record.save()
+    identity = copied.checkpoints / "run.json"
+    before = (copied.checkpoints / "checkpoint_best.pt").read_bytes()
+    assert json.loads(identity.read_text())["settings"] == settings.of_the_result()
+    report = FINETUNE.run(copied, settings)
+    assert report.updates == 500
+    assert (copied.checkpoints / "checkpoint_best.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("broken", ["checkpoint_last.pt", "checkpoint_best.pt"])
+def test_a_half_written_checkpoint_is_replaced_by_the_newest_whole_one(
+    copied: Workspace, broken: str
+) -> None:
+    folder = copied.checkpoints
+    newest = folder / "checkpoint_1_500.pt"
+    shutil.copy(folder / "checkpoint_last.pt", newest)
+    half = (folder / broken).read_bytes()
+    (folder / broken).write_bytes(half[: len(half) // 2])
+    (folder / "checkpoint_2_600.pt.tmp").write_bytes(b"begun")
+    done, notes = _mend(folder)
+    assert done == 500
+    assert broken in " ".join(notes)
+    assert checkpoints.summary(folder / broken).updates == 500
+    assert not list(folder.glob("*.tmp"))
+
+
+def test_where_no_checkpoint_is_whole_it_begins_at_the_base(copied: Workspace) -> None:
+    for file in copied.checkpoints.glob("*.pt"):
+        file.write_bytes(b"half")
+    assert _mend(copied.checkpoints) == (0, [])
+    assert not list(copied.checkpoints.glob("*.pt"))
+
+
+def test_training_that_loads_something_else_is_stopped(ready: Workspace, tmp_path: Path) -> None:
+    command = finetune_command(ready, SHORT)
+    with pytest.raises(CourseError, match="without loading"):
+        train(command, tmp_path / "log", max_update=6, must_load=tmp_path / "other.pt")
+
+
+def prepared_again(work: Workspace, **split: object) -> None:
+    SPLIT.run(work, SplitSettings(**split))
+    ENCODE.run(work, EncodeSettings())
+    BINARIZE.run(work, BinarizeSettings())
+
+
+def test_a_line_that_is_too_long_is_named_before_training(ready: Workspace) -> None:
+    (ready.texts / "long.txt").write_text("many words and more " * 300)
+    prepared_again(ready, max_line_tokens=0)
+    with pytest.raises(CourseError, match=r"Line [\d,]+ of \w+ has 1,2\d\d tokens") as error:
+        FINETUNE.run(ready, SHORT)
+    assert "max_line_tokens = 510" in error.value.hint
+    assert not ready.checkpoints.exists()
+
+
+def test_an_empty_validation_split_is_refused(ready: Workspace) -> None:
+    prepared_again(ready, train=0.9, valid=0.0, test=0.1)
+    with pytest.raises(CourseError, match="The split valid is empty"):
+        FINETUNE.run(ready, SHORT)
+
+
+def test_another_dictionary_beside_the_base_is_noticed(ready: Workspace) -> None:
+    dictionary = Dictionary.load(ready.base_dict)
+    turned = Dictionary(dictionary.symbols[::-1], dictionary.counts[::-1])
+    ready.base_dict.write_text(turned.text())
+    with pytest.raises(StageStale, match=r"base/dict\.txt has changed since 03_binarize"):
+        FINETUNE.run(ready, SHORT)
+
+
+def test_a_foreign_data_bin_with_another_dictionary_is_refused(ready: Workspace) -> None:
+    dictionary = Dictionary.load(ready.base_dict)
+    turned = Dictionary(dictionary.symbols[::-1], dictionary.counts[::-1])
+    (ready.data_bin / "dict.txt").write_text(turned.text())
+    (ready.root / "workspace.json").unlink()  # everything is the student's own now
+    with pytest.raises(CourseError, match="is not the dictionary of the base model"):
+        FINETUNE.run(ready, SHORT)

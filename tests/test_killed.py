@@ -1,0 +1,194 @@
+"""Killed at every single step: nothing looks finished that is not, and running again mends all.
+
+A stage runs in a forked process that is killed (SIGKILL) just before its n-th change to the disk:
+opening a file to write, the first write to it, renaming, removing, making a folder. n goes from 1
+to the last one.
+"""
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers.errors import CourseError
+from helpers.report import Report
+from helpers.sample import SAMPLE
+from helpers.settings import SampleSettings
+from helpers.workspace import Workspace, files_below
+from tests.road import STAGES, begin, do, text
+
+CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link"}
+TO_WRITE = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
+WRITES = {"write", "writelines", "tofile", "sendfile"}
+
+
+def killed(work: Callable[[], object], step: int) -> bool:
+    """Do the work in another process that is killed before its n-th change to the disk.
+
+    Returns:
+        Whether there was such a step; if not, the work was done to its end.
+    """
+    process = os.fork()
+    if process == 0:
+        left, opened = iter(range(1, step)), False
+
+        def count() -> None:
+            if next(left, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def audit(event: str, arguments: tuple) -> None:
+            nonlocal opened
+            if event == "open" and (arguments[2] or 0) & TO_WRITE:
+                opened = True
+                count()
+            elif event in CHANGES:
+                count()
+
+        def profile(_: object, event: str, function: object) -> None:
+            nonlocal opened
+            if opened and event == "c_call" and function.__name__ in WRITES:
+                opened = False
+                count()
+
+        try:
+            sys.addaudithook(audit)
+            sys.setprofile(profile)
+            work()
+        except BaseException as error:
+            os.write(2, repr(error).encode())
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(process, 0)
+    assert os.WIFSIGNALED(status) or status == 0
+    return os.WIFSIGNALED(status)
+
+
+def results(workspace: Workspace) -> dict[str, bytes]:
+    """Everything in the workspace that a person would take for finished."""
+    finished = {}
+    for file in files_below(workspace.root):
+        key = workspace.key(file)
+        if key != "workspace.json" and not any(part.startswith(".") for part in Path(key).parts):
+            finished[key] = file.read_bytes()
+    return finished
+
+
+def sample(*packages: str) -> Callable[[Workspace], Report]:
+    return lambda w: SAMPLE.run(w, SampleSettings(packages=packages))
+
+
+def prepare(*names: str, **split: object) -> Callable[[Workspace], Report]:
+    def work(workspace: Workspace) -> Report:
+        return [do(workspace, name, **(split if name == "split" else {})) for name in names][-1]
+
+    return work
+
+
+def other_texts(*names: str) -> Callable[[Workspace], Report]:
+    def work(workspace: Workspace) -> Report:
+        (workspace.texts / "b.txt").write_text(text("plum"), "utf-8")
+        return prepare(*names)(workspace)
+
+    return work
+
+
+def small(workspace: Workspace) -> Workspace:
+    """The beginning of the road, with a dictionary that is read quickly."""
+    begin(workspace).base_dict.write_text("13 1\n18040 1\n25286 1\n16873 1\n", "utf-8")
+    return workspace
+
+
+# What was done before, what is killed, and what comes next on the road.
+WORK = {
+    "sample": ((), sample("orchard", "garden"), "split"),
+    "sample of less": ((sample("orchard", "garden"),), sample("orchard"), "split"),
+    "sample of more": ((sample("orchard"),), sample("orchard", "garden"), "split"),
+    "split": ((small,), prepare("split"), "encode"),
+    "split with another seed": ((small, prepare("split")), prepare("split", seed=2), "encode"),
+    "encode": ((small, prepare("split")), prepare("encode"), "binarize"),
+    "encode other texts": (
+        (small, prepare(*STAGES), other_texts("split")),
+        prepare("encode"),
+        "binarize",
+    ),
+    "binarize": ((small, prepare("split", "encode")), prepare("binarize"), None),
+    "binarize other texts": (
+        (small, prepare(*STAGES), other_texts("split", "encode")),
+        prepare("binarize"),
+        None,
+    ),
+}
+SAME_STAGE = ("sample of less", "sample of more", "split with another seed")
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two packages with docstrings, installed for this test."""
+    for package in ("orchard", "garden"):
+        folder = tmp_path / "packages" / package
+        folder.mkdir(parents=True)
+        for name in ("__init__", "apples", "pears"):
+            (folder / f"{name}.py").write_text(f'"""{text(f"{package} {name}")}"""\n')
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+
+
+@pytest.mark.usefixtures("packages")
+@pytest.mark.parametrize("name", WORK)
+def test_killed_at_any_step_and_run_again(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # a kill loses nothing that was written
+    before, work, following = WORK[name]
+    start = Workspace(tmp_path / "start")
+    start.root.mkdir()
+    for step in before:
+        step(start)
+    old = results(start)
+    whole = Workspace(shutil.copytree(start.root, tmp_path / "whole"))
+    report = work(whole)
+    new = results(whole)
+    assert new != old
+    step = 1
+    while True:
+        workspace = Workspace(shutil.copytree(start.root, tmp_path / f"killed {step}"))
+        if not killed(lambda w=workspace: work(w), step):
+            break
+        found = results(workspace)
+        for key in old.keys() | new.keys():
+            assert found.get(key) in (old.get(key), new.get(key)), (step, key)
+        assert found.keys() <= old.keys() | new.keys()
+        if following:
+            refuse_a_mixture(workspace, following, found in (old, new))
+        if name in SAME_STAGE:
+            go_back(workspace, before[-1], old)
+        again = work(workspace)
+        assert results(workspace) == new, step
+        assert again.notes == report.notes or again.reused
+        assert work(workspace).reused, step
+        assert not workspace.scratch.exists()
+        shutil.rmtree(workspace.root)
+        step += 1
+    assert step > 10
+
+
+def refuse_a_mixture(workspace: Workspace, following: str, uniform: bool) -> None:
+    """The next stage, on a copy, must not take files that are half old and half new."""
+    copy = shutil.copytree(workspace.root, workspace.root.with_name("next"))
+    try:
+        do(Workspace(copy), following)
+        assert uniform
+    except CourseError as error:
+        assert "Run the notebook" in error.hint or "txt_files" in error.hint
+    finally:
+        shutil.rmtree(copy)
+
+
+def go_back(workspace: Workspace, work: Callable, old: dict[str, bytes]) -> None:
+    """On a copy: what was done before is done again, and nothing of the other work stays."""
+    copy = Workspace(shutil.copytree(workspace.root, workspace.root.with_name("back")))
+    work(copy)
+    assert results(copy) == old
+    assert work(copy).reused
+    shutil.rmtree(copy.root)

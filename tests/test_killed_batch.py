@@ -1,0 +1,104 @@
+"""The batch killed in the middle of fine-tuning: nothing goes on running, and it can go on."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers.errors import InUse
+from helpers.finetune import LOG
+from helpers.workspace import PROJECT, Workspace
+from tests.conftest import command
+
+RUN = ("--only", "finetune", "-p", "max_update", "40", "-p", "validate_every", "20")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def processes_of(workspace: Workspace) -> dict[int, str]:
+    """Other processes that name the workspace in their command line or have files of it open."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        links = [folder / "cmdline", *folder.glob("fd/*")]
+        words = " ".join(map(_words, links))
+        if int(folder.name) != os.getpid() and str(workspace.root) in words:
+            found[int(folder.name)] = words
+    return found
+
+
+def _words(file: Path) -> str:
+    """The command line, or where a descriptor leads; nothing, if the process has just ended."""
+    with contextlib.suppress(OSError):
+        if file.name == "cmdline":
+            return file.read_bytes().replace(b"\0", b" ").decode()
+        return str(file.readlink())
+    return ""
+
+
+def is_free(workspace: Workspace) -> bool:
+    """Whether nothing of a run is left: no process, no lock."""
+    with contextlib.suppress(InUse), workspace.lock("batch"), workspace.lock():
+        return not processes_of(workspace)
+    return False
+
+
+def wait_until(what: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def updates(workspace: Workspace) -> int:
+    """The last update of this training, when the finished one's log has been set aside."""
+    log = workspace.checkpoints / LOG
+    if not (workspace.root / "checkpoints.old-1").exists():
+        return 0
+    found = re.findall(r'num_updates": "(\d+)"', log.read_text("utf-8")) if log.is_file() else []
+    return int(found[-1]) if found else 0
+
+
+def kill_after(workspace: Workspace, update: int) -> None:
+    """Start the batch and kill it (SIGKILL) when so many updates are done."""
+    batch = subprocess.Popen(
+        [sys.executable, "-m", "helpers", "run", "--workspace", workspace.root, *RUN],
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+    )
+    try:
+        assert wait_until(lambda: updates(workspace) >= update or batch.poll() is not None, 300)
+        assert batch.poll() is None, "it was done before it could be killed"
+        assert any("fairseq-hydra-train" in words for words in processes_of(workspace).values())
+    finally:
+        batch.send_signal(signal.SIGKILL)
+        batch.wait()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+@LINUX
+@pytest.mark.parametrize("update", [1, pytest.param(25, marks=pytest.mark.long)])
+def test_killed_in_the_middle_and_run_again(copied, update):
+    undisturbed, finished = names(copied.checkpoints), copied.record.stages["finetune"]
+    kill_after(copied, update)
+    assert wait_until(lambda: is_free(copied), 10), processes_of(copied)
+    assert copied.record.stages["finetune"] == finished
+    done = command("run", "--workspace", copied.root, *RUN)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "04_finetune made: finetune" in done.stdout
+    report = copied.record.stages["finetune"]["report"]
+    assert report["updates"] == 40
+    assert [update for update, _ in report["valid_curve"]] == [20, 40]
+    assert names(copied.checkpoints) == undisturbed
+    again = command("run", "--workspace", copied.root, *RUN)
+    assert "04_finetune nothing to recompute" in again.stdout

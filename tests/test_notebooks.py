@@ -1,0 +1,67 @@
+"""Every notebook by hand (nbval) and in batch (papermill), and what is stored in it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from helpers.batch import NOTEBOOKS
+from helpers.workspace import PROJECT, Workspace
+
+from .conftest import command
+
+FOLDER = PROJECT / "notebooks"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_runs_and_its_checked_outputs_are_those_stored(
+    course: Workspace, name: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval-lax", "-q", f"{FOLDER / name}.ipynb"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "passed" in done.stdout
+
+
+def test_papermill_left_a_copy_of_every_notebook_without_an_error(course: Workspace) -> None:
+    for name in NOTEBOOKS:
+        copy = nbformat.read(course.notebooks / f"{name}.ipynb", as_version=4)
+        outputs = [o for cell in copy.cells for o in cell.get("outputs", [])]
+        assert outputs and not [o for o in outputs if o["output_type"] == "error"]
+        assert copy.metadata.papermill["exception"] is None
+
+
+def test_a_second_run_recomputes_nothing_and_says_so(course: Workspace, tmp_path: Path) -> None:
+    before = (course.root / "workspace.json").read_text()
+    done = command("run", "--workspace", "runs/sample", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("nothing to recompute") == len(NOTEBOOKS)
+    assert "make lab" in done.stdout
+    assert (course.root / "workspace.json").read_text() == before
+
+
+def test_checked_cells_print_nothing_that_differs_from_machine_to_machine() -> None:
+    for file in FOLDER.glob("*.ipynb"):
+        for cell in nbformat.read(file, as_version=4).cells:
+            if "NBVAL_CHECK_OUTPUT" in cell.source:
+                said = json.dumps(cell.outputs)
+                assert "/" not in said and "second" not in said and "Nothing to do" not in said
+                assert cell.outputs, f"{file.name}: a checked cell without a stored output"
+
+
+def test_the_default_workspace_is_the_same_from_every_folder(home: Path, tmp_path: Path) -> None:
+    code = "from helpers.workspace import Workspace; print(Workspace('runs/sample').root)"
+    for folder in (PROJECT, FOLDER, tmp_path):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, env=os.environ
+        )
+        assert done.stdout.strip() == str(home / "runs" / "sample")

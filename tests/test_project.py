@@ -1,0 +1,173 @@
+"""The project itself: versions agree, imports are cheap and form no circle, nothing is local."""
+
+import ast
+import functools
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from helpers.__main__ import STAGES
+from helpers.environment import FAIRSEQ
+from helpers.workspace import PROJECT
+
+HELPERS = PROJECT / "helpers"
+MODULES = {file.stem: file for file in sorted(HELPERS.glob("*.py")) if file.stem != "__init__"}
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+HEAVY = ("torch", "fairseq", "transformers", "matplotlib")
+# A folder of one machine: somebody's home, or a temporary folder.
+LOCAL = re.compile(r"(?<![\w.$])/(?:root|tmp|work|home/\w+|Users/\w+)/[\w.]")
+
+
+@functools.cache
+def read(name: str) -> str:
+    return (PROJECT / name).read_text("utf-8")
+
+
+def pins_of_pyproject() -> dict[str, str]:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    lines = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
+    return dict(line.split("==") for line in lines)
+
+
+def tracked() -> list[Path]:
+    """The files of the repository, new ones too."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+    return [PROJECT / name for name in listed.stdout.split("\0") if name]
+
+
+def test_environment_yml_has_the_versions_of_pyproject():
+    dependencies = yaml.safe_load(read("environment.yml"))["dependencies"]
+    (pip,) = (d["pip"] for d in dependencies if isinstance(d, dict))
+    by_pip = dict(line.split("==") for line in pip if "==" in line)
+    by_conda = dict(d.split("=") for d in dependencies if isinstance(d, str) and "=" in d)
+    pins = pins_of_pyproject()
+    assert by_pip.pop("ve-fairseq") == FAIRSEQ.split("==")[1]
+    assert by_conda.pop("pytorch") == pins.pop("torch")
+    assert by_pip == pins
+    assert "--editable ." in pip
+
+
+def test_the_python_versions_agree():
+    dependencies = yaml.safe_load(read("environment.yml"))["dependencies"]
+    assert "python=3.11" in dependencies
+    assert tomllib.loads(read("pyproject.toml"))["project"]["requires-python"] == ">=3.11,<3.13"
+    assert "(3, 11) <= v < (3, 13)" in read("Makefile")
+    assert "(3, 11) <= sys.version_info < (3, 13)" in read("helpers/environment.py")
+
+
+@pytest.mark.parametrize("file", ["Makefile", "environment.yml", "helpers/environment.py"])
+def test_fairseq_has_one_version_everywhere(file):
+    assert set(re.findall(r"ve-fairseq==[\w.]+", read(file))) == {FAIRSEQ}
+
+
+def test_the_makefile_installs_the_torch_of_pyproject():
+    assert re.findall(r"torch==[\w.]+", read("Makefile")) == [
+        f"torch=={pins_of_pyproject()['torch']}"
+    ]
+
+
+def test_constraints_repeat_no_pin_of_pyproject():
+    lines = [line for line in read("constraints.txt").splitlines() if line and line[0] != "#"]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.+]+", line) for line in lines)
+    names = [re.sub(r"[-_.]+", "-", line.split("==")[0]).lower() for line in lines]
+    assert len(names) == len(set(names))
+    assert not set(names) & {name.lower() for name in pins_of_pyproject()}
+
+
+@pytest.mark.parametrize("module", ["helpers", "helpers.__main__", "helpers.batch"])
+def test_an_import_costs_nothing(module):
+    code = f"import sys, {module}; print(*(m for m in {HEAVY} if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+
+
+def imported(file: Path) -> set[str]:
+    """The modules of ``helpers`` that a file imports, at its top or inside its functions."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.removeprefix("helpers.") for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "helpers":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("helpers."):
+            found.add(node.module.split(".")[1])
+    return found & set(MODULES)
+
+
+def test_modules_import_each_other_in_no_circle():
+    graph = {name: imported(file) for name, file in MODULES.items()}
+    assert sum(map(len, graph.values())) > 50
+    list(TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_imports_upwards(name):
+    """The floors of the house, from the ground up; a module that is not named is on the third."""
+    ground = {"errors", "settings", "workspace", "report", "progress", "stage", "chunks"}
+    top = {"batch", "__main__"}
+    allowed = ground if name in ground else set(MODULES) - (set() if name in top else top)
+    assert imported(MODULES[name]) <= allowed
+
+
+@pytest.mark.parametrize("file", [*MODULES.values(), *(PROJECT / "tests").glob("*.py")], ids=str)
+def test_no_file_is_long(file):
+    assert len(file.read_text("utf-8").splitlines()) < 400
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_says_what_it_is_for(name):
+    assert ast.get_docstring(ast.parse(MODULES[name].read_text("utf-8")))
+
+
+def test_no_file_holds_a_path_of_one_machine():
+    files = [file for file in tracked() if file.is_file() and file != Path(__file__)]
+    assert len(files) > 30
+    for file in files:
+        found = LOCAL.findall(file.read_text("utf-8", errors="replace"))
+        assert not found, (file.name, found)
+
+
+def test_a_path_of_one_machine_would_be_found():
+    for path in ("/home/ann/x", '"/tmp/y"', "see /root/z", "/Users/bob/q"):
+        assert LOCAL.search(path)
+    for path in ("$COURSE/tmp/x", "a/tmp/x", "/tmp", "https://example.org/home/ann/x"):
+        assert not LOCAL.search(path)
+
+
+@pytest.mark.parametrize("name", ["env", "course", "test", "test-long", "lab", "lint", "clean"])
+def test_the_makefile_has_its_targets(name):
+    makefile = read("Makefile")
+    assert re.search(rf"^{name}:", makefile, re.MULTILINE)
+    assert name in re.search(r"^\.PHONY:(.*)$", makefile, re.MULTILINE)[1].split()
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_a_notebook_is_stored_with_its_results(file):
+    cells = json.loads(file.read_text("utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert cells[0]["cell_type"] == "markdown"
+    assert "".join(cells[0]["source"]).startswith("# ")
+    assert [c["metadata"].get("tags") for c in code].count(["parameters"]) == 1
+    assert outputs
+    assert all(cell["execution_count"] for cell in code)
+    assert not [o for o in outputs if o["output_type"] == "error"]
+    assert not re.search(r"[^\w.$]/(?:home|root|tmp|usr|work|Users)/", json.dumps(outputs))
+
+
+def test_every_command_of_the_makefile_is_one_that_there_is():
+    for name in re.findall(r"-m helpers (\w+)", read("Makefile") + read("README.md")):
+        assert name in {*STAGES, "check", "run"}

@@ -1,0 +1,212 @@
+"""Settings: every value is checked, and what is refused is explained in two sentences."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers.__main__ import STAGES
+from helpers.errors import CourseError
+from helpers.settings import (
+    BaseSettings,
+    BinarizeSettings,
+    ConvertSettings,
+    EncodeSettings,
+    EvaluateSettings,
+    FinetuneSettings,
+    SampleSettings,
+    SplitSettings,
+    from_here,
+)
+
+MODELS = [model for model, _ in STAGES.values()]
+FIELDS = [
+    pytest.param(model, name, id=f"{model.__name__}.{name}")
+    for model in MODELS
+    for name in model.model_fields
+]
+REFUSED = [
+    (SampleSettings, "packages", []),
+    (BaseSettings, "source", ""),
+    (SplitSettings, "txt_files", []),
+    (SplitSettings, "txt_files", [1]),
+    (SplitSettings, "train", 1.1),
+    (SplitSettings, "valid", -0.1),
+    (SplitSettings, "test", float("nan")),
+    (SplitSettings, "seed", -1),
+    (SplitSettings, "seed", 2**32),
+    (SplitSettings, "seed", 1.5),
+    (SplitSettings, "unit", "paragraph"),
+    (SplitSettings, "encoding", "utf-9"),
+    (SplitSettings, "encoding", "base64"),
+    (SplitSettings, "max_line_tokens", 15),
+    (SplitSettings, "max_line_tokens", -1),
+    (SplitSettings, "deduplicate", "perhaps"),
+    (EncodeSettings, "engine", "slow"),
+    (BinarizeSettings, "workers", 0),
+    (FinetuneSettings, "max_update", 0),
+    (FinetuneSettings, "max_update", "abc"),
+    (FinetuneSettings, "lr", 0),
+    (FinetuneSettings, "lr", float("nan")),
+    (FinetuneSettings, "warmup_share", 1),
+    (FinetuneSettings, "max_tokens", 15),
+    (FinetuneSettings, "update_freq", 0),
+    (FinetuneSettings, "validate_every", 0),
+    (FinetuneSettings, "dropout", 1),
+    (FinetuneSettings, "weight_decay", -0.1),
+    (FinetuneSettings, "seed", 2**32),
+    (ConvertSettings, "roberta_checkpoint_path", None),
+    (EvaluateSettings, "max_lines", 0),
+    (EvaluateSettings, "mask_share", 0),
+    (EvaluateSettings, "mask_share", 1),
+    (EvaluateSettings, "seed", -1),
+]
+ALLOWED = [
+    (SplitSettings, {"train": 1, "valid": 0, "test": 0}),
+    (SplitSettings, {"train": 0.7, "valid": 0.2, "test": 0.1}),
+    (SplitSettings, {"max_line_tokens": 0}),
+    (SplitSettings, {"max_line_tokens": 16, "seed": 2**32 - 1}),
+    (SplitSettings, {"encoding": "GB18030"}),
+    (SplitSettings, {"encoding": "auto"}),
+    (EncodeSettings, {"workers": None}),
+    (EncodeSettings, {"workers": 1, "engine": "fairseq"}),
+    (FinetuneSettings, {"warmup_share": 0, "dropout": 0, "lr": 1}),
+]
+
+
+def is_two_sentences(error: CourseError) -> bool:
+    one_line = "\n" not in error.message and "\n" not in error.hint
+    return one_line and error.message.endswith(".") and error.hint.endswith((".", "?"))
+
+
+def words(case: object) -> str:
+    return case.__name__ if isinstance(case, type) else str(case)
+
+
+@pytest.mark.parametrize(("model", "name", "value"), REFUSED, ids=words)
+def test_a_value_out_of_range_is_refused_in_two_sentences(model, name, value):
+    with pytest.raises(CourseError) as caught:
+        model(**{name: value})
+    assert is_two_sentences(caught.value)
+    assert caught.value.message.startswith(f"{name} = ")
+    assert model.model_fields[name].description in caught.value.hint
+
+
+@pytest.mark.parametrize(("model", "values"), ALLOWED, ids=words)
+def test_a_value_at_the_edge_of_its_range_is_accepted(model, values):
+    settings = model(**values)
+    assert {name: getattr(settings, name) for name in values} == values
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [((0.8, 0.1, 0.2), "1.1"), ((0, 0.5, 0.5), "above 0"), ((0.8, 0.1, 0.1 + 1e-5), "not to 1")],
+    ids=["too much", "nothing to learn from", "slightly too much"],
+)
+def test_shares_that_do_not_fit_together_are_refused(shares, said):
+    with pytest.raises(CourseError, match="share") as caught:
+        SplitSettings(**dict(zip(("train", "valid", "test"), shares, strict=True)))
+    assert said in caught.value.message
+    assert is_two_sentences(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "typed", "meant"),
+    [
+        (FinetuneSettings, "max_updates", "max_update"),
+        (FinetuneSettings, "learning_rate", None),
+        (SplitSettings, "txt_file", "txt_files"),
+        (SplitSettings, "max_tokens", "max_line_tokens"),
+        (BaseSettings, "sourse", "source"),
+        (EvaluateSettings, "zzz", None),
+    ],
+    ids=words,
+)
+def test_an_unknown_name_is_answered_with_the_nearest(model, typed, meant):
+    with pytest.raises(CourseError) as caught:
+        model(**{typed: 1})
+    assert typed in caught.value.message
+    assert is_two_sentences(caught.value)
+    if meant:
+        assert caught.value.hint == f"Did you mean {meant}?"
+
+
+@pytest.mark.parametrize(("model", "name"), FIELDS)
+def test_every_field_has_a_description_and_a_valid_default(model, name):
+    field = model.model_fields[name]
+    assert len(field.description) > 10
+    assert field.description.endswith(".")
+    given = model(**{name: getattr(model(), name)})
+    assert getattr(given, name) == field.default
+
+
+def test_a_list_setting_accepts_one_string():
+    assert SplitSettings(txt_files="a.txt").txt_files == ("a.txt",)
+    assert SampleSettings(packages="numpy").packages == ("numpy",)
+    assert EvaluateSettings(sentences="I <mask>.").sentences == ("I <mask>.",)
+    assert SplitSettings(txt_files=["a", "b"]).txt_files == ("a", "b")
+
+
+def test_settings_of_speed_are_not_part_of_the_result():
+    slow, fast = EncodeSettings(workers=1, engine="fairseq"), EncodeSettings(workers=2)
+    assert slow.of_the_result() == fast.of_the_result() == {}
+    assert SplitSettings(seed=2).of_the_result() != SplitSettings().of_the_result()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=words)
+def test_settings_of_the_result_survive_the_record(model):
+    plain = model().of_the_result()
+    assert json.loads(json.dumps(plain)) == plain
+    assert model(**plain) == model()
+
+
+def test_settings_cannot_be_changed_afterwards():
+    settings = SplitSettings()
+    with pytest.raises(Exception, match="frozen"):
+        settings.seed = 2
+
+
+def test_the_table_of_a_notebook_escapes_what_a_person_typed():
+    html = SplitSettings(txt_files="<b>&.txt")._repr_html_()
+    assert "&lt;b&gt;&amp;.txt" in html
+    assert "<b>" not in html
+
+
+def test_every_setting_is_in_both_tables():
+    for settings in (model() for model in MODELS):
+        for name in type(settings).model_fields:
+            assert f"<code>{name}</code>" in settings._repr_html_()
+            assert f"{name} = " in str(settings)
+
+
+class TestNamesTypedInAShell:
+    """Files that are there become absolute; everything else stays as it was typed."""
+
+    @pytest.fixture(autouse=True)
+    def _here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name in ("novel.txt", "~$novel.txt", "other.txt"):
+            (tmp_path / name).touch()
+        (tmp_path / "scratch").mkdir()
+
+    @pytest.mark.parametrize("name", ["novel.txt", "no*.txt", "~$novel.txt", "scratch"])
+    def test_a_file_that_is_there_becomes_absolute(self, name):
+        assert from_here(SplitSettings, "txt_files", [name]) == [str(Path.cwd() / name)]
+
+    @pytest.mark.parametrize("name", ["texts", "zz*.txt", "a**b", "~nobody/x.txt", "", 3])
+    def test_a_name_that_leads_nowhere_stays(self, name):
+        assert from_here(SplitSettings, "txt_files", name) == name
+
+    def test_the_word_scratch_is_no_folder(self):
+        assert from_here(BaseSettings, "source", "scratch") == "scratch"
+        assert from_here(BaseSettings, "dict_file", "scratch") == str(Path.cwd() / "scratch")
+
+    def test_a_folder_that_will_be_made_lies_here(self):
+        made = from_here(ConvertSettings, "pytorch_dump_folder_path", "new")
+        assert made == str(Path.cwd() / "new")
+
+    def test_an_empty_path_keeps_its_meaning(self):
+        assert from_here(ConvertSettings, "pytorch_dump_folder_path", "") == ""
+
+    def test_what_is_no_path_stays(self):
+        assert from_here(SplitSettings, "encoding", "novel.txt") == "novel.txt"
