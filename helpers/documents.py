@@ -1,30 +1,16 @@
-"""Students' text files, whatever their encoding, as documents: streams of lines."""
+"""Students' text files as documents: streams of lines."""
 
 import codecs
 import io
 import itertools
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from helpers.encodings import bad_place, decoded_blocks, guessed_encoding, telling_piece
 from helpers.errors import CourseError
 from helpers.workspace import Workspace
 
-BLOCK = 1 << 20  # bytes
-MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _GLOB = set("*?[")
-_NOT_ASCII = re.compile(rb"[^\x01-\x7f]")
-# What is tried when a file is neither UTF-8 nor everyday Chinese.
-_CANDIDATES = [
-    *("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1257"),
-    *("gb18030", "big5", "cp932", "euc_jp", "cp949", "utf_16_le", "utf_16_be"),
-]
 
 
 def text_files(names: Iterable[str], workspace: Workspace) -> list[Path]:
@@ -41,8 +27,7 @@ def text_files(names: Iterable[str], workspace: Workspace) -> list[Path]:
         elif path.is_file():
             new = [path]
         elif _GLOB & set(name):
-            base = next(folder for folder in path.parents if folder.is_dir())
-            new = sorted(f for f in base.glob(str(path.relative_to(base))) if f.is_file())
+            new = _matches(path)
         else:
             raise CourseError(
                 f"There is no file or folder {path}.",
@@ -58,6 +43,17 @@ def text_files(names: Iterable[str], workspace: Workspace) -> list[Path]:
     return list(found)
 
 
+def _matches(pattern: Path) -> list[Path]:
+    base = next(folder for folder in pattern.parents if folder.is_dir())
+    try:
+        return sorted(f for f in base.glob(str(pattern.relative_to(base))) if f.is_file())
+    except ValueError:  # such as a**b
+        raise CourseError(
+            f"{pattern.name} is no pattern that can be looked for.",
+            "Patterns are like novels/*.txt, or novels/**/*.txt with the folders below.",
+        ) from None
+
+
 def _texts_below(folder: Path) -> list[Path]:
     """Its ``.txt`` files, except hidden ones such as JupyterLab's copies."""
     return sorted(
@@ -69,159 +65,6 @@ def _texts_below(folder: Path) -> list[Path]:
     )
 
 
-def encoding_of(file: Path, wanted: str) -> str:
-    """The encoding to read a file with: a byte-order mark decides, then what was wanted.
-
-    ``auto`` is UTF-8 where that fits the whole file, else the best guess from a piece of it.
-
-    Raises:
-        CourseError: ``auto``, and the encoding cannot be told.
-    """
-    with file.open("rb") as handle:
-        head = handle.read(4)
-    for mark, name in MARKS:
-        if head.startswith(mark):
-            return name
-    if wanted != "auto":
-        return wanted
-    guess = "utf-8" if _fits(file, "utf-8") else guessed_encoding(_telling_piece(file))
-    if guess is None:
-        raise CourseError(
-            f"The encoding of {file} cannot be guessed; perhaps it is not a text file.",
-            "Name the encoding, for example gb18030, utf-16 or cp1252, or leave the file out.",
-        )
-    return guess
-
-
-def _fits(file: Path, encoding: str) -> bool:
-    try:
-        for _ in _decoded_blocks(file, encoding):
-            pass
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _telling_piece(file: Path) -> bytes:
-    """From the first byte that is not ASCII (a little before it): the rest tells nothing."""
-    with file.open("rb") as handle:
-        while block := handle.read(BLOCK):
-            if first := _NOT_ASCII.search(block):
-                return block[max(0, first.start() - 1000) & ~1 :]  # UTF-16 stays in step
-    return b""
-
-
-def guessed_encoding(piece: bytes) -> str | None:
-    """The likely encoding of a piece of a file; None if several would make sense, or none.
-
-    A few bytes that are not UTF-8 do not make a UTF-8 file another one: it is damaged there.
-    """
-    if _is_nearly_utf8(piece):
-        return "utf-8"
-    if piece.count(b"\0") > len(piece) / 20:  # UTF-16 without its mark: half of English is zeros
-        little = piece[1::2].count(b"\0") >= piece[::2].count(b"\0")
-        name = "utf-16-le" if little else "utf-16-be"
-        return name if "\0" not in _begin_decoded(piece, name, "\0") else None
-    if _mostly_chinese(piece):
-        return "gb18030"
-    return _sole_candidate(piece[:100_000])
-
-
-def _begin_decoded(piece: bytes, encoding: str, otherwise: str) -> str:
-    """The piece as text; its last character may be cut off."""
-    try:
-        return codecs.getincrementaldecoder(encoding)().decode(piece)
-    except UnicodeDecodeError:
-        return otherwise
-
-
-def _is_nearly_utf8(piece: bytes) -> bool:
-    text = codecs.getincrementaldecoder("utf-8")("replace").decode(piece)
-    bad = text.count("\ufffd")
-    return "\0" not in text and sum(c > "\x7f" for c in text) - bad > 20 * bad
-
-
-def _sole_candidate(piece: bytes) -> str | None:
-    """charset-normalizer's best guess, unless another one makes nearly as much sense.
-
-    The Western, Central European and Baltic code pages often cannot be told from each other.
-    """
-    import charset_normalizer
-
-    found = charset_normalizer.from_bytes(piece, cp_isolation=_CANDIDATES)
-    best, *others = [match for match in found if "\0" not in str(match)] or [None]
-    if best is None or any(
-        str(match) != str(best) and match.coherence >= 0.8 * best.coherence for match in others
-    ):
-        return None
-    return best.encoding
-
-
-def _mostly_chinese(piece: bytes) -> bool:
-    """Whether GB18030 makes mainly everyday Chinese of the bytes outside ASCII.
-
-    The 3 755 most used characters fill rows B0–D7 of the first plane (GB 2312, level 1), sorted by
-    sound; other encodings, read as GB18030, scatter over the whole table. Only Korean lies in rows
-    B0–C8, where half of Chinese does.
-    """
-    other = [c for c in _begin_decoded(piece, "gb18030", "") if ord(c) > 0x7F]
-    rows = [row for c in other if "\u4e00" <= c <= "\u9fff" and (row := _row_of_level_one(c))]
-    marks = sum(1 for c in other if c in "，。、；：？！“”‘’（）《》—…　·")
-    beyond = sum(row > 0xC8 for row in rows)
-    return bool(rows) and len(rows) + marks > 0.8 * len(other) and beyond > 0.15 * len(rows)
-
-
-def _row_of_level_one(character: str) -> int:
-    encoded = character.encode("gb18030")
-    level_one = len(encoded) == 2 and 0xB0 <= encoded[0] <= 0xD7 and encoded[1] >= 0xA1
-    return encoded[0] if level_one else 0
-
-
-def _decoded_blocks(file: Path, encoding: str) -> Iterator[str]:
-    """The text of a file, block by block.
-
-    Raises:
-        UnicodeDecodeError: bytes that are not in the encoding, or NUL, which no text has (UTF-16
-            read as UTF-8 is full of it).
-    """
-    decoder = codecs.getincrementaldecoder(encoding)()
-    with file.open("rb") as handle:
-        while True:
-            block = handle.read(BLOCK)
-            text = decoder.decode(block, final=not block)
-            if "\0" in text:
-                raise UnicodeDecodeError(encoding, b"\0", 0, 1, "NUL")
-            yield text
-            if not block:
-                return
-
-
-def _bad_place(file: Path, encoding: str) -> tuple[int, int]:
-    """Line and byte offset of what cannot be read: sought by blocks, then byte by byte."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    newlines = io.IncrementalNewlineDecoder(None, translate=True)
-    line, done, size = 1, 0, BLOCK
-    with file.open("rb") as handle:
-        while True:
-            state, block = decoder.getstate(), handle.read(size)
-            try:
-                text = decoder.decode(block, final=not block)
-                if "\0" in text:
-                    raise UnicodeDecodeError(encoding, b"\0", 0, 1, "NUL")
-            except UnicodeDecodeError as error:
-                if len(block) <= 1:
-                    held = newlines.decode("", final=True).count("\n")
-                    return line + held, done - len(state[0]) + error.start
-                decoder.setstate(state)
-                handle.seek(done)
-                size = 1
-                continue
-            line += newlines.decode(text).count("\n")
-            done += len(block)
-            if not block:
-                return line, done
-
-
 def lines(file: Path, encoding: str) -> Iterator[str]:
     """The lines of a file without their ends (``\\n``, ``\\r\\n`` or ``\\r``).
 
@@ -231,15 +74,15 @@ def lines(file: Path, encoding: str) -> Iterator[str]:
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     carried: list[str] = []
     try:
-        for text in _decoded_blocks(file, encoding):
+        for text in decoded_blocks(file, encoding):
             head, newline, tail = newlines.decode(text, final=not text).rpartition("\n")
             if newline:
                 yield from ("".join((*carried, head))).split("\n")
                 carried = []
             carried.append(tail)
     except UnicodeDecodeError:
-        line, byte = _bad_place(file, encoding)
-        guess = guessed_encoding(_telling_piece(file))
+        line, byte = bad_place(file, encoding)
+        guess = guessed_encoding(telling_piece(file))
         other = guess and codecs.lookup(guess).name != codecs.lookup(encoding).name
         raise CourseError(
             f"{file} is not {encoding}: line {line}, byte {byte}.",

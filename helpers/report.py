@@ -3,13 +3,23 @@
 import dataclasses
 import html
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from IPython.lib.pretty import PrettyPrinter
 
 Table = tuple[Sequence[str], Sequence[Sequence[object]]]
 
 
+class Shown:
+    """What IPython prints where HTML is not shown: the text that ``print`` gives."""
+
+    def _repr_pretty_(self, printer: "PrettyPrinter", cycle: bool) -> None:
+        printer.text(str(self))
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(Shown):
     """Base of all reports. A report is a title, one table and notes; all its fields are JSON."""
 
     TITLE: ClassVar[str] = ""
@@ -39,7 +49,7 @@ class Report:
 
 
 @dataclasses.dataclass(frozen=True)
-class Grid:
+class Grid(Shown):
     """A small table for a notebook's cell: column names, rows, and a title."""
 
     head: Sequence[str]

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from helpers.errors import CourseError
+from helpers.report import Shown
 from helpers.workspace import expanded
 
 
@@ -36,7 +37,7 @@ Strings = Annotated[tuple[str, ...], BeforeValidator(_one_is_a_list)]
 # json_schema_extra: "path" marks names of files ("new": one that is made), which a shell resolves
 # from where it stands; "word" is a value of such a setting that is no file; "flag" is a shorter
 # name on the command line.
-class Settings(BaseModel):
+class Settings(Shown, BaseModel):
     """Base of all settings: immutable, unknown names refused, errors in two sentences.
 
     Raises:
@@ -158,6 +159,13 @@ class SplitSettings(Settings):
         ge=0,
         description="Longer lines are wrapped, because the model cannot read them; 0: never.",
     )
+
+    @field_validator("txt_files")
+    @classmethod
+    def _has_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(name.strip() for name in names):
+            raise ValueError("a name in it is empty")
+        return names
 
     @field_validator("encoding")
     @classmethod

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from helpers.documents import documents, encoding_of, lines, text_files
+from helpers.documents import documents, lines, text_files
+from helpers.encodings import encoding_of
 from helpers.errors import CourseError
 from helpers.report import Report, Table
 from helpers.sample import SAMPLE

@@ -241,10 +241,8 @@ class Stage:
 
 def _used_as_it_is(keys: list[str]) -> str:
     """The note on inputs that the student has put there, however many they are."""
-    if len(keys) == 1:
-        return f"{keys[0]} is your own file; it is used as it is."
     named = ", ".join(keys[:3]) + (f" and {len(keys) - 3:,} more" if len(keys) > 3 else "")
-    return f"{named} are your own files; they are used as they are."
+    return f"Used as it is, because no finished step of the course made it: {named}."
 
 
 def _versions() -> dict[str, str]:

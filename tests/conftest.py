@@ -7,9 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from helpers.workspace import PROJECT, Workspace
+
+# The first example of a test imports fairseq or torch, which takes its time.
+hypothesis.settings.register_profile("course", deadline=None)
+hypothesis.settings.load_profile("course")
 
 # A space and Chinese characters in every path: they have to work everywhere.
 HOME_NAME = "my course 课程"

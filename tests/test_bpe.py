@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import bpe as module
@@ -95,7 +95,6 @@ def test_each_awkward_text_is_encoded_as_by_fairseq(name: str, fairseq_encoder, 
     assert encoded(source) == fairseq_encoder(TEXTS[name])
 
 
-@settings(deadline=None)
 @given(content=text)
 def test_any_text_is_encoded_as_by_fairseq(content: str, fairseq_encoder):
     plain = "".join(text_mode(content))
@@ -103,7 +102,6 @@ def test_any_text_is_encoded_as_by_fairseq(content: str, fairseq_encoder):
     assert ours == fairseq_encoder(content)
 
 
-@settings(deadline=None)
 @given(content=text, size=st.integers(1, 9))
 def test_chunks_are_whole_lines_of_text_mode(content: str, size: int, tmp_path_factory):
     file = tmp_path_factory.getbasetemp() / "chunks"
@@ -210,7 +208,6 @@ def test_lines_and_tokens_are_counted(tmp_path: Path):
     assert count_bpe(tmp_path / "a.bpe") == (3, 3)
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, GPT2_IDS - 1), max_size=5), min_size=1, max_size=8))
 def test_ids_are_written_as_the_encoder_writes_them(lines: list[list[int]]):
     ids = np.array([i for line in lines for i in (*line, -1)])

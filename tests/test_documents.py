@@ -5,11 +5,12 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import documents as module
-from helpers.documents import documents, encoding_of, lines, text_files
+from helpers import encodings
+from helpers.documents import documents, lines, text_files
+from helpers.encodings import encoding_of
 from helpers.errors import CourseError
 
 from .awkward import TEXTS, text
@@ -169,14 +170,13 @@ def test_the_error_names_an_encoding_that_works(content: str, encoding: str, fil
     assert read(file, suggested) == content.rstrip("\n")
 
 
-@settings(deadline=None)
 @given(content=text | st.sampled_from([*TEXTS.values()]), block=st.integers(1, 9))
 def test_lines_are_those_of_text_mode(content: str, block: int, tmp_path_factory):
     file = tmp_path_factory.getbasetemp() / "text"
     content = content.replace("\0", "").removeprefix("\ufeff")
     file.write_bytes(content.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BLOCK", block if len(content) < 1000 else 1000 + block)
+        patch.setattr(encodings, "BLOCK", block if len(content) < 1000 else 1000 + block)
         found = list(lines(file, "utf-8"))
     assert found == [line.rstrip("\n") for line in io.StringIO(content, newline=None)]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import indexed as module
@@ -94,7 +94,6 @@ def test_every_line_keeps_its_tokens(dictionary: Dictionary, tmp_path: Path):
     assert [line.tolist() for line in read_lines(tmp_path / "a")] == expected
 
 
-@settings(deadline=None)
 @given(LINES, st.booleans())
 def test_parsing_gives_every_id_and_line_end(lines: list[list[int]], final_newline: bool):
     text = "\n".join(" ".join(map(str, line)) for line in lines) + "\n"
@@ -105,7 +104,6 @@ def test_parsing_gives_every_id_and_line_end(lines: list[list[int]], final_newli
         assert line_sizes(ids).tolist() == [len(line) + 1 for line in lines]
 
 
-@settings(deadline=None)
 @given(LINES, st.data())
 def test_the_first_wrong_word_is_found(lines: list[list[int]], data: st.DataObject):
     wrong = data.draw(st.sampled_from(["50257", "99999", "9" * 40, "007", "-1", "1.5", "a", "一"]))
@@ -120,7 +118,6 @@ def test_the_first_wrong_word_is_found(lines: list[list[int]], data: st.DataObje
     assert wrong[:20] in what or what[1] in wrong
 
 
-@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 2**20), max_size=20),
     types=st.sampled_from([50264, 65499, 65500]),

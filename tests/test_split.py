@@ -4,7 +4,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import split as module
@@ -34,7 +34,6 @@ def documents_of(content: str) -> list[str]:
     return [d for d in content.rstrip("\n").split("\n\n") if d]
 
 
-@settings(deadline=None)
 @given(
     total=st.integers(3, 10**7),
     weights=st.lists(st.integers(0, 1000), min_size=3, max_size=3).filter(any),
@@ -160,7 +159,6 @@ def test_no_text_is_lost(unit: str, limit: int, with_texts):
 CASES = st.lists(st.text("ab \n\r\u3000é。", max_size=30), min_size=1, max_size=6)
 
 
-@settings(deadline=None)
 @given(texts=CASES, unit=st.sampled_from([*WRITTEN]), seed=st.integers(0, 9))
 def test_every_line_is_kept_in_its_document(texts, unit, seed, tmp_path_factory):
     workspace = Workspace(tmp_path_factory.mktemp("kept"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import vocabulary as module
@@ -78,7 +78,6 @@ def test_every_id_has_a_token_of_its_own():
     assert bytes_of_token()[50256] == b"<|endoftext|>"
 
 
-@settings(deadline=None)
 @given(text)
 def test_tokens_are_the_text_again(content: str):
     assert b"".join(bytes_of_token()[i] for i in encode(content)) == content.encode()
@@ -124,7 +123,6 @@ def test_a_dictionary_from_counts_is_of_robertas_size(dictionary: Dictionary):
     assert (dictionary.from_gpt2 >= 4).all()
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, GPT2_IDS - 1), st.integers(1, 4)), min_size=1))
 def test_the_order_is_that_of_fairseqs_own_dictionary(pairs: list[tuple[int, int]]):
     from fairseq.data import Dictionary as FairseqDictionary

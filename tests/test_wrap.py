@@ -2,7 +2,7 @@
 
 import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.vocabulary import count_tokens
@@ -28,13 +28,11 @@ def check(line: str, limit: int) -> list[str]:
     return pieces
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from(HARD), max_size=200), st.integers(16, 40))
 def test_pieces_of_hard_text(line: str, limit: int):
     check(line, limit)
 
 
-@settings(deadline=None)
 @given(text, st.integers(2, 30), st.integers(16, 40))
 def test_pieces_of_any_text(line: str, times: int, limit: int):
     check(line * times, limit)
