@@ -135,8 +135,8 @@ def lines_of(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()
         CourseError: the tool ended with an error; its last lines are in the message.
     """
     require_fairseq()
-    # Idle threads sleep instead of spinning: training stays quick while a browser is open, too.
-    environment = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | {"PYTHONUNBUFFERED": "1"}
+    # Idle threads soon sleep instead of spinning, or a busy machine would slow training to a crawl.
+    environment = {"GOMP_SPINCOUNT": "2000"} | os.environ | {"PYTHONUNBUFFERED": "1"}
     environment.pop("MPLBACKEND", None)  # a notebook's backend is not known to the tool
     log.parent.mkdir(parents=True, exist_ok=True)
     last: list[str] = []
