@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from helpers.errors import CourseError
-from helpers.report import Shown
+from helpers.report import Shown, cell
 from helpers.workspace import expanded
 
 
@@ -78,7 +78,7 @@ class Settings(Shown, BaseModel):
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td style='text-align:left'><code>{name}</code></td>"
-            f"<td style='text-align:left'>{html.escape(str(getattr(self, name)))}</td>"
+            f"<td style='text-align:left'>{html.escape(cell(getattr(self, name)))}</td>"
             f"<td style='text-align:left'>{html.escape(field.description or '')}</td></tr>"
             for name, field in type(self).model_fields.items()
         )

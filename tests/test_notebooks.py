@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,7 +55,7 @@ def test_checked_cells_print_nothing_that_differs_from_machine_to_machine() -> N
         for cell in nbformat.read(file, as_version=4).cells:
             if "NBVAL_CHECK_OUTPUT" in cell.source:
                 said = json.dumps(cell.outputs)
-                assert "/" not in said and "second" not in said and "Nothing to do" not in said
+                assert not re.search(r"(?<!<)/|second|Nothing to do", said)  # </s> is no path
                 assert cell.outputs, f"{file.name}: a checked cell without a stored output"
 
 
