@@ -8,6 +8,7 @@ import numpy as np
 from helpers import checkpoints
 from helpers.bpe import encode_file, encode_lines
 from helpers.chunks import line_chunks
+from helpers.dictionary import Dictionary, roberta_dictionary
 from helpers.errors import CourseError
 from helpers.fairseq_tools import CONFIG, train_command
 from helpers.report import Report, Table
@@ -15,7 +16,7 @@ from helpers.sample import modules
 from helpers.settings import BaseSettings
 from helpers.stage import Job, Stage
 from helpers.training import train
-from helpers.vocabulary import GPT2_IDS, Dictionary, roberta_dictionary
+from helpers.vocabulary import GPT2_IDS
 from helpers.workspace import Workspace, fresh_folder
 
 SCRATCH = "scratch"

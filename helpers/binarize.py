@@ -13,13 +13,13 @@ import numpy as np
 from helpers.base_model import BASE
 from helpers.bpe import ENCODE, count_bpe
 from helpers.chunks import allowed_workers
+from helpers.dictionary import UNK, Dictionary
 from helpers.errors import CourseError
 from helpers.fairseq_tools import preprocess_command, run
 from helpers.indexed import binarize_file, read_sizes
 from helpers.report import Report, Table
 from helpers.settings import BinarizeSettings
 from helpers.stage import Job, Stage
-from helpers.vocabulary import UNK, Dictionary
 from helpers.workspace import SPLITS, Workspace, fresh_folder
 
 

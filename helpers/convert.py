@@ -7,6 +7,7 @@ from pathlib import Path
 
 from helpers import checkpoints
 from helpers.base_model import BASE, check_fit
+from helpers.dictionary import SPECIALS, Dictionary
 from helpers.errors import CourseError
 from helpers.fairseq_tools import require_fairseq
 from helpers.finetune import BEST, FINETUNE
@@ -16,7 +17,7 @@ from helpers.settings import ConvertSettings
 from helpers.split import SPLIT
 from helpers.stage import Job, Stage
 from helpers.tokens import MASK
-from helpers.vocabulary import SPECIALS, Dictionary, gpt2_file
+from helpers.vocabulary import gpt2_file
 from helpers.workspace import Workspace, fresh_folder, move_into_place, resolve, writing
 
 TOLERANCE = 1e-4
@@ -250,7 +251,6 @@ CONVERT = Stage(
     inputs=lambda workspace, settings: list(sources(workspace, settings)),
     outputs=_outputs,
     work=_work,
-    describe=lambda workspace: None,
     after=(FINETUNE, BASE, SPLIT),
     keeps_own=False,  # an existing folder is updated file by file
 )

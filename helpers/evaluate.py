@@ -14,6 +14,7 @@ import numpy as np
 from helpers import checkpoints
 from helpers.base_model import BASE
 from helpers.convert import CONVERT
+from helpers.dictionary import EOS, FIRST, Dictionary
 from helpers.errors import CourseError
 from helpers.huggingface import model_of, quiet
 from helpers.report import Grid, Report, Table
@@ -21,7 +22,7 @@ from helpers.settings import EvaluateSettings
 from helpers.split import SPLIT
 from helpers.stage import Job, Stage
 from helpers.tokens import MASK, masked_sentence, token_text, vocabulary
-from helpers.vocabulary import EOS, FIRST, Dictionary, encode
+from helpers.vocabulary import encode
 from helpers.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -242,7 +243,6 @@ EVALUATE = Stage(
     inputs=_inputs,
     outputs=lambda workspace: [workspace.evaluation],
     work=_work,
-    describe=lambda workspace: None,
     after=(BASE, SPLIT, CONVERT),
     keeps_own=False,
 )

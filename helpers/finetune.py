@@ -161,10 +161,10 @@ def _work(job: Job) -> FinetuneReport:
         )
     for file in folder.glob(IN_BETWEEN):
         file.unlink()
-    return dataclasses.replace(_describe(workspace), notes=tuple(notes))
+    return dataclasses.replace(_report(workspace), notes=tuple(notes))
 
 
-def _describe(workspace: Workspace) -> FinetuneReport:
+def _report(workspace: Workspace) -> FinetuneReport:
     folder = workspace.checkpoints
     best = checkpoints.summary(folder / BEST)
     last = checkpoints.summary(folder / LAST)
@@ -195,7 +195,6 @@ FINETUNE = Stage(
     ],
     outputs=lambda workspace: [workspace.checkpoints / BEST, workspace.checkpoints / LAST],
     work=_work,
-    describe=_describe,
     after=(BINARIZE, BASE),
     keeps_own=False,  # checkpoints of other runs are moved aside as a whole
 )

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers import checkpoints
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
 from helpers.tokens import vocabulary
-from helpers.vocabulary import Dictionary, gpt2_file
+from helpers.vocabulary import gpt2_file
 
 if TYPE_CHECKING:
     from transformers import RobertaForMaskedLM, RobertaTokenizer

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from helpers.chunks import line_chunks, map_in_order
+from helpers.dictionary import EOS, Dictionary
 from helpers.errors import DamagedFile
-from helpers.vocabulary import EOS, GPT2_IDS, Dictionary
+from helpers.vocabulary import GPT2_IDS
 
 MAGIC = b"MMIDIDX\x00\x00"
 HEADER = struct.Struct("<9sQBQ")

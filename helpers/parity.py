@@ -8,10 +8,10 @@ from pathlib import Path
 
 from helpers.binarize import binarize_folder, binarized_files
 from helpers.bpe import encode_file
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
 from helpers.fairseq_tools import encoder_command, preprocess_command, run
 from helpers.report import Report, Table
-from helpers.vocabulary import Dictionary
 from helpers.workspace import Workspace
 
 

@@ -65,7 +65,7 @@ class Stage:
         inputs: every file that the work reads.
         outputs: the files that the work makes; files there that no record knows are the student's.
         work: does it, and returns the report.
-        describe: the report on outputs that the student has put there.
+        describe: the report on outputs that the student has put there (where ``keeps_own``).
         after: the stages whose outputs are read.
     """
 
@@ -76,7 +76,7 @@ class Stage:
     inputs: Callable[[Workspace, Settings], list[Path]]
     outputs: Callable[[Workspace], list[Path]]
     work: Callable[[Job], Report]
-    describe: Callable[[Workspace], Report]
+    describe: Callable[[Workspace], Report] | None = None
     after: tuple["Stage", ...] = ()
     # False where the work itself decides what happens to files that it finds in its place.
     keeps_own: bool = True

@@ -1,14 +1,8 @@
 """Tokens for people: what a dictionary index looks like, and a masked sentence as indices."""
 
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
-from helpers.vocabulary import (
-    END_OF_TEXT,
-    GPT2_IDS,
-    Dictionary,
-    bytes_of_token,
-    encode,
-    letters_of_token,
-)
+from helpers.vocabulary import END_OF_TEXT, GPT2_IDS, bytes_of_token, encode, letters_of_token
 
 MASK = "<mask>"
 _SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥", "\ufffd": "⟨EF BF BD⟩"}

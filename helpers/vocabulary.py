@@ -1,11 +1,9 @@
-"""GPT-2's byte-pair encoding, fairseq's dictionary, and the two id spaces between them.
+"""GPT-2's byte-pair encoding: its files, its tokens, and text to GPT-2 ids.
 
-A *GPT-2 id* (0–50256) is the number of a token in ``encoder.json``. A *dictionary index* is
-fairseq's: ``<s>`` 0, ``<pad>`` 1, ``</s>`` 2, ``<unk>`` 3, then line *i* of ``dict.txt`` is 4+*i*,
-and ``<mask>`` comes last. The symbols in ``dict.txt`` are GPT-2 ids written as text.
+A *GPT-2 id* (0–50256) is the number of a token in ``encoder.json``. It is not the row of the token
+in the model's table: for that see :mod:`helpers.dictionary`.
 """
 
-import dataclasses
 import functools
 import hashlib
 import importlib.util
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import regex as re
 
-from helpers.errors import CourseError, DamagedFile
+from helpers.errors import CourseError
 from helpers.workspace import PROJECT, write_whole
 
 if TYPE_CHECKING:
@@ -26,10 +24,6 @@ if TYPE_CHECKING:
 
 GPT2_IDS = 50257
 END_OF_TEXT = 50256
-SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
-EOS, UNK, FIRST = 2, 3, 4
-# The symbols of a RoBERTa dict.txt: every GPT-2 id, and three that make the size divide by 8.
-FILLERS = tuple(f"madeupword{i:04d}" for i in range(3))
 
 FOLDER = PROJECT / "gpt2_bpe"
 SHA256 = {
@@ -37,9 +31,6 @@ SHA256 = {
     "vocab.bpe": "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5",
 }
 ADDRESS = "https://dl.fbaipublicfiles.com/fairseq/gpt2_bpe/"
-# Dictionary indices of the first lines of RoBERTa's own dict.txt: " .", " the", " ,", " to".
-ROBERTA_FIRST = ("13", "262", "11", "284")
-ROBERTA_HELLO = {"15496": 31414, "995": 232, "0": 328}  # "Hello", " world", "!"
 
 
 def gpt2_file(name: str) -> Path:
@@ -49,10 +40,10 @@ def gpt2_file(name: str) -> Path:
         CourseError: it is neither there nor in the installed packages nor to be downloaded.
     """
     file = FOLDER / name
-    if file.is_file() and _sha256(file.read_bytes()) == SHA256[name]:
+    if file.is_file() and sha256_of(file.read_bytes()) == SHA256[name]:
         return file
-    content = _from_package(name) or _download(name)
-    if content is None or _sha256(content) != SHA256[name]:
+    content = _from_package(name) or download(name)
+    if content is None or sha256_of(content) != SHA256[name]:
         raise CourseError(
             f"gpt2_bpe/{name} is missing, and no correct copy of it could be had.",
             f"Run `make env` again, or put {ADDRESS}{name} there by hand.",
@@ -67,7 +58,8 @@ def _from_package(name: str) -> bytes | None:
     return file.read_bytes() if file and file.is_file() else None
 
 
-def _download(name: str) -> bytes | None:
+def download(name: str) -> bytes | None:
+    """A file from fairseq's address; None where there is no network."""
     try:
         with urllib.request.urlopen(ADDRESS + name, timeout=20) as answer:
             return answer.read()
@@ -75,7 +67,8 @@ def _download(name: str) -> bytes | None:
         return None
 
 
-def _sha256(content: bytes) -> str:
+def sha256_of(content: bytes) -> str:
+    """The SHA-256 of some bytes, in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -165,130 +158,3 @@ def encode(text: str) -> np.ndarray:
 def count_tokens(text: str) -> int:
     """How many GPT-2 tokens fairseq's encoder makes of a line: it strips the line first."""
     return len(encode(text.strip()))
-
-
-@dataclasses.dataclass(frozen=True)
-class Dictionary:
-    """A fairseq dictionary: the symbols of ``dict.txt`` with their counts, without specials.
-
-    >>> d = Dictionary(("13", "262"), (5, 4))
-    >>> len(d), d.index("262"), d.mask
-    (6, 5, 6)
-    """
-
-    symbols: tuple[str, ...]
-    counts: tuple[int, ...]
-
-    def __len__(self) -> int:
-        """Symbols and the four specials, as ``fairseq-preprocess`` counts types (no <mask>)."""
-        return FIRST + len(self.symbols)
-
-    @property
-    def mask(self) -> int:
-        """The index of ``<mask>``, which the task adds behind everything else."""
-        return len(self)
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of the order of the symbols; equal for dictionaries that give equal ids."""
-        return _sha256("\n".join(self.symbols).encode())
-
-    @functools.cached_property
-    def _indices(self) -> dict[str, int]:
-        return {symbol: FIRST + i for i, symbol in enumerate(self.symbols)}
-
-    def index(self, symbol: str) -> int:
-        """The index of a symbol; ``<unk>`` (3) if it is not there."""
-        return self._indices.get(symbol, UNK)
-
-    @functools.cached_property
-    def from_gpt2(self) -> np.ndarray:
-        """Dictionary index of every GPT-2 id: int32, shape (50257,)."""
-        return np.array([self.index(str(i)) for i in range(GPT2_IDS)], dtype=np.int32)
-
-    def __contains__(self, symbol: str) -> bool:
-        return symbol in self._indices
-
-    def symbol(self, index: int) -> str:
-        """The symbol at a dictionary index, specials included."""
-        return self.all_symbols[index]
-
-    @functools.cached_property
-    def all_symbols(self) -> tuple[str, ...]:
-        """Every symbol by dictionary index: the specials, those of ``dict.txt``, ``<mask>``."""
-        return (*SPECIALS, *self.symbols, "<mask>")
-
-    def text(self) -> str:
-        """The content of ``dict.txt``."""
-        lines = zip(self.symbols, self.counts, strict=True)
-        return "".join(f"{symbol} {count}\n" for symbol, count in lines)
-
-    @classmethod
-    def from_counts(cls, counts: np.ndarray) -> "Dictionary":
-        """A dictionary of all GPT-2 ids, most frequent first, equal counts in textual order.
-
-        That is the order of fairseq's ``Dictionary.finalize``, completed to RoBERTa's size.
-
-        Args:
-            counts: how often each GPT-2 id occurs, shape (50257,).
-        """
-        order = sorted(range(GPT2_IDS), key=lambda i: (-int(counts[i]), str(i)))
-        symbols = (*(str(i) for i in order), *FILLERS)
-        return cls(symbols, (*(int(counts[i]) for i in order), *(0 for _ in FILLERS)))
-
-    @classmethod
-    def load(cls, file: Path) -> "Dictionary":
-        """Read a ``dict.txt``: one ``symbol count`` a line, as fairseq's Dictionary reads it.
-
-        Raises:
-            DamagedFile: not of this form (with the line), a symbol twice, or a special one.
-        """
-        symbols: dict[str, int] = {}
-        try:
-            lines = file.read_text("utf-8").splitlines()
-        except UnicodeDecodeError:
-            raise DamagedFile(
-                f"{file} is not a text file.", "Give the dict.txt that belongs to the model."
-            ) from None
-        for number, line in enumerate(lines, start=1):
-            symbol, _, count = line.rstrip().rpartition(" ")
-            why = "is not 'symbol count'" if not symbol or not count.isdecimal() else ""
-            if symbol in symbols:
-                why = "occurs twice"
-            elif symbol in (*SPECIALS, "<mask>"):
-                why = "is a special symbol, which fairseq adds itself"
-            if why:
-                raise DamagedFile(
-                    f"{file}, line {number}: {line[:60]!r} {why}.",
-                    "A fairseq dict.txt has one symbol and its count a line; take the model's own.",
-                )
-            symbols[symbol] = int(count)
-        return cls(tuple(symbols), tuple(symbols.values()))
-
-
-def roberta_dictionary() -> Path:
-    """RoBERTa's own dictionary, ``gpt2_bpe/dict.txt``: put there by hand, or downloaded, checked.
-
-    Raises:
-        CourseError: it cannot be had, or what stands there is another dictionary.
-    """
-    file = FOLDER / "dict.txt"
-    if not file.is_file():
-        content = _download("dict.txt")
-        if content is None:
-            raise CourseError(
-                "This model.pt has no dict.txt beside it, and RoBERTa's own cannot be downloaded.",
-                f"Put {ADDRESS}dict.txt into gpt2_bpe/, or name the model's with --dict.",
-            )
-        write_whole(file, content)
-    dictionary = Dictionary.load(file)
-    complete = sorted(dictionary.symbols) == sorted((*map(str, range(GPT2_IDS)), *FILLERS))
-    known = dictionary.symbols[:4] == ROBERTA_FIRST and all(
-        dictionary.index(symbol) == index for symbol, index in ROBERTA_HELLO.items()
-    )
-    if not (complete and known):
-        raise CourseError(
-            f"{file} is not RoBERTa's own dictionary, and only that may have this name.",
-            f"Move it beside the model.pt that it belongs to; RoBERTa's is at {ADDRESS}dict.txt.",
-        )
-    return file

@@ -6,9 +6,10 @@ import numpy as np
 
 from helpers.binarize import BINARIZE
 from helpers.bpe import ENCODE
+from helpers.dictionary import Dictionary
 from helpers.report import Report
 from helpers.split import SPLIT
-from helpers.vocabulary import GPT2_IDS, Dictionary
+from helpers.vocabulary import GPT2_IDS
 from helpers.workspace import Workspace
 
 STAGES = {stage.name: stage for stage in (SPLIT, ENCODE, BINARIZE)}

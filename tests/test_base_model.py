@@ -8,9 +8,9 @@ import torch
 
 from helpers import base_model, checkpoints, vocabulary
 from helpers.base_model import BASE
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
 from helpers.settings import BaseSettings
-from helpers.vocabulary import Dictionary
 from helpers.workspace import Workspace
 
 
@@ -70,7 +70,7 @@ def test_a_model_without_a_dictionary_asks_for_robertas_own(
     course: Workspace, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vocabulary, "FOLDER", tmp_path / "gpt2_bpe")
-    monkeypatch.setattr(vocabulary, "_download", lambda name: None)
+    monkeypatch.setattr(vocabulary, "download", lambda name: None)
     alone = tmp_path / "alone" / "model.pt"
     alone.parent.mkdir()
     shutil.copy(course.base_model, alone)

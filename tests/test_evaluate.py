@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from helpers import checkpoints
+from helpers.dictionary import FIRST, Dictionary
 from helpers.errors import CourseError
 from helpers.evaluate import EVALUATE, blocks, example_table, hide, measure
 from helpers.huggingface import model_of
 from helpers.settings import EvaluateSettings
-from helpers.vocabulary import FIRST, Dictionary, encode
+from helpers.vocabulary import encode
 from helpers.workspace import Workspace
 
 

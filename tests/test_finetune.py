@@ -9,12 +9,12 @@ import pytest
 from helpers import checkpoints
 from helpers.binarize import BINARIZE
 from helpers.bpe import ENCODE
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError, StageStale
 from helpers.finetune import FINETUNE, _mend, finetune_command
 from helpers.settings import BinarizeSettings, EncodeSettings, FinetuneSettings, SplitSettings
 from helpers.split import SPLIT
 from helpers.training import curve, events, train
-from helpers.vocabulary import Dictionary
 from helpers.workspace import Workspace
 
 SHORT = FinetuneSettings(max_update=6, validate_every=3, max_tokens=512)

@@ -12,6 +12,7 @@ from helpers import indexed as module
 from helpers.binarize import BINARIZE, binarize_folder, binarized_files
 from helpers.bpe import ENCODE, encode_file
 from helpers.chunks import line_chunks
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError, DamagedFile
 from helpers.fairseq_tools import preprocess_command, run
 from helpers.indexed import (
@@ -25,7 +26,7 @@ from helpers.indexed import (
 )
 from helpers.settings import BinarizeSettings, EncodeSettings, SplitSettings
 from helpers.split import SPLIT
-from helpers.vocabulary import GPT2_IDS, Dictionary
+from helpers.vocabulary import GPT2_IDS
 from helpers.workspace import SPLITS, Workspace
 
 from .awkward import TEXTS

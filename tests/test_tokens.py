@@ -5,9 +5,10 @@ import re
 import numpy as np
 import pytest
 
+from helpers.dictionary import FILLERS, Dictionary
 from helpers.errors import CourseError
 from helpers.tokens import masked_sentence, readable, token_text, vocabulary
-from helpers.vocabulary import FILLERS, GPT2_IDS, Dictionary, encode
+from helpers.vocabulary import GPT2_IDS, encode
 
 
 @pytest.fixture(scope="session")

@@ -9,19 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import vocabulary as module
+from helpers.dictionary import (
+    FILLERS,
+    ROBERTA_FIRST,
+    ROBERTA_HELLO,
+    Dictionary,
+    roberta_dictionary,
+)
 from helpers.errors import CourseError, DamagedFile
 from helpers.vocabulary import (
-    FILLERS,
     GPT2_IDS,
     SHA256,
-    Dictionary,
     byte_of_letter,
     bytes_of_token,
     count_tokens,
     encode,
     gpt2_file,
     letters_of_token,
-    roberta_dictionary,
 )
 
 from .awkward import TEXTS, text
@@ -36,7 +40,7 @@ def dictionary() -> Dictionary:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty ``gpt2_bpe/``, and no network."""
     monkeypatch.setattr(module, "FOLDER", tmp_path)
-    monkeypatch.setattr(module, "_download", lambda name: None)
+    monkeypatch.setattr(module, "download", lambda name: None)
     return tmp_path
 
 
@@ -58,7 +62,7 @@ def _sha256(file: Path) -> str:
 @pytest.mark.parametrize("download", [None, b"an error page"])
 def test_without_a_correct_copy_the_way_out_is_named(download, folder: Path, monkeypatch):
     monkeypatch.setattr(module, "_from_package", lambda name: None)
-    monkeypatch.setattr(module, "_download", lambda name: download)
+    monkeypatch.setattr(module, "download", lambda name: download)
     with pytest.raises(CourseError, match=r"gpt2_bpe/vocab\.bpe is missing") as caught:
         gpt2_file("vocab.bpe")
     assert "make env" in caught.value.hint
@@ -178,8 +182,8 @@ def test_a_binary_file_is_no_dictionary(tmp_path: Path):
 
 def like_robertas() -> list[str]:
     """Another dictionary that agrees with RoBERTa's in all that is checked."""
-    known = dict(enumerate(module.ROBERTA_FIRST))
-    known |= {index - 4: symbol for symbol, index in module.ROBERTA_HELLO.items()}
+    known = dict(enumerate(ROBERTA_FIRST))
+    known |= {index - 4: symbol for symbol, index in ROBERTA_HELLO.items()}
     others = (s for s in (*map(str, range(GPT2_IDS)), *FILLERS) if s not in known.values())
     return [known.get(i) or next(others) for i in range(50260)]
 
@@ -193,7 +197,7 @@ def test_what_looks_like_robertas_dictionary_is_accepted(folder: Path, monkeypat
     assert roberta_dictionary() == folder / "dict.txt"
     content = (folder / "dict.txt").read_bytes()
     (folder / "dict.txt").unlink()
-    monkeypatch.setattr(module, "_download", {"dict.txt": content}.get)
+    monkeypatch.setattr(module, "download", {"dict.txt": content}.get)
     assert roberta_dictionary().read_bytes() == content
 
 
