@@ -165,7 +165,7 @@ def _execute(workspace: Workspace, name: str, values: dict) -> str:
             cwd=FOLDER,
             progress_bar=False,
             log_output=False,
-            extra_arguments=["--log-level=ERROR"],
+            extra_arguments=["--log-level=CRITICAL"],
         )
     except papermill.PapermillExecutionError as failure:
         error = f"{failure.ename}: {failure.evalue}"
