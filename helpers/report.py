@@ -3,19 +3,19 @@
 import dataclasses
 import html
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from IPython.lib.pretty import PrettyPrinter
+from typing import ClassVar
 
 Table = tuple[Sequence[str], Sequence[Sequence[object]]]
 
 
 class Shown:
-    """What IPython prints where HTML is not shown: the text that ``print`` gives."""
+    """Gives a notebook the HTML and, where that is not shown, the text that ``print`` gives."""
 
-    def _repr_pretty_(self, printer: "PrettyPrinter", cycle: bool) -> None:
-        printer.text(str(self))
+    def _repr_html_(self) -> str:
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {"text/plain": str(self), "text/html": self._repr_html_()}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
