@@ -66,9 +66,11 @@ def sources(workspace: Workspace, settings: ConvertSettings) -> tuple[Path, Path
 
 def _dictionary_of(model: Path) -> Path:
     """The dictionary beside a checkpoint, else the one that it was trained with."""
-    trained_with = Path(checkpoints.read(model)["cfg"]["task"].get("data") or ".", "dict.txt")
-    for file in (model.with_name("dict.txt"), trained_with):
-        if file.is_file():
+    candidates = [model.with_name("dict.txt")]
+    if data := checkpoints.read(model)["cfg"]["task"].get("data"):
+        candidates.append(Path(data.split(":")[0], "dict.txt"))
+    for file in candidates:
+        if file.is_absolute() and file.is_file():
             return file
     raise CourseError(
         f"There is no dict.txt beside {model}.",

@@ -32,12 +32,14 @@ class Item:
     Attributes:
         state: ``OK``, ``FAIL`` (the course cannot work) or ``--`` (something will not be possible).
         mend: the command or the step that mends it.
+        package: whether it is one of the many pinned packages.
     """
 
     state: str
     name: str
     found: str
     mend: str = ""
+    package: bool = False
 
     def __str__(self) -> str:
         mend = f"  → {self.mend}" if self.mend else ""
@@ -54,7 +56,14 @@ class CheckReport(Report):
         return all(item.state != "FAIL" for item in self.items)
 
     def table(self) -> Table:
-        rows = [(f"[{i.state}]", i.name, i.found, i.mend) for i in self.items]
+        """The packages that are as they should be take one row together."""
+        fine = [item for item in self.items if item.package and item.state == "OK"]
+        rows = [
+            (f"[{item.state}]", item.name, item.found, item.mend)
+            for item in self.items
+            if item not in fine
+        ]
+        rows.insert(1, ("[OK]", "packages", f"{len(fine)} as pinned", ""))
         return ("", "item", "found", "to mend it"), rows
 
     def __str__(self) -> str:
@@ -84,19 +93,20 @@ def _python() -> Item:
 
 
 def _packages() -> list[Item]:
-    """One line if all pinned packages are as pinned, else one for each that is not."""
+    """Every package that the course pins, with its version."""
     try:
         requirements = importlib.metadata.requires("roberta-course") or []
     except importlib.metadata.PackageNotFoundError:
         return [Item("FAIL", "packages", "the course itself is not installed", INSTALL)]
     needed = [r for r in requirements if "extra ==" not in r]  # the rest is for tests
-    pinned = dict(re.match(r"([\w.-]+)==([\w.]+)", r).groups() for r in needed)
-    wrong = [
-        Item("FAIL", name, f"{found or 'missing'}, wanted {version}", INSTALL)
-        for name, version in pinned.items()
-        if (found := _version(name)) != version
-    ]
-    return wrong or [Item("OK", "packages", f"{len(pinned)} as pinned")]
+    return [_package(*re.match(r"([\w.-]+)==([\w.]+)", r).groups()) for r in needed]
+
+
+def _package(name: str, wanted: str) -> Item:
+    found = _version(name)
+    if found == wanted:
+        return Item("OK", name, found, package=True)
+    return Item("FAIL", name, f"{found or 'missing'}, wanted {wanted}", INSTALL, package=True)
 
 
 def _version(name: str) -> str:

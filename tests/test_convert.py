@@ -43,6 +43,7 @@ def hub(course: Workspace) -> object:
 def test_the_folder_has_the_seven_files_and_no_other(course: Workspace) -> None:
     assert {file.name for file in course.hf.iterdir()} == set(FILES)
     assert {file.name for file in course.pt.iterdir()} == {"model.pt", "dict.txt"}
+    assert {file.stat().st_mode & 0o777 for file in course.hf.iterdir()} == {0o644}
     vocab = json.loads((course.hf / "vocab.json").read_text("utf-8"))
     assert len(vocab) == 50265 and vocab["<mask>"] == 50264 and vocab["<s>"] == 0
     assert (course.hf / "merges.txt").read_text("utf-8").count("\n") == 50001
@@ -135,8 +136,9 @@ def test_a_folder_with_no_checkpoint_at_all_says_so(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_without_a_dictionary_says_which_one_is_missing(
-    course: Workspace, tmp_path: Path
+    course: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(course.base_dict.parent)  # a dictionary that happens to be here is no answer
     shutil.copy(course.pt / "model.pt", tmp_path / "model.pt")
     with pytest.raises(CourseError, match=r"There is no dict\.txt beside"):
         convert.sources(Workspace(tmp_path), ConvertSettings(roberta_checkpoint_path=str(tmp_path)))
