@@ -111,15 +111,9 @@ def _work(job: Job) -> BaseReport:
         state, dictionary = checkpoints.read(found[0]), Dictionary.load(found[1])
         check_fit(state, dictionary, *found)
         source = found[0].name
-    _save(checkpoints.for_a_base(state), model)
+    checkpoints.write(checkpoints.for_a_base(state), model)
     dict_file.write_text(dictionary.text(), "utf-8")
     return _report(state, dictionary, source)
-
-
-def _save(state: dict, file: Path) -> None:
-    import torch
-
-    torch.save(state, file)
 
 
 def _train_from_scratch(job: Job) -> tuple[dict, Dictionary]:

@@ -90,6 +90,14 @@ def read(file: Path) -> dict:
     return state
 
 
+def write(content: dict, file: Path) -> None:
+    """Save tensors in PyTorch's format; the bytes do not depend on where the file stands."""
+    import torch
+
+    with file.open("wb") as handle:  # given a path, torch writes its name into the file
+        torch.save(content, handle)
+
+
 def shape(state: dict) -> dict[str, object]:
     """The configuration values that decide the shape of the network (see ``SHAPE``)."""
     model = state["cfg"]["model"]

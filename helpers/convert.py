@@ -112,12 +112,10 @@ def convert_into(
     Raises:
         CourseError: ids or logits differ from fairseq's.
     """
-    import torch
-
     pt, hf = folder / "pt", folder / "hf"
     pt.mkdir(parents=True, exist_ok=True)
     hf.mkdir(parents=True, exist_ok=True)
-    torch.save(checkpoints.for_a_base(state), pt / "model.pt")
+    checkpoints.write(checkpoints.for_a_base(state), pt / "model.pt")
     (pt / "dict.txt").write_text(dictionary.text(), "utf-8")
     write_folder(state, dictionary, hf)
     return pt, hf, largest_difference(pt, hf, lines)

@@ -91,12 +91,10 @@ def tokenizer_of(dictionary: Dictionary, positions: int) -> "RobertaTokenizer":
 
 def write_folder(state: dict, dictionary: Dictionary, folder: Path) -> None:
     """Write the seven files of ``FILES`` into a folder."""
-    import torch
-
     quiet()
     model = model_of(state)
     model.save_pretrained(folder)
-    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    checkpoints.write(model.state_dict(), folder / "pytorch_model.bin")
     tokenizer_of(dictionary, checkpoints.shape(state)["max_positions"]).save_pretrained(folder)
     vocab = json.dumps(vocabulary(dictionary), ensure_ascii=False)
     (folder / "vocab.json").write_text(vocab, "utf-8")

@@ -1,0 +1,71 @@
+"""SIGKILL while a model is trained, converted or measured: nothing is half made, a rerun ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers.workspace import Workspace
+
+from .conftest import command
+
+
+def kill_when(ready: Callable[[], bool], *arguments: str) -> None:
+    """Start a command, and kill it as soon as it has come that far."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "helpers", *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not ready():
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def says(log: Path, word: str) -> bool:
+    return log.is_file() and word in log.read_text("utf-8", errors="replace")
+
+
+def contents(*files: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in files}
+
+
+def test_killed_while_the_scratch_base_is_trained(course: Workspace, workspace: Workspace) -> None:
+    log = workspace.scratch / "pretraining" / "train.log"
+    kill_when(lambda: says(log, "[train_inner]"), "base", "--workspace", workspace.root)
+    assert not workspace.base_model.exists() and not workspace.base_dict.exists()
+    done = command("base", "--workspace", workspace.root)
+    assert done.returncode == 0, done.stderr
+    assert workspace.base_dict.read_bytes() == course.base_dict.read_bytes()
+    assert workspace.record.stages["base"]["report"]["updates"] == 60
+    assert not workspace.scratch.exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+def test_killed_while_it_is_converted(copied: Workspace, name: str) -> None:
+    before = contents(*copied.hf.iterdir())
+    begun = copied.scratch / "convert" / "hf" / name
+    kill_when(begun.exists, "convert", "--workspace", copied.root, "--force")
+    assert contents(*copied.hf.iterdir()) == before
+    done = command("convert", "--workspace", copied.root, "--force")
+    assert done.returncode == 0, done.stderr
+    assert contents(*copied.hf.iterdir()) == before
+
+
+def test_killed_while_it_is_evaluated(copied: Workspace) -> None:
+    before = contents(copied.evaluation)
+    begun = copied.scratch / "evaluate"
+    kill_when(begun.exists, "evaluate", "--workspace", copied.root, "--force")
+    assert contents(copied.evaluation) == before
+    done = command("evaluate", "--workspace", copied.root, "--force")
+    assert done.returncode == 0, done.stderr
+    assert contents(copied.evaluation) == before
