@@ -1,61 +1,19 @@
 """The command line: ``python -m helpers COMMAND``. Its options are made from the settings."""
 
 import argparse
-import importlib
-import operator
 import os
 import sys
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pydantic.fields import FieldInfo
 
 from helpers.errors import CourseError
-from helpers.settings import (
-    BaseSettings,
-    BinarizeSettings,
-    ConvertSettings,
-    EncodeSettings,
-    EvaluateSettings,
-    FinetuneSettings,
-    SampleSettings,
-    Settings,
-    SplitSettings,
-    from_here,
-)
+from helpers.road import ROAD, runner
+from helpers.settings import Settings, from_here
 from helpers.workspace import Workspace
 
-STAGES: dict[str, tuple[type[Settings], str]] = {
-    "sample": (SampleSettings, "put the sample corpus into texts/"),
-    "base": (BaseSettings, "put a base model and its dictionary into base/"),
-    "split": (SplitSettings, "divide text files into train, valid and test"),
-    "encode": (EncodeSettings, "encode the splits with GPT-2's BPE"),
-    "binarize": (BinarizeSettings, "make fairseq's binary files"),
-    "finetune": (FinetuneSettings, "train the base model further on the data"),
-    "convert": (ConvertSettings, "make a Hugging Face model of the best checkpoint"),
-    "evaluate": (EvaluateSettings, "compare base and fine-tuned model on held-out text"),
-}
-
-
 BUG, FOR_A_PERSON, INTERRUPTED = 1, 2, 130
-
-# Module and attribute of what runs each of them, imported when it is needed.
-RUNNERS = {
-    "sample": "sample SAMPLE.run",
-    "base": "base_model BASE.run",
-    "split": "split SPLIT.run",
-    "encode": "bpe ENCODE.run",
-    "binarize": "binarize BINARIZE.run",
-    "finetune": "finetune FINETUNE.run",
-    "convert": "convert convert",
-    "evaluate": "evaluate EVALUATE.run",
-}
-
-
-def runner(name: str) -> Callable:
-    """The function behind a stage's command: ``(workspace, settings, force=…) → report``."""
-    module, path = RUNNERS[name].split()
-    return operator.attrgetter(path)(importlib.import_module(f"helpers.{module}"))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -66,11 +24,11 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     check = commands.add_parser("check", help="is everything here that the course needs?")
     _add_workspace(check)
-    for name, (settings, help_text) in STAGES.items():
-        command = commands.add_parser(name, help=help_text, description=help_text)
+    for name, step in ROAD.items():
+        command = commands.add_parser(name, help=step.does, description=step.does)
         _add_workspace(command)
         command.add_argument("--force", action="store_true", help="do the work again")
-        for field, info in settings.model_fields.items():
+        for field, info in step.settings.model_fields.items():
             _add_option(command, field, info)
     run = commands.add_parser("run", help="run the notebooks in order with papermill")
     _add_workspace(run)
@@ -106,19 +64,22 @@ def _add_option(command: argparse.ArgumentParser, field: str, info: FieldInfo) -
     name = flag(field, info)
     spellings = dict.fromkeys((f"--{name.replace('_', '-')}", f"--{name}"))
     many = typing.get_origin(info.annotation) is tuple
+    values = {"nargs": "+"} if many else {}
+    if info.annotation is bool:  # --keep-optimizer alone, or --deduplicate false
+        values = {"nargs": "?", "const": True}
     command.add_argument(
         *spellings,
         dest=field,
         default=argparse.SUPPRESS,
         metavar=name.upper(),
-        nargs="+" if many else None,
         help=f"{info.description} (default: {info.default!r})".replace("%", "%%"),
+        **values,
     )
 
 
 def settings_from(name: str, given: dict) -> Settings:
     """The settings of a stage from the options that were typed."""
-    model = STAGES[name][0]
+    model = ROAD[name].settings
     mine = {field: value for field, value in given.items() if field in model.model_fields}
     values = {field: from_here(model, field, value) for field, value in mine.items()}
     return model(**values)

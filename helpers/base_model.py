@@ -1,32 +1,28 @@
 """The base model that training continues: ``base/model.pt`` and, beside it, ``base/dict.txt``."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
-import numpy as np
-
-from helpers import checkpoints
-from helpers.bpe import encode_file, encode_lines
-from helpers.chunks import line_chunks
-from helpers.dictionary import Dictionary, roberta_dictionary
+from helpers import checkpoints, fit, general_text, sources
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
-from helpers.fairseq_tools import CONFIG, train_command
+from helpers.pretraining import prepare, pretrain
 from helpers.report import Report, Table
 from helpers.sample import modules
 from helpers.settings import BaseSettings
+from helpers.sources import SCRATCH, Source
 from helpers.stage import Job, Stage
-from helpers.training import train
-from helpers.vocabulary import GPT2_IDS
 from helpers.workspace import Workspace, fresh_folder
 
-SCRATCH = "scratch"
-SCRATCH_PACKAGES = ("numpy", "matplotlib")
-SCRATCH_CONFIG = CONFIG / "pretraining" / "base.yaml"
-VALID_EVERY = 20  # of so many documents, one is for validation
+SCRATCH_PACKAGES = ("matplotlib", "networkx")
+VALID_EVERY = 20  # of so many documents, one is for the validation of a scratch model
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BaseReport(Report):
+    """``bits`` is the loss on a few sentences, per token; ``updates`` is None where unknown."""
+
     TITLE = "The base model, and the dictionary that belongs to it"
     source: str
     parameters: int
@@ -35,140 +31,84 @@ class BaseReport(Report):
     heads: int
     positions: int
     vocabulary: int
-    updates: int
+    updates: int | None
+    bits: float
     dictionary: str  # fingerprint of the order of its symbols
 
     def table(self) -> Table:
-        head = ("source", "parameters", "layers", "width", "heads", "positions", "vocabulary")
+        head = (
+            *("source", "parameters", "layers", "width", "heads", "positions", "vocabulary"),
+            *("updates", "bits on plain sentences"),
+        )
         row = (
             *(self.source, self.parameters, self.layers, self.width, self.heads),
-            *(self.positions, self.vocabulary),
+            *(self.positions, self.vocabulary, self.updates, round(self.bits, 2)),
         )
-        return (*head, "updates"), [(*row, self.updates)]
+        return head, [row]
 
 
-def _report(state: dict, dictionary: Dictionary, source: str) -> BaseReport:
-    shape = checkpoints.shape(state)
+def _report(found: Source) -> BaseReport:
+    shape = checkpoints.shape(found.state)
+    loss = fit.bits(found.state, found.dictionary)
+    warning = fit.warning(loss, found.dictionary)
     return BaseReport(
-        source=source,
-        parameters=checkpoints.parameters(state),
+        source=found.name,
+        parameters=checkpoints.parameters(found.state),
         layers=shape["encoder_layers"],
         width=shape["encoder_embed_dim"],
         heads=shape["encoder_attention_heads"],
         positions=shape["max_positions"],
-        vocabulary=checkpoints.rows_of_vocabulary(state),
-        updates=int(state["optimizer_history"][-1]["num_updates"]),
-        dictionary=dictionary.fingerprint,
+        vocabulary=checkpoints.rows_of_vocabulary(found.state),
+        updates=checkpoints.updates(found.state) or None,
+        bits=loss,
+        dictionary=found.dictionary.fingerprint,
+        notes=(*([warning] if warning else ()), *found.notes),
     )
-
-
-def model_and_dictionary(source: str, dict_file: str, workspace: Workspace) -> tuple[Path, Path]:
-    """The files that ``source`` stands for: a ``.pt`` file or a folder with ``model.pt`` in it.
-
-    The dictionary is the one named, else the ``dict.txt`` beside the model, else RoBERTa's own.
-
-    Raises:
-        CourseError: one of them is not there.
-    """
-    model = workspace.locate(source)
-    model = model / "model.pt" if model.is_dir() else model
-    if not model.is_file():
-        raise CourseError(
-            f"There is no base model {model}.",
-            "Name a fairseq model.pt in source, or say 'scratch' to train a tiny one here.",
-        )
-    beside = model.with_name("dict.txt")
-    if dict_file:
-        dictionary = workspace.locate(dict_file)
-    else:
-        dictionary = beside if beside.is_file() else roberta_dictionary()
-    if not dictionary.is_file():
-        raise CourseError(
-            f"There is no dictionary {dictionary}.",
-            "Name the dict.txt that belongs to the model; another one turns it to noise.",
-        )
-    return model, dictionary
-
-
-def check_fit(state: dict, dictionary: Dictionary, model: Path, file: Path) -> None:
-    """Raise CourseError where the model has not one row for every symbol and the specials."""
-    rows = checkpoints.rows_of_vocabulary(state)
-    if rows != len(dictionary) + 1:
-        raise CourseError(
-            f"{model} has {rows:,} rows for tokens, but {file} with the special symbols has "
-            f"{len(dictionary) + 1:,}: this dictionary is not the model's.",
-            "Name the dict.txt that came with the model, with --dict (dict_file in the notebook).",
-        )
 
 
 def _work(job: Job) -> BaseReport:
-    model, dict_file = job.out(job.workspace.base_model), job.out(job.workspace.base_dict)
     if job.settings.source == SCRATCH:
-        state, dictionary = _train_from_scratch(job)
-        source = SCRATCH
-    else:
-        found = model_and_dictionary(job.settings.source, job.settings.dict_file, job.workspace)
-        state, dictionary = checkpoints.read(found[0]), Dictionary.load(found[1])
-        check_fit(state, dictionary, *found)
-        source = found[0].name
-    checkpoints.write(checkpoints.for_a_base(state), model)
-    dict_file.write_text(dictionary.text(), "utf-8")
-    return _report(state, dictionary, source)
+        return _written(job, _trained_from_scratch(job))
+    files = sources.inputs(job.settings.source, job.settings.dict_file, job.workspace)
+    unpacked = fresh_folder(job.workspace.scratch / "archive")
+    try:
+        return _written(job, sources.read(files, unpacked))
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
 
 
-def _train_from_scratch(job: Job) -> tuple[dict, Dictionary]:
-    """A small RoBERTa, trained by fairseq on the docstrings of packages installed here."""
-    from helpers.indexed import binarize_file
+def _written(job: Job, found: Source) -> BaseReport:
+    base = checkpoints.for_a_base(found.state, keep_optimizer=job.settings.keep_optimizer)
+    checkpoints.write(base, job.out(job.workspace.base_model))
+    job.out(job.workspace.base_dict).write_text(found.dictionary.text(), "utf-8")
+    return _report(dataclasses.replace(found, state=base))
 
+
+def _trained_from_scratch(job: Job) -> Source:
+    """A very small RoBERTa, trained by fairseq on the docstrings of packages installed here."""
     folder = fresh_folder(job.workspace.scratch / "pretraining")
-    data = folder / "data"
-    data.mkdir()
-    documents = [d for package in SCRATCH_PACKAGES for _, found in modules(package) for d in found]
-    parts = {"valid": documents[::VALID_EVERY], "train": documents}
-    del parts["train"][::VALID_EVERY]
-    for split, texts in parts.items():
-        raw = folder / f"{split}.raw"
-        raw.write_bytes(("\n\n".join(texts) + "\n").encode("utf-8", "replace"))
-        encode_file(raw, folder / f"{split}.bpe")
-    counts = np.zeros(GPT2_IDS, dtype=np.int64)
-    for chunk in line_chunks(folder / "train.raw"):
-        ids = encode_lines(chunk)
-        counts += np.bincount(ids[ids >= 0], minlength=GPT2_IDS)
-    dictionary = Dictionary.from_counts(counts)
-    (data / "dict.txt").write_text(dictionary.text(), "utf-8")
-    for split in parts:
-        binarize_file(folder / f"{split}.bpe", data / split, dictionary)
-    overrides = {
-        "task.data": data,
-        "checkpoint.save_dir": folder / "checkpoints",
-        "hydra.run.dir": folder,
-    }
-    train(
-        train_command(SCRATCH_CONFIG, overrides),
-        folder / "train.log",
-        max_update=_max_update(SCRATCH_CONFIG),
-        must_load=None,
-        lock=job.lock,
-    )
-    return checkpoints.read(folder / "checkpoints" / "checkpoint_last.pt"), dictionary
-
-
-def _max_update(config: Path) -> int:
-    from omegaconf import OmegaConf
-
-    return OmegaConf.load(config).optimization.max_update
+    found = (modules(p, lambda name: not general_text.is_held_out(name)) for p in SCRATCH_PACKAGES)
+    documents = [document for each in found for _, d in each for document in d]
+    valid = documents[::VALID_EVERY]
+    del documents[::VALID_EVERY]
+    dictionary = prepare({"train": documents, "valid": valid}, folder / "data")
+    return Source(pretrain("scratch", folder, lock=job.lock), dictionary, SCRATCH)
 
 
 def _inputs(workspace: Workspace, settings: BaseSettings) -> list[Path]:
-    if settings.source == SCRATCH:
-        return []
-    return list(model_and_dictionary(settings.source, settings.dict_file, workspace))
+    return sources.inputs(settings.source, settings.dict_file, workspace)
 
 
 def _describe(workspace: Workspace) -> BaseReport:
+    """The report on a model.pt and a dict.txt that a person has put into base/."""
     state, dictionary = checkpoints.read(workspace.base_model), Dictionary.load(workspace.base_dict)
-    check_fit(state, dictionary, workspace.base_model, workspace.base_dict)
-    return _report(state, dictionary, "your own")
+    if state.get("args") is not None:
+        raise CourseError(
+            "base/model.pt is in the form of fairseq 0.10 or older, which today's does not read.",
+            "Move it and its dict.txt elsewhere, and name it in source: it is then converted.",
+        )
+    sources.refuse_unfit(state, dictionary, workspace.base_model, workspace.base_dict)
+    return _report(Source(state, dictionary, "your own"))
 
 
 BASE = Stage(

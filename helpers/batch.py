@@ -9,32 +9,11 @@ from collections.abc import Mapping, Sequence
 
 from helpers.errors import CourseError
 from helpers.fairseq_tools import die_with_parent
-from helpers.settings import (
-    BaseSettings,
-    BinarizeSettings,
-    ConvertSettings,
-    EncodeSettings,
-    EvaluateSettings,
-    FinetuneSettings,
-    SampleSettings,
-    Settings,
-    SplitSettings,
-    from_here,
-    unknown_name,
-)
+from helpers.road import NOTEBOOKS
+from helpers.settings import Settings, from_here, unknown_name
 from helpers.workspace import PROJECT, Workspace, write_whole
 
 FOLDER = PROJECT / "notebooks"
-# The notebooks in order, and the settings that their parameters are.
-NOTEBOOKS: dict[str, tuple[type[Settings], ...]] = {
-    "00_setup": (SampleSettings, BaseSettings),
-    "01_split": (SplitSettings,),
-    "02_bpe": (EncodeSettings,),
-    "03_binarize": (BinarizeSettings,),
-    "04_finetune": (FinetuneSettings,),
-    "05_convert": (ConvertSettings,),
-    "06_evaluate": (EvaluateSettings,),
-}
 # Parameters of every notebook, which the command line has as options.
 FOR_ALL = ("workspace", "force")
 

@@ -5,8 +5,8 @@ import itertools
 import shutil
 from pathlib import Path
 
-from helpers import checkpoints
-from helpers.base_model import BASE, check_fit
+from helpers import checkpoints, summaries
+from helpers.base_model import BASE
 from helpers.dictionary import SPECIALS, Dictionary
 from helpers.errors import CourseError
 from helpers.fairseq_tools import require_fairseq
@@ -14,6 +14,7 @@ from helpers.finetune import BEST, FINETUNE
 from helpers.huggingface import FILES, quiet, write_folder
 from helpers.report import Report, Table, text_table
 from helpers.settings import ConvertSettings
+from helpers.sources import refuse_unfit
 from helpers.split import SPLIT
 from helpers.stage import Job, Stage
 from helpers.tokens import MASK
@@ -79,8 +80,8 @@ def _dictionary_of(model: Path) -> Path:
 
 
 def _nothing_to_convert(folder: Path) -> CourseError:
-    found = list(checkpoints.below(folder)) if folder.is_dir() else []
-    best = checkpoints.best(found)
+    found = list(summaries.below(folder)) if folder.is_dir() else []
+    best = summaries.best(found)
     if best is None:
         return CourseError(
             f"There is no model.pt in {folder}, and no checkpoint below it.",
@@ -97,7 +98,7 @@ def _nothing_to_convert(folder: Path) -> CourseError:
 def read_both(model: Path, dictionary_file: Path) -> tuple[dict, Dictionary]:
     """A checkpoint and its dictionary, after the check that they fit."""
     state, dictionary = checkpoints.read(model), Dictionary.load(dictionary_file)
-    check_fit(state, dictionary, model, dictionary_file)
+    refuse_unfit(state, dictionary, model, dictionary_file)
     return state, dictionary
 
 
@@ -202,10 +203,9 @@ def _convert(
     pt, _, difference = convert_into(folder, state, dictionary, lines)
     if model.parent == workspace.pt:
         shutil.rmtree(pt)
-    history = state.get("optimizer_history") or [{}]
     return ConvertReport(
         checkpoint=model.name,
-        updates=int(history[-1].get("num_updates", 0)),
+        updates=checkpoints.updates(state),
         files=FILES,
         lines=len(lines),
         difference=difference,

@@ -7,6 +7,7 @@ as text. The dictionary belongs to the model: another order turns the model to n
 
 import dataclasses
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -101,13 +102,17 @@ class Dictionary:
         Raises:
             DamagedFile: not of this form (with the line), a symbol twice, or a special one.
         """
-        symbols: dict[str, int] = {}
         try:
-            lines = file.read_text("utf-8").splitlines()
+            return cls.parse(file.read_text("utf-8").splitlines(), file)
         except UnicodeDecodeError:
             raise DamagedFile(
                 f"{file} is not a text file.", "Give the dict.txt that belongs to the model."
             ) from None
+
+    @classmethod
+    def parse(cls, lines: Iterable[str], file: Path) -> "Dictionary":
+        """The dictionary in the lines of a ``dict.txt``; ``file`` is named in errors."""
+        symbols: dict[str, int] = {}
         for number, line in enumerate(lines, start=1):
             symbol, _, count = line.rstrip().rpartition(" ")
             why = "is not 'symbol count'" if not symbol or not count.isdecimal() else ""

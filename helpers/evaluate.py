@@ -5,43 +5,41 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers import checkpoints
+from helpers import checkpoints, general_text
 from helpers.base_model import BASE
 from helpers.convert import CONVERT
-from helpers.dictionary import EOS, FIRST, Dictionary
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
 from helpers.huggingface import model_of, quiet
+from helpers.masked_lm import blocks, guesses, hide, measure
 from helpers.report import Grid, Report, Table
 from helpers.settings import EvaluateSettings
 from helpers.split import SPLIT
 from helpers.stage import Job, Stage
-from helpers.tokens import MASK, masked_sentence, token_text, vocabulary
+from helpers.tokens import MASK, masked_sentence, vocabulary
 from helpers.vocabulary import encode
 from helpers.workspace import Workspace
 
-if TYPE_CHECKING:
-    from transformers import RobertaForMaskedLM
-
 MODELS = ("base", "fine-tuned")
-BATCH = 4  # blocks that are computed at once
 EXAMPLES = 8
 _WORD = re.compile(r"(?<=\s)[^\W\d_]{4,}|[\u4e00-\u9fff]")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluateReport(Report):
-    """Numbers for (base, fine-tuned).
+    """Numbers for (base, fine-tuned), on the held-out text and on general text.
 
     Attributes:
         loss: mean cross entropy per hidden token, in nats.
         accuracy: share of hidden tokens whose most likely guess is right.
         tokens: how many tokens were hidden.
+        general_loss, general_accuracy, general_tokens: the same on documentation of other
+            packages, which the course's base has not read either; what rises there was forgotten.
         examples: rows of sentence, hidden token, the base's guesses, the fine-tuned's guesses.
     """
 
@@ -49,12 +47,19 @@ class EvaluateReport(Report):
     loss: tuple[float, float]
     accuracy: tuple[float, float]
     tokens: int
+    general_loss: tuple[float, float]
+    general_accuracy: tuple[float, float]
+    general_tokens: int
     examples: tuple[tuple[str, str, str, str], ...]
 
     @property
     def bits(self) -> tuple[float, ...]:
         """The loss in bits: nats / ln 2, as fairseq reports it."""
-        return tuple(loss / math.log(2) for loss in self.loss)
+        return in_bits(self.loss)
+
+    @property
+    def general_bits(self) -> tuple[float, ...]:
+        return in_bits(self.general_loss)
 
     @property
     def perplexity(self) -> tuple[float, ...]:
@@ -63,12 +68,18 @@ class EvaluateReport(Report):
 
     def table(self) -> Table:
         rows = [
-            ("loss (bits per hidden token)", *(round(x, 3) for x in self.bits)),
-            ("loss (nats per hidden token)", *(round(x, 3) for x in self.loss)),
-            ("perplexity", *(round(x, 1) for x in self.perplexity)),
-            ("right at the first guess", *(f"{x:.1%}" for x in self.accuracy)),
+            ("yours", "loss (bits per hidden token)", *(f"{x:.3f}" for x in self.bits)),
+            ("", "loss (nats per hidden token)", *(f"{x:.3f}" for x in self.loss)),
+            ("", "perplexity", *(f"{x:,.1f}" for x in self.perplexity)),
+            ("", "right at the first guess", *(f"{x:.1%}" for x in self.accuracy)),
+            ("general", "loss (bits per hidden token)", *(f"{x:.3f}" for x in self.general_bits)),
+            ("", "right at the first guess", *(f"{x:.1%}" for x in self.general_accuracy)),
         ]
-        return ("", *MODELS), rows
+        return ("text", "measure", *MODELS), rows
+
+
+def in_bits(nats: Sequence[float]) -> tuple[float, ...]:
+    return tuple(loss / math.log(2) for loss in nats)
 
 
 def example_table(report: EvaluateReport) -> Grid:
@@ -77,93 +88,17 @@ def example_table(report: EvaluateReport) -> Grid:
     return Grid(head, report.examples, "The same sentences before and after")
 
 
-def blocks(lines: Iterator[str], dictionary: Dictionary, size: int) -> list[np.ndarray]:
-    """Whole lines, as many as fit, in blocks that begin with ``<s>``: as in training.
-
-    Args:
-        size: the most dictionary indices in a block.
-    """
-    found, block = [], [0]
-    for line in lines:
-        ids = [*dictionary.from_gpt2[encode(line.strip())].tolist(), EOS][: size - 1]
-        if len(block) + len(ids) > size:
-            found.append(np.array(block))
-            block = [0]
-        block += ids
-    return [*found, np.array(block)] if len(block) > 1 else found
-
-
-def hide(block: np.ndarray, dictionary: Dictionary, share: float, random: np.random.Generator):
-    """Hide tokens as in training: of those chosen 80% masked, 10% replaced, 10% left.
-
-    Special symbols are never chosen, unlike in fairseq's training.
-
-    Returns:
-        The block with hidden tokens, and the positions that were chosen (at least one).
-    """
-    candidates = np.flatnonzero(block >= FIRST)
-    number = max(1, round(share * len(candidates)))
-    chosen = np.sort(random.choice(candidates, number, replace=False))
-    hidden = block.copy()
-    lot = random.random(number)
-    hidden[chosen[lot < 0.8]] = dictionary.mask
-    swapped = chosen[lot >= 0.9]
-    hidden[swapped] = random.integers(FIRST, len(dictionary), len(swapped))
-    return hidden, chosen
-
-
-def measure(
-    model: "RobertaForMaskedLM", hidden: list[np.ndarray], true: list[np.ndarray], at: list
-) -> tuple[float, float]:
-    """Mean cross entropy in nats, and the share of right first guesses, at the chosen positions.
-
-    The vocabulary's logits are computed for these positions only, which saves most of the work.
-    """
-    import torch
-
-    pad = model.config.pad_token_id
-    total = right = count = 0
-    for first in range(0, len(hidden), BATCH):
-        part = range(first, min(first + BATCH, len(hidden)))
-        width = max(len(hidden[i]) for i in part)
-        ids = np.full((len(part), width), pad)
-        for row, i in enumerate(part):
-            ids[row, : len(hidden[i])] = hidden[i]
-        rows = np.concatenate([np.full(len(at[i]), row) for row, i in enumerate(part)])
-        columns = np.concatenate([at[i] for i in part])
-        answers = torch.from_numpy(np.concatenate([true[i][at[i]] for i in part]))
-        batch = torch.from_numpy(ids)
-        with torch.inference_mode():
-            states = model.roberta(batch, attention_mask=(batch != pad).long()).last_hidden_state
-            logits = model.lm_head(states[rows, columns])
-            total += float(torch.nn.functional.cross_entropy(logits, answers, reduction="sum"))
-        likeliest = FIRST + logits[:, FIRST:].argmax(-1)  # special symbols are never the answer
-        right += int((likeliest == answers).sum())
-        count += len(answers)
-    return total / count, right / count
-
-
-def guesses(
-    model: "RobertaForMaskedLM", ids: list[int], dictionary: Dictionary, top: int = 3
-) -> str:
-    """The likeliest tokens at the mask with their probabilities among all that are no specials."""
-    import torch
-
-    with torch.inference_mode():
-        logits = model(torch.tensor([ids])).logits[0, ids.index(dictionary.mask)]
-    values, indices = logits[FIRST : dictionary.mask].softmax(-1).topk(top)
-    pairs = zip(indices.tolist(), values.tolist(), strict=True)
-    return "  ".join(f"{token_text(FIRST + i, dictionary)} {p:.0%}" for i, p in pairs)
-
-
 def example_sentences(lines: list[str], seed: int) -> list[tuple[str, str]]:
-    """Held-out lines with one word hidden, chosen by lot: the line with its mask, and the word."""
+    """Held-out lines with one word hidden, chosen by lot: the line with its mask, and the word.
+
+    The word is one token, so that a model can guess it.
+    """
     random = np.random.default_rng(seed)
     good = [line for line in lines if 30 <= len(line) <= 90 and MASK not in line]
     found = []
     for number in random.permutation(len(good)):
         line = good[number].strip()
-        words = list(_WORD.finditer(line))
+        words = [word for word in _WORD.finditer(line) if len(encode(f" {word[0]}")) == 1]
         if words and len(found) < EXAMPLES:
             word = words[random.integers(len(words))]
             found.append((f"{line[: word.start()]}{MASK}{line[word.end() :]}", word[0]))
@@ -188,12 +123,35 @@ def _work(job: Job) -> EvaluateReport:
     workspace, settings = job.workspace, job.settings
     dictionary = Dictionary.load(workspace.base_dict)
     _refuse_other_vocabulary(workspace, dictionary)
-    state = checkpoints.read(workspace.base_model)
     models = (
-        model_of(state),
+        model_of(checkpoints.read(workspace.base_model)),
         transformers.RobertaForMaskedLM.from_pretrained(workspace.hf).eval(),
     )
     lines = _read_lines(workspace, settings.max_lines)
+    general = general_text.validation_lines(settings.max_lines)
+    loss, accuracy, tokens = _compared(models, lines, dictionary, settings)
+    general_loss, general_accuracy, general_tokens = _compared(
+        models, general, dictionary, settings
+    )
+    report = EvaluateReport(
+        loss=loss,
+        accuracy=accuracy,
+        tokens=tokens,
+        general_loss=general_loss,
+        general_accuracy=general_accuracy,
+        general_tokens=general_tokens,
+        examples=tuple(_examples(models, lines, dictionary, settings)),
+    )
+    bits = {"bits": report.bits, "general_bits": report.general_bits}
+    text = json.dumps(report.to_json() | bits, indent=1, ensure_ascii=False)
+    job.out(workspace.evaluation).write_text(text + "\n", "utf-8")
+    return report
+
+
+def _compared(
+    models: tuple, lines: list[str], dictionary: Dictionary, settings: EvaluateSettings
+) -> tuple[tuple, tuple, int]:
+    """Loss in nats and accuracy of each model with the same tokens hidden, and their number."""
     size = min(m.config.max_position_embeddings for m in models) - 2
     true = blocks(iter(lines), dictionary, size)
     random = np.random.default_rng(settings.seed)
@@ -202,15 +160,7 @@ def _work(job: Job) -> EvaluateReport:
     )
     measured = [measure(model, list(hidden), true, list(at)) for model in models]
     loss, accuracy = zip(*measured, strict=True)
-    report = EvaluateReport(
-        loss=loss,
-        accuracy=accuracy,
-        tokens=sum(map(len, at)),
-        examples=tuple(_examples(models, lines, dictionary, settings)),
-    )
-    text = json.dumps(report.to_json() | {"bits": report.bits}, indent=1, ensure_ascii=False)
-    job.out(workspace.evaluation).write_text(text + "\n", "utf-8")
-    return report
+    return loss, accuracy, sum(map(len, at))
 
 
 def _examples(models: tuple, lines: list[str], dictionary: Dictionary, settings: EvaluateSettings):

@@ -82,6 +82,8 @@ def hydra_value(value: object) -> str:
     >>> hydra_value("/my folder/O'Hara"), hydra_value([2]), hydra_value(None)
     ("'/my folder/O\\\\'Hara'", '[2]', 'null')
     """
+    if value is None:
+        return "null"
     if isinstance(value, (int, float)):
         return repr(value)
     if isinstance(value, (list, tuple)):

@@ -4,6 +4,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -92,18 +93,29 @@ def learning_curve(
     return picture
 
 
-def before_and_after(bits: Sequence[float], accuracy: Sequence[float]) -> Picture:
-    """Loss and accuracy of the base and of the fine-tuned model, side by side."""
-    picture = Picture()
+def before_and_after(
+    bits: Sequence[float],
+    general_bits: Sequence[float],
+    accuracy: Sequence[float],
+    general_accuracy: Sequence[float],
+) -> Picture:
+    """Loss and accuracy of the base and of the fine-tuned model, on one's own and general text."""
+    picture = Picture(height=3.4)
     left, right = picture.subplots(1, 2)
-    names = ("base", "fine-tuned")
-    bars = left.bar(names, bits, color=(GREY, BLUE))
-    left.bar_label(bars, [f"{value:.2f}" for value in bits], padding=3)
+    _pairs(left, (bits, general_bits), "{:.2f}")
     left.set(title="Loss: lower is better", ylabel="bits per hidden token")
-    bars = right.bar(names, accuracy, color=(GREY, BLUE))
-    right.bar_label(bars, [f"{value:.1%}" for value in accuracy], padding=3)
-    right.yaxis.set_major_formatter(PercentFormatter(1))
+    _pairs(right, (accuracy, general_accuracy), "{:.1%}")
     right.set(title="Right at the first guess", ylabel="share of hidden tokens")
-    for axes in (left, right):
-        axes.margins(y=0.15)
+    right.yaxis.set_major_formatter(PercentFormatter(1))
+    picture.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return picture
+
+
+def _pairs(axes: Axes, pairs: Sequence[Sequence[float]], form: str) -> None:
+    """For each text a bar of the base and one of the fine-tuned model, side by side."""
+    for i, (name, colour) in enumerate((("base", GREY), ("fine-tuned", BLUE))):
+        places = [place + 0.4 * i for place in range(len(pairs))]
+        bars = axes.bar(places, [pair[i] for pair in pairs], 0.38, color=colour, label=name)
+        axes.bar_label(bars, [form.format(pair[i]) for pair in pairs], padding=3)
+    axes.set_xticks([place + 0.2 for place in range(len(pairs))], ("your text", "general text"))
+    axes.margins(y=0.15)

@@ -19,6 +19,7 @@ from helpers.indexed import read_sizes
 from helpers.report import Report, Table
 from helpers.settings import FinetuneSettings
 from helpers.stage import Job, Stage
+from helpers.summaries import summary
 from helpers.training import curve, events, train
 from helpers.workspace import SPLITS, Workspace, fingerprint, set_aside, write_whole
 
@@ -43,16 +44,21 @@ class FinetuneReport(Report):
         return head, [(self.updates, self.best_update, self.best_loss, 2**self.best_loss)]
 
 
-def overrides(workspace: Workspace, settings: FinetuneSettings) -> dict[str, object]:
+def overrides(
+    workspace: Workspace, settings: FinetuneSettings, resumed: bool = False
+) -> dict[str, object]:
     """Hydra's overrides for ``finetune.yaml``: all paths absolute, the shape from the base.
 
     Hydra changes the working directory: a relative base path would silently train from nothing.
+
+    Args:
+        resumed: an interrupted run goes on, from its own ``checkpoint_last.pt``.
     """
     shape = checkpoints.shape(checkpoints.read(workspace.base_model))
     return {
         "task.data": workspace.data_bin,
         "checkpoint.save_dir": workspace.checkpoints,
-        "checkpoint.finetune_from_model": workspace.base_model,
+        **_beginning(workspace, settings.start, resumed),
         "hydra.run.dir": workspace.checkpoints,
         "optimization.max_update": settings.max_update,
         "optimization.lr": [settings.lr],
@@ -70,9 +76,60 @@ def overrides(workspace: Workspace, settings: FinetuneSettings) -> dict[str, obj
     }
 
 
-def finetune_command(workspace: Workspace, settings: FinetuneSettings) -> list[str]:
+def _beginning(workspace: Workspace, start: str, resumed: bool) -> dict[str, object]:
+    """What training takes over, from which file.
+
+    With ``finetune_from_model`` fairseq takes the weights, and by itself resumes what was
+    interrupted. With ``restore_file`` it takes everything, and would do so again each time.
+    """
+    if start == "weights":
+        return {"checkpoint.finetune_from_model": workspace.base_model}
+    if resumed:
+        return {"checkpoint.finetune_from_model": None}
+    return {
+        "checkpoint.finetune_from_model": None,
+        "checkpoint.restore_file": workspace.base_model,
+        "checkpoint.reset_dataloader": True,  # the position in the base's own data means nothing
+        "checkpoint.reset_meters": True,  # else its best loss stays, and no checkpoint_best.pt
+    }
+
+
+def finetune_command(
+    workspace: Workspace, settings: FinetuneSettings, resumed: bool = False
+) -> list[str]:
     """The command that a student would type."""
-    return train_command(CONFIG_FILE, overrides(workspace, settings))
+    return train_command(CONFIG_FILE, overrides(workspace, settings, resumed))
+
+
+def _check_base(workspace: Workspace, settings: FinetuneSettings) -> int:
+    """The updates that the base's own training counts for this run.
+
+    Raises:
+        CourseError: ``continue`` is asked for, and the base lacks what it needs.
+    """
+    if settings.start == "weights":
+        return 0
+    state = checkpoints.read(workspace.base_model)
+    if not state.get("last_optimizer_state"):
+        raise CourseError(
+            "To 'continue', fairseq needs the optimizer's state, and base/model.pt has none.",
+            "Run 00_setup with keep_optimizer and a model.pt that has it, or start with 'weights'.",
+        )
+    optimizer = state["optimizer_history"][-1].get("optimizer_name", "FairseqAdam")
+    if optimizer != "FairseqAdam":
+        raise CourseError(
+            f"The base was trained with the optimizer {optimizer}, and the course continues with "
+            "FairseqAdam: fairseq cannot hand the state over.",
+            "Start with 'weights', which needs no optimizer's state.",
+        )
+    done = checkpoints.updates(state)
+    if settings.max_update <= done:
+        raise CourseError(
+            f"The base has {done:,} updates already, and max_update = {settings.max_update:,} "
+            "counts from its first: fairseq would do one update at rate 0 and call it a result.",
+            f"Set max_update to {done:,} and as many more as you want, or start with 'weights'.",
+        )
+    return done
 
 
 def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
@@ -130,7 +187,7 @@ def _mend(folder: Path) -> tuple[int, list[str]]:
     """Replace what a kill left half written; the updates done so far, and notes."""
     for rest in folder.glob("*.tmp"):
         rest.unlink()
-    readable = [s for file in folder.glob("*.pt") if (s := checkpoints.summary(file))]
+    readable = [s for file in folder.glob("*.pt") if (s := summary(file))]
     if not readable:
         for file in folder.glob("*.pt"):
             file.unlink()
@@ -149,14 +206,15 @@ def _mend(folder: Path) -> tuple[int, list[str]]:
 def _work(job: Job) -> FinetuneReport:
     workspace, settings, folder = job.workspace, job.settings, job.workspace.checkpoints
     _check_data(workspace, settings)
+    first = _check_base(workspace, settings)
     done, notes = _begin_or_resume(job)
     if done < settings.max_update:  # else fairseq would do one more update, at rate 0
         train(
-            finetune_command(workspace, settings),
+            finetune_command(workspace, settings, resumed=done > 0),
             folder / LOG,
             max_update=settings.max_update,
             must_load=folder / LAST if done else workspace.base_model,
-            done=done,
+            done=done or first,
             lock=job.lock,
         )
     for file in folder.glob(IN_BETWEEN):
@@ -166,8 +224,8 @@ def _work(job: Job) -> FinetuneReport:
 
 def _report(workspace: Workspace) -> FinetuneReport:
     folder = workspace.checkpoints
-    best = checkpoints.summary(folder / BEST)
-    last = checkpoints.summary(folder / LAST)
+    best = summary(folder / BEST)
+    last = summary(folder / LAST)
     if best is None or last is None:
         raise CourseError(
             f"{folder} has no {BEST if best is None else LAST} that can be read.",

@@ -23,8 +23,8 @@ FILES = (
     "vocab.json",
     "merges.txt",
 )
-# fairseq's names of activation functions → transformers'
-ACTIVATIONS = {"gelu": "gelu", "relu": "relu", "tanh": "tanh", "gelu_accurate": "gelu_new"}
+# Of both sides. transformers' LM head takes gelu whatever the layers take; fairseq's follows them.
+ACTIVATION = "gelu"
 
 
 def quiet() -> None:
@@ -42,11 +42,11 @@ def model_of(state: dict) -> "RobertaForMaskedLM":
     from transformers import RobertaConfig, RobertaForMaskedLM
 
     shape, cfg = checkpoints.shape(state), state["cfg"]["model"]
-    if shape["activation_fn"] not in ACTIVATIONS:
+    if shape["activation_fn"] != ACTIVATION:
         raise CourseError(
-            f"The model uses the activation {shape['activation_fn']!r}, which has no counterpart "
-            "in transformers.",
-            f"Only models with {', '.join(ACTIVATIONS)} can be converted.",
+            f"The model uses the activation {shape['activation_fn']!r}, and the LM head in "
+            f"transformers always {ACTIVATION!r}.",
+            f"Only models with {ACTIVATION!r}, as RoBERTa has it, can be converted.",
         )
     tensors = checkpoints.to_huggingface(state)
     embedding = tensors["roberta.embeddings.word_embeddings.weight"]
@@ -56,7 +56,7 @@ def model_of(state: dict) -> "RobertaForMaskedLM":
         num_hidden_layers=shape["encoder_layers"],
         num_attention_heads=shape["encoder_attention_heads"],
         intermediate_size=shape["encoder_ffn_embed_dim"],
-        hidden_act=ACTIVATIONS[shape["activation_fn"]],
+        hidden_act=ACTIVATION,
         hidden_dropout_prob=cfg.get("dropout", 0.1),
         attention_probs_dropout_prob=cfg.get("attention_dropout", 0.1),
         max_position_embeddings=checkpoints.rows_of_positions(state),

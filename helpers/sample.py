@@ -5,7 +5,7 @@ import dataclasses
 import importlib.util
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from helpers.errors import CourseError
@@ -61,19 +61,33 @@ def docstrings(source: bytes) -> list[str]:
     ]
 
 
-def modules(package: str) -> Iterator[tuple[str, list[str]]]:
-    """Name and docstrings of every module of a package, tests left out, in a fixed order."""
+def modules(
+    package: str, wanted: Callable[[str], bool] = lambda name: True
+) -> Iterator[tuple[str, list[str]]]:
+    """Name and docstrings of the modules of a package, tests left out, in a fixed order.
+
+    Args:
+        wanted: says by its name whether a module is read.
+    """
     root = package_folder(package)
     for file in sorted(root.rglob("*.py"), key=lambda f: f.relative_to(root).as_posix()):
         parts = file.relative_to(root).with_suffix("").parts
-        if "tests" in parts:
+        name = ".".join((package, *(p for p in parts if p != "__init__")))
+        if "tests" in parts or not wanted(name):
             continue
-        try:
-            documents = docstrings(file.read_bytes())
-        except (SyntaxError, ValueError):  # templates and deliberately broken files
-            continue
-        if documents:
-            yield ".".join((package, *(p for p in parts if p != "__init__"))), documents
+        if documents := docstrings_of(file):
+            yield name, documents
+
+
+def docstrings_of(file: Path) -> list[str]:
+    """The docstrings of a Python file; none where it cannot be parsed.
+
+    Packages hold templates and deliberately broken files, too.
+    """
+    try:
+        return docstrings(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return []
 
 
 def _work(job: Job) -> SampleReport:

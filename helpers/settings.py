@@ -35,7 +35,7 @@ Strings = Annotated[tuple[str, ...], BeforeValidator(_one_is_a_list)]
 
 
 # json_schema_extra: "path" marks names of files ("new": one that is made), which a shell resolves
-# from where it stands; "word" is a value of such a setting that is no file; "flag" is a shorter
+# from where it stands; "words" are values of such a setting that are no files; "flag" is a shorter
 # name on the command line.
 class Settings(Shown, BaseModel):
     """Base of all settings: immutable, unknown names refused, errors in two sentences.
@@ -104,7 +104,7 @@ def from_here(model: type[Settings], field: str, value: object) -> object:
     extra = model.model_fields[field].json_schema_extra or {}
     if isinstance(value, (list, tuple)):
         return [from_here(model, field, one) for one in value]
-    if "path" not in extra or not isinstance(value, str) or value in ("", extra.get("word")):
+    if "path" not in extra or not isinstance(value, str) or value in ("", *extra.get("words", ())):
         return value
     here = Path.cwd() / expanded(value)
     pattern = glob.iglob(str(expanded(value)), root_dir=Path.cwd())  # noqa: PTH207
@@ -122,15 +122,19 @@ class SampleSettings(Settings):
 
 class BaseSettings(Settings):
     source: str = Field(
-        "scratch",
+        "course",
         min_length=1,
-        json_schema_extra={"path": True, "word": "scratch"},
-        description="'scratch' trains a tiny base model here; or the path of a fairseq model.pt.",
+        json_schema_extra={"path": True, "words": ("course", "scratch")},
+        description="'course' is the course's own, 'scratch' trains a tiny one here; or the path "
+        "of a fairseq model.pt, a released .tar.gz, or a Hugging Face folder.",
     )
     dict_file: str = Field(
         "",
         json_schema_extra={"path": True, "flag": "dict"},
         description="The model.pt's dictionary; empty: the dict.txt in the same folder.",
+    )
+    keep_optimizer: bool = Field(
+        False, description="Keep the optimizer's state, which fine-tuning needs to 'continue'."
     )
 
 
@@ -217,8 +221,15 @@ class BinarizeSettings(EncodeSettings):
 
 
 class FinetuneSettings(Settings):
+    start: Literal["weights", "continue"] = Field(
+        "weights",
+        description="'weights' takes the base's weights and counts from 0; 'continue' goes on "
+        "with its optimizer and counter, too.",
+    )
     max_update: int = Field(
-        500, ge=1, description="Updates to train for, counted from the base model."
+        500,
+        ge=1,
+        description="Updates to train for; with 'continue' those of the base count as well.",
     )
     lr: float = Field(
         2e-3,

@@ -1,12 +1,13 @@
 """The base model: trained here, or a person's own with the dictionary that belongs to it."""
 
+import math
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from helpers import base_model, checkpoints, vocabulary
+from helpers import base_model, checkpoints, fit, vocabulary
 from helpers.base_model import BASE
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
@@ -14,21 +15,29 @@ from helpers.settings import BaseSettings
 from helpers.workspace import Workspace
 
 
-def test_the_scratch_base_was_trained_by_fairseq(course: Workspace) -> None:
-    report = course.record.stages["base"]["report"]
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    work = Workspace(tmp_path_factory.mktemp("scratch") / "O'Brien 的 base")
+    BASE.run(work, BaseSettings(source="scratch"))
+    return work
+
+
+def test_the_scratch_base_was_trained_by_fairseq(scratch: Workspace) -> None:
+    report = scratch.record.stages["base"]["report"]
     assert report["updates"] == 60
     assert report["vocabulary"] == 50265
-    assert course.record.stages["base"]["seconds"] < 120
-    state = checkpoints.read(course.base_model)
+    assert report["bits"] < math.log2(50265) - fit.MARGIN
+    assert report["notes"] == []
+    state = checkpoints.read(scratch.base_model)
     assert state["cfg"]["task"]["_name"] == "masked_lm"
     loss = state["extra_state"]["val_loss"]
     assert loss < 12, "an untrained model has log2(50265) = 15.6 bits"
 
 
 def test_the_scratch_dictionary_is_complete_and_in_the_order_of_frequency(
-    course: Workspace,
+    scratch: Workspace,
 ) -> None:
-    dictionary = Dictionary.load(course.base_dict)
+    dictionary = Dictionary.load(scratch.base_dict)
     assert len(dictionary.symbols) == 50260
     assert sorted(dictionary.symbols[:-3], key=int) == [str(i) for i in range(50257)]
     assert list(dictionary.counts) == sorted(dictionary.counts, reverse=True)
@@ -88,7 +97,7 @@ def test_a_model_that_is_not_there_is_named(workspace: Workspace, source: str) -
 def test_something_that_is_no_checkpoint_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_text("I am a text.")
     (tmp_path / "dict.txt").write_text("13 5\n")
-    with pytest.raises(CourseError, match="no fairseq checkpoint"):
+    with pytest.raises(CourseError, match="no checkpoint that can be read safely"):
         BASE.run(workspace, BaseSettings(source=str(tmp_path)))
     assert not workspace.base_model.exists()
 
@@ -106,3 +115,19 @@ def test_own_files_in_base_are_used_as_they_are(course: Workspace, workspace: Wo
 
 def test_nothing_of_scikit_learn_is_in_the_scratch_corpus() -> None:
     assert "sklearn" not in base_model.SCRATCH_PACKAGES
+
+
+def test_a_permuted_dictionary_fits_without_an_error_and_is_noticed(
+    course: Workspace, workspace: Workspace, tmp_path: Path
+) -> None:
+    right = Dictionary.load(course.base_dict)
+    other = tmp_path / "dict.txt"
+    other.write_text(Dictionary(right.symbols[::-1], right.counts[::-1]).text(), "utf-8")
+    source = str(course.base_model)
+    wrong = BASE.run(workspace, BaseSettings(source=source, dict_file=str(other)))
+    fitting = BASE.run(workspace, BaseSettings(source=source), force=True)
+    assert fitting.notes == ()
+    assert fitting.bits < 10 < math.log2(50265) - fit.MARGIN < wrong.bits
+    assert "do not belong together" in wrong.notes[0]
+    for number in (f"{wrong.bits:.1f} bits", "15.6", f"{fitting.bits:.1f}"):
+        assert number in wrong.notes[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import checkpoints
+from helpers import checkpoints, summaries
 from helpers.errors import CourseError
 from helpers.workspace import Workspace
 
@@ -74,11 +74,11 @@ def test_a_file_broken_off_is_refused(course: Workspace, tmp_path: Path) -> None
     whole = course.base_model.read_bytes()
     for part in (100, len(whole) // 2, len(whole) - 1):
         (tmp_path / "half.pt").write_bytes(whole[:part])
-        assert checkpoints.summary(tmp_path / "half.pt") is None
+        assert summaries.summary(tmp_path / "half.pt") is None
 
 
 def test_a_summary_tells_updates_and_loss(course: Workspace) -> None:
-    best = checkpoints.summary(course.checkpoints / "checkpoint_best.pt")
+    best = summaries.summary(course.checkpoints / "checkpoint_best.pt")
     state = torch.load(course.checkpoints / "checkpoint_best.pt", weights_only=True)
     assert best.updates == 500
     assert best.loss == state["extra_state"]["val_loss"]
@@ -86,13 +86,13 @@ def test_a_summary_tells_updates_and_loss(course: Workspace) -> None:
 
 
 def test_the_best_has_the_lowest_loss_and_unknown_losses_come_last() -> None:
-    def one(name: str, loss: float) -> checkpoints.Summary:
-        return checkpoints.Summary(Path(name), 1, loss, "")
+    def one(name: str, loss: float) -> summaries.Summary:
+        return summaries.Summary(Path(name), 1, loss, "")
 
     found = [one("a.pt", math.nan), one("checkpoint_last.pt", 2.0), one("checkpoint_best.pt", 2.0)]
-    assert checkpoints.best(found).file.name == "checkpoint_best.pt"
-    assert checkpoints.best(found[:1]).file.name == "a.pt"
-    assert checkpoints.best([]) is None
+    assert summaries.best(found).file.name == "checkpoint_best.pt"
+    assert summaries.best(found[:1]).file.name == "a.pt"
+    assert summaries.best([]) is None
 
 
 def test_every_tensor_gets_hugging_faces_name(course: Workspace) -> None:
@@ -109,7 +109,7 @@ def test_every_tensor_gets_hugging_faces_name(course: Workspace) -> None:
 def test_a_tensor_that_roberta_does_not_have_is_refused() -> None:
     name = "encoder.sentence_encoder.layers.0.adapter.weight"
     with pytest.raises(CourseError, match=r"adapter\.weight"):
-        checkpoints.huggingface_names([name])
+        checkpoints.renamed([name], "huggingface")
 
 
 def test_a_base_keeps_no_optimizer_state_and_no_path_of_this_machine(course: Workspace) -> None:

@@ -17,13 +17,13 @@ from tests.road import text
 OPTIONS = {
     "check": "",
     "sample": "--packages",
-    "base": "--source --dict",
+    "base": "--source --dict --keep-optimizer",
     "split": "--txt-files --train --valid --test --seed --unit --encoding --deduplicate "
     "--max-line-tokens",
     "encode": "--engine --workers",
     "binarize": "--engine --workers",
     "finetune": "--max-update --lr --warmup-share --max-tokens --update-freq --validate-every "
-    "--dropout --weight-decay --seed",
+    "--dropout --weight-decay --seed --start",
     "convert": "--roberta-checkpoint-path --pytorch-dump-folder-path",
     "evaluate": "--max-lines --mask-share --sentences --seed",
     "run": "--parameter --only",
@@ -55,8 +55,8 @@ def test_there_are_no_other_commands(capsys):
     assert run("--help") == 0
     listed = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE)
     assert sorted(listed) == sorted(OPTIONS)
-    assert set(cli.RUNNERS) == set(cli.STAGES) == set(OPTIONS) - {"check", "run"}
-    assert all(callable(cli.runner(name)) for name in cli.RUNNERS)
+    assert set(cli.ROAD) == set(OPTIONS) - {"check", "run"}
+    assert all(callable(cli.runner(name)) for name in cli.ROAD)
 
 
 def test_the_whole_split_command_line_is_understood(started, tmp_path, monkeypatch, capsys):
@@ -95,14 +95,26 @@ def test_base_takes_a_model_and_a_dictionary_of_the_shells_folder(tmp_path, monk
     seen = {}
     monkeypatch.setattr(cli, "runner", lambda name: lambda w, s, force: seen.update(s, force=force))
     monkeypatch.chdir(tmp_path)
-    for name in ("model.pt", "dict.txt", "scratch"):
+    for name in ("model.pt", "dict.txt", "scratch", "course"):
         (tmp_path / name).touch()
-    words = ("--source", "model.pt", "--dict", "dict.txt", "--force")
+    words = ("--source", "model.pt", "--dict", "dict.txt", "--keep-optimizer", "--force")
     assert run("base", "--workspace", workspace.root, *words) == 0
     files = {"source": str(tmp_path / "model.pt"), "dict_file": str(tmp_path / "dict.txt")}
-    assert seen == {**files, "force": True}
-    assert run("base", "--workspace", workspace.root, "--source", "scratch") == 0
-    assert seen["source"] == "scratch"
+    assert seen == {**files, "keep_optimizer": True, "force": True}
+    for word in ("scratch", "course"):
+        assert run("base", "--workspace", workspace.root, "--source", word) == 0
+        assert seen["source"] == word
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [((), True), (("--deduplicate",), True), (("--deduplicate", "false"), False)],
+)
+def test_a_switch_may_stand_alone_or_be_given_a_value(words, meant, monkeypatch, workspace):
+    seen = {}
+    monkeypatch.setattr(cli, "runner", lambda name: lambda w, s, force: seen.update(s))
+    assert run("split", "--workspace", workspace.root, *words) == 0
+    assert seen["deduplicate"] is meant
 
 
 WRONG = {

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from helpers import checkpoints
 from helpers.binarize import BINARIZE
 from helpers.bpe import ENCODE
 from helpers.dictionary import Dictionary
@@ -14,6 +13,7 @@ from helpers.errors import CourseError, StageStale
 from helpers.finetune import FINETUNE, _mend, finetune_command
 from helpers.settings import BinarizeSettings, EncodeSettings, FinetuneSettings, SplitSettings
 from helpers.split import SPLIT
+from helpers.summaries import summary
 from helpers.training import curve, events, train
 from helpers.workspace import Workspace
 
@@ -131,7 +131,7 @@ def test_a_half_written_checkpoint_is_replaced_by_the_newest_whole_one(
     done, notes = _mend(folder)
     assert done == 500
     assert broken in " ".join(notes)
-    assert checkpoints.summary(folder / broken).updates == 500
+    assert summary(folder / broken).updates == 500
     assert not list(folder.glob("*.tmp"))
 
 

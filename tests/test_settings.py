@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.__main__ import STAGES
 from helpers.errors import CourseError
+from helpers.road import ROAD
 from helpers.settings import (
     BaseSettings,
     BinarizeSettings,
@@ -19,7 +19,7 @@ from helpers.settings import (
     from_here,
 )
 
-MODELS = [model for model, _ in STAGES.values()]
+MODELS = [step.settings for step in ROAD.values()]
 FIELDS = [
     pytest.param(model, name, id=f"{model.__name__}.{name}")
     for model in MODELS
@@ -197,8 +197,10 @@ class TestNamesTypedInAShell:
     def test_a_name_that_leads_nowhere_stays(self, name):
         assert from_here(SplitSettings, "txt_files", name) == name
 
-    def test_the_word_scratch_is_no_folder(self):
-        assert from_here(BaseSettings, "source", "scratch") == "scratch"
+    def test_the_words_course_and_scratch_are_no_folders(self):
+        (Path.cwd() / "course").mkdir()
+        for word in ("course", "scratch"):
+            assert from_here(BaseSettings, "source", word) == word
         assert from_here(BaseSettings, "dict_file", "scratch") == str(Path.cwd() / "scratch")
 
     def test_a_folder_that_will_be_made_lies_here(self):

@@ -1,0 +1,80 @@
+"""The course's own base model: its size, its bytes, what it knows, and what it never read."""
+
+import hashlib
+import math
+import re
+
+import pytest
+
+from helpers import course_base, general_text
+from helpers.base_model import BASE
+from helpers.course_base import unpack
+from helpers.course_base.__main__ import CARD
+from helpers.huggingface import model_of
+from helpers.masked_lm import blocks, hide, measure
+from helpers.settings import BaseSettings
+from helpers.workspace import Workspace
+
+# The held-out text of the pinned packages, on every machine.
+GENERAL_SHA256 = "c63c21595bb419583601fa1eb1d8fe83a965178e0db7f4480054d75294954ff0"
+
+
+def measured(most: int = 4000) -> float:
+    """Bits per hidden token of the unpacked model on the held-out text."""
+    import numpy as np
+
+    state, dictionary = unpack()
+    true = blocks(iter(general_text.validation_lines(most)), dictionary, 512)
+    random = np.random.default_rng(1)
+    hidden, at = zip(*(hide(block, dictionary, 0.15, random) for block in true), strict=True)
+    loss, _ = measure(model_of(state), list(hidden), true, list(at))
+    return loss / math.log(2)
+
+
+def test_it_is_small_and_complete() -> None:
+    assert course_base.MODEL.stat().st_size <= 16_000_000
+    assert course_base.DICTIONARY.stat().st_size < 300_000
+    _, dictionary = unpack()
+    assert set(dictionary.symbols[:-3]) == {str(i) for i in range(50257)}
+
+
+def test_it_is_the_default_and_the_same_bytes_on_every_unpacking(tmp_path) -> None:
+    files = []
+    for name in ("one", "two 二"):
+        work = Workspace(tmp_path / name)
+        report = BASE.run(work, BaseSettings())
+        assert report.source == "course"
+        assert report.notes == ()
+        files.append((work.base_model.read_bytes(), work.base_dict.read_bytes()))
+    assert files[0] == files[1]
+
+
+def test_the_card_states_the_loss_that_is_measured_here() -> None:
+    """The evaluator hides no special symbols, unlike fairseq: about half a bit harder."""
+    stated = float(re.search(r"\*\*([\d.]+) bits\*\*", CARD.read_text("utf-8"))[1])
+    assert stated - 0.3 < measured() < stated + 1
+
+
+def test_the_general_text_is_the_same_on_every_machine() -> None:
+    text = "\n\n".join(general_text.validation_documents())
+    assert hashlib.sha256(text.encode()).hexdigest() == GENERAL_SHA256
+
+
+def test_what_is_held_out_is_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(general_text, "PACKAGES", general_text.HELD_OUT_FROM)
+    monkeypatch.setattr(general_text, "_standard_library", lambda: iter(()))
+    trained, held_out = general_text.training_documents(), general_text.validation_documents()
+    assert len(trained) > 10 * len(held_out) > 1000
+    assert not set(trained) & set(held_out)
+
+
+def test_the_sample_is_a_new_domain() -> None:
+    assert not {"sklearn", "scipy"} & {*general_text.PACKAGES, *general_text.HELD_OUT_FROM}
+    assert set(general_text.HELD_OUT_FROM) <= set(general_text.PACKAGES)
+
+
+def test_lines_for_the_evaluation_are_of_all_packages() -> None:
+    lines = general_text.validation_lines(2000)
+    assert len(lines) == 2000
+    assert lines == general_text.validation_lines(4000)[:2000]
+    assert any("graph" in line for line in lines) and any("matrix" in line for line in lines)
