@@ -5,6 +5,7 @@ The same recipe makes the scratch base in half a minute and the course's own in 
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from helpers.summaries import summary
 from helpers.training import train
 from helpers.vocabulary import GPT2_IDS
 from helpers.workspace import fresh_folder
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 from helpers.wrap import is_too_long, wrap
 
 MAX_LINE_TOKENS = 510
@@ -64,7 +68,7 @@ def pretrain(
     short_until: int = 0,
     lock: int | None = None,
 ) -> dict:
-    """Train on ``folder/data`` until ``max_update``; a run that was interrupted goes on.
+    """Train on ``folder/data`` until the rate is zero; a run that was interrupted goes on.
 
     Args:
         config: a file in ``helpers/config/pretraining``, without ``.yaml``.
@@ -74,10 +78,18 @@ def pretrain(
     Returns:
         fairseq's checkpoint after the last update.
     """
+    from omegaconf import OmegaConf
+
     file = CONFIG / "pretraining" / f"{config}.yaml"
     last = folder / "checkpoints" / "checkpoint_last.pt"
-    total = max_update(file)
-    for until, values in ((short_until, SHORT), (total, {})):
+    schedule, rate = OmegaConf.load(file).lr_scheduler, OmegaConf.load(file).optimization.lr[0]
+    phases = [(schedule.total_num_update, {})]
+    if short_until:  # then the later positions begin untrained, and need the whole rate again
+        phases = [
+            (short_until, SHORT),
+            (schedule.total_num_update, {"optimization.lr": _anew(schedule, rate, short_until)}),
+        ]
+    for until, values in phases:
         found = summary(last) if last.is_file() else None
         done = found.updates if found else 0
         if done >= until:
@@ -103,8 +115,10 @@ def pretrain(
     return checkpoints.read(last)
 
 
-def max_update(config: Path) -> int:
-    """Where the learning rate reaches zero."""
-    from omegaconf import OmegaConf
+def _anew(schedule: "DictConfig", rate: float, done: int) -> list[float]:
+    """The ``lr`` with which fairseq's polynomial decay stands at ``rate`` again after ``done``.
 
-    return OmegaConf.load(config).lr_scheduler.total_num_update
+    After n of T updates with a warm-up of w it is ``lr · (T − n) / (T − w)``.
+    """
+    total = schedule.total_num_update
+    return [rate * (total - schedule.warmup_updates) / (total - done)]

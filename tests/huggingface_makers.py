@@ -313,7 +313,10 @@ OTHER_TOKENIZERS = {
 MISSING = {
     "no weights": (without("model.safetensors"), r"no model\.safetensors or pytorch_model\.bin"),
     "sharded": (in_turn(without("model.safetensors"), SHARDS), r"no model\.safetensors"),
-    "no tokenizer": (without("tokenizer.json"), r"has no tokenizer\.json, or vocab\.json and merges\.txt"),
+    "no tokenizer": (
+        without("tokenizer.json"),
+        r"has no tokenizer\.json, or vocab\.json and merges\.txt",
+    ),
     "no merges.txt": (in_turn(in_the_old_form, without("merges.txt")), r"has no .*merges\.txt"),
     "no vocab.json": (in_turn(in_the_old_form, without("vocab.json")), r"has no .*vocab\.json"),
 }

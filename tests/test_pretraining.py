@@ -16,6 +16,16 @@ DOCUMENTS = [f"Document {i} tells of {i} apples.\nIts second line is short." for
 LONG = "A very long line. " * 300
 
 
+def shortened(folder: Path) -> Path:
+    """The recipe's configuration with six updates."""
+    text = (pretraining.CONFIG / "pretraining" / "course.yaml").read_text("utf-8")
+    text = re.sub("total_num_update: .*", "total_num_update: 6", text)
+    text = re.sub("warmup_updates: .*", "warmup_updates: 1", text)
+    (folder / "config" / "pretraining").mkdir(parents=True)
+    (folder / "config" / "pretraining" / "course.yaml").write_text(text, "utf-8")
+    return folder / "config"
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a whole run of six updates, packed into ``packed/`` beside its data."""
@@ -26,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(general_text, "training_documents", lambda: [*DOCUMENTS, LONG])
         patch.setattr(general_text, "validation_documents", lambda: ["A held-out text.", LONG])
-        patch.setattr(pretraining, "max_update", lambda config: 6)
+        patch.setattr(pretraining, "CONFIG", shortened(folder))
         patch.setattr(recipe, "SHORT_UNTIL", 3)
         patch.setattr(recipe, "FOLDER", packed)
         patch.setattr(recipe, "CARD", packed / "README.md")
@@ -43,6 +53,9 @@ def test_both_phases_were_trained_one_after_the_other(made: Path) -> None:
     loaded = re.findall(r"Loaded checkpoint (.*) \(epoch \d+ @ (\d+) updates\)", log)
     assert loaded == [(str(made / "checkpoints" / "checkpoint_last.pt"), "3")]
     assert checkpoints.updates(checkpoints.read(made / "checkpoints" / "checkpoint_last.pt")) == 6
+    assert "'lr': [0.002]" in log, "the first phase has the rate of the configuration"
+    again = 0.002 * (6 - 1) / (6 - 3)  # so that it stands at 0.002 when three updates are done
+    assert f"'lr': [{again}]" in log
     valid = [event for event in events(made / "train.log") if event.kind == "valid"]
     assert [event.update for event in valid] == [6], "short samples are not validated"
 
@@ -52,7 +65,7 @@ def test_a_finished_training_is_not_begun_again(made: Path, monkeypatch) -> None
         raise AssertionError("nothing was left to train")
 
     monkeypatch.setattr(pretraining, "train", refuse)
-    monkeypatch.setattr(pretraining, "max_update", lambda config: 6)
+    monkeypatch.setattr(pretraining, "CONFIG", made / "config")
     assert checkpoints.updates(pretraining.pretrain("course", made, short_until=3)) == 6
 
 

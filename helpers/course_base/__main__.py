@@ -71,6 +71,7 @@ def card(state: dict, folder: Path, dictionary: Dictionary) -> str:
             held_out_from=", ".join(general_text.HELD_OUT_FROM),
             one_in=general_text.ONE_IN,
             updates=updates,
+            short=SHORT_UNTIL,
             tokens=per_update * updates / 1e6,
             epochs=per_update * updates / train_tokens,
             minutes=state["extra_state"]["previous_training_time"] / 60,
