@@ -232,7 +232,7 @@ class FinetuneSettings(Settings):
         description="Updates to train for; with 'continue' those of the base count as well.",
     )
     lr: float = Field(
-        2e-3,
+        1e-3,
         gt=0,
         le=1,
         description="The highest learning rate, after warm-up; 1e-4 or less for a full RoBERTa.",
@@ -241,7 +241,7 @@ class FinetuneSettings(Settings):
         0.06, ge=0, lt=1, description="Share of the updates in which the rate rises to lr."
     )
     max_tokens: int = Field(
-        1024, ge=16, description="Tokens in one batch; lower it when memory runs out."
+        2048, ge=16, description="Tokens in one batch; lower it when memory runs out."
     )
     update_freq: int = Field(
         1, ge=1, description="Batches that make one update: more of them imitate a larger batch."
@@ -249,7 +249,12 @@ class FinetuneSettings(Settings):
     validate_every: int = Field(
         250, ge=1, description="Updates between two validations; each also saves a checkpoint."
     )
-    dropout: float = Field(0.1, ge=0, lt=1, description="Share of activations set to zero.")
+    dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of activations set to zero; 0.1 is usual where updates are many.",
+    )
     weight_decay: float = Field(0.01, ge=0, le=1, description="Pull of the weights towards zero.")
     seed: int = Field(
         1, ge=0, le=MAX_SEED, description="Decides the order of the batches and the masks."
