@@ -41,11 +41,11 @@ def test_a_hostile_checkpoint_runs_nothing_and_is_refused(tmp_path: Path, zipped
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no fairseq checkpoint"),
-        (b"This is a text.\n", "no fairseq checkpoint"),
+        (b"", "no checkpoint that can be read safely"),
+        (b"This is a text.\n", "no checkpoint that can be read safely"),
         ({"weights": torch.zeros(2)}, "has no 'model'"),
         (torch.zeros(3), "has no 'model'"),
-        ({"model": {"a": torch.zeros(2)}}, "has no 'cfg'"),
+        ({"model": {"a": torch.zeros(2)}}, "neither 'cfg' nor 'args'"),
         (
             {"model": {"a": torch.zeros(2)}, "cfg": {"model": {"_name": "bart"}}},
             "a fairseq checkpoint of 'bart'",
@@ -82,7 +82,7 @@ def test_a_summary_tells_updates_and_loss(course: Workspace) -> None:
     state = torch.load(course.checkpoints / "checkpoint_best.pt", weights_only=True)
     assert best.updates == 500
     assert best.loss == state["extra_state"]["val_loss"]
-    assert 5 < best.loss < 16  # bits
+    assert 1 < best.loss < 5  # bits
 
 
 def test_the_best_has_the_lowest_loss_and_unknown_losses_come_last() -> None:
@@ -99,7 +99,7 @@ def test_every_tensor_gets_hugging_faces_name(course: Workspace) -> None:
     from transformers import RobertaConfig, RobertaForMaskedLM
 
     state = checkpoints.read(course.base_model)
-    config = RobertaConfig(num_hidden_layers=2, hidden_size=8, num_attention_heads=1)
+    config = RobertaConfig(num_hidden_layers=4, hidden_size=8, num_attention_heads=1)
     known = set(RobertaForMaskedLM(config).state_dict())
     renamed = set(checkpoints.to_huggingface(state))
     assert known - renamed == {"roberta.embeddings.token_type_embeddings.weight"}

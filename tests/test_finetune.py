@@ -52,8 +52,9 @@ def test_it_starts_from_the_base_and_the_loss_falls(course: Workspace) -> None:
     first, last = curve(found, "train_inner")[0], curve(found, "train_inner")[-1]
     assert first[0] == 10 and last[0] == 500
     assert last[1] < first[1] - 0.5  # bits
-    assert first[1] < 12, "a model that was not loaded would begin at about 15.6 bits"
-    assert [update for update, _ in curve(found, "valid")] == [250, 500]
+    assert first[1] < 6, "a model that was not loaded would begin at about 15.6 bits"
+    validated = [update for update, _ in curve(found, "valid")]
+    assert {250, 500} <= set(validated), "and at the end of an epoch"
 
 
 def test_the_folder_holds_the_two_checkpoints_and_the_record(course: Workspace) -> None:
