@@ -42,6 +42,7 @@ def contents(*files: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in files}
 
 
+@pytest.mark.long
 def test_killed_while_the_scratch_base_is_trained(workspace: Workspace) -> None:
     log = workspace.scratch / "pretraining" / "train.log"
     kill_when(lambda: says(log, "[train_inner]"), *SCRATCH, workspace.root)
