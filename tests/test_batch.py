@@ -84,7 +84,7 @@ REFUSED = {
     "an unknown name": (("max_updates", "5"), "Did you mean max_update?"),
     "a name of another notebook": (("split.lr", "1"), "There"),
     "an unknown notebook": (("spilt.seed", "5"), "There are: 00_setup"),
-    "out of range": (("lr", "7"), "The default is 0.002"),
+    "out of range": (("lr", "7"), "The default is 0.001"),
     "not a number": (("max_update", "many"), "The default is 500"),
     "shares that do not add up": (("split.train", "0.5"), "Change one of them"),
     "None where a text is needed": (("engine", "None"), "The default is 'fast'"),
