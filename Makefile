@@ -7,8 +7,17 @@ FAIRSEQ := ve-fairseq==0.12.3
 TORCH   := torch==2.13.0
 # Without a GPU: make course TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
+# fairseq's build is for this system alone.
+HAS_FAIRSEQ := $(findstring Linux x86_64,$(shell uname -sm))
 
-.PHONY: env course test test-long lab notebooks base-model lint clean
+.PHONY: env course test test-long lab bundle notebooks base-model lint clean
+
+# In an unpacked bundle all packages lie in wheels/: pip takes them from there and asks no index,
+# TORCH_INDEX included. The path is relative, since pip splits it at spaces.
+ifneq ($(wildcard wheels),)
+$(VENV)/.installed: export PIP_NO_INDEX := 1
+$(VENV)/.installed: export PIP_FIND_LINKS := wheels
+endif
 
 env: $(VENV)/.installed
 
@@ -17,25 +26,49 @@ $(VENV)/.installed: pyproject.toml constraints.txt Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(if $(TORCH_INDEX),$(PY) -m pip install --quiet --index-url $(TORCH_INDEX) $(TORCH))
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[test]'
-	$(if $(filter Linux x86_64,$(shell uname -sm)),$(PY) -m pip install --quiet --no-deps $(FAIRSEQ))
+	$(if $(HAS_FAIRSEQ),$(PY) -m pip install --quiet --no-deps $(FAIRSEQ))
 	touch $@
 
 course: env
 	$(PY) -m helpers run --workspace runs/sample
 
+# Two at a time: one makes the whole course and looks at it, the other runs all that needs none.
+PYTEST := $(PY) -m pytest --numprocesses 2 --dist loadgroup
+
 test: env
-	$(PY) -m pytest
+	$(PYTEST)
 
 test-long: env
-	$(PY) -m pytest -m "long or not long"
+	$(PYTEST) -m "long or not long"
 
 lab: env
-	$(PY) -m jupyter lab --notebook-dir=. notebooks/00_setup.ipynb
+	JUPYTER_CONFIG_PATH='$(CURDIR)/jupyter' $(PY) -m jupyter lab --notebook-dir=. notebooks/00_setup.ipynb
+
+# One archive for machines of this kind without a network: the project, and in wheels/ whatever
+# `make env` installs, compiled. It is made in dist/.unfinished, and moved when it is whole.
+DRAFT  := dist/.unfinished
+WHEEL  := $(PY) -m pip wheel --quiet --wheel-dir $(DRAFT)/wheels --find-links $(DRAFT)/wheels
+NEEDED := import tomllib; toml = tomllib.load(open("pyproject.toml", "rb")); project = toml["project"]; \
+	print(*toml["build-system"]["requires"], *project["dependencies"], *project["optional-dependencies"]["test"], sep="\n")
+KIND    = $(shell $(PY) -c 'import sys, sysconfig; print("cp%d%d" % sys.version_info[:2], sysconfig.get_platform().replace("-", "_"), sep="-")')
+
+bundle: env
+	@set -e; trap 'rm -rf $(DRAFT)' EXIT; trap 'exit 1' HUP INT TERM; \
+	rm -rf $(DRAFT); mkdir -p $(DRAFT)/wheels; \
+	git ls-files -z --error-unmatch . > $(DRAFT)/files; \
+	$(PY) -c '$(NEEDED)' > $(DRAFT)/needed.txt; \
+	$(if $(TORCH_INDEX),$(WHEEL) --no-deps --index-url $(TORCH_INDEX) $(TORCH);) \
+	$(WHEEL) --constraint constraints.txt --requirement $(DRAFT)/needed.txt; \
+	$(if $(HAS_FAIRSEQ),$(WHEEL) --no-deps $(FAIRSEQ);) \
+	tar --create --file $(DRAFT)/bundle.tar --transform 's,^,roberta-course/,' --owner 0 --group 0 --mode a+rX \
+		--null --files-from $(DRAFT)/files --directory $(DRAFT) wheels; \
+	mv --verbose $(DRAFT)/bundle.tar dist/roberta-course-$(KIND).tar
 
 # Renew the outputs that are stored in the notebooks, in a workspace of their own.
 notebooks: env
 	ROBERTA_COURSE_HOME=$$(mktemp -d) $(PY) -m nbconvert --to notebook --inplace --execute \
 		--ExecutePreprocessor.record_timing=False notebooks/0*.ipynb
+	$(PY) -m helpers.panels.still notebooks/0*.ipynb
 
 # Train the course's own base model again, in an hour or two; it goes on where it was stopped.
 # glibc keeps all freed memory: half as fast again, for some gigabytes.
@@ -47,4 +80,4 @@ lint: env
 	$(PY) -m ruff format --check .
 
 clean:
-	rm -rf $(VENV) runs .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) runs dist .pytest_cache .ruff_cache *.egg-info

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pydantic.fields import FieldInfo
 
 from helpers.errors import CourseError
+from helpers.parameters import Settings, from_here
 from helpers.road import ROAD, runner
-from helpers.settings import Settings, from_here
 from helpers.workspace import Workspace
 
 BUG, FOR_A_PERSON, INTERRUPTED = 1, 2, 130

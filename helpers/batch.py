@@ -8,9 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 
 from helpers.errors import CourseError
-from helpers.fairseq_tools import die_with_parent
+from helpers.parameters import Settings, from_here, unknown_name
+from helpers.processes import die_with_parent
 from helpers.road import NOTEBOOKS
-from helpers.settings import Settings, from_here, unknown_name
 from helpers.workspace import PROJECT, Workspace, write_whole
 
 FOLDER = PROJECT / "notebooks"
@@ -133,6 +133,8 @@ def _execute(workspace: Workspace, name: str, values: dict) -> str:
     import papermill
     from nbclient.exceptions import DeadKernelError
 
+    from helpers.panels.still import stilled
+
     unfinished = workspace.scratch.with_name(f".{name}.ipynb")
     wanted = workspace.notebooks / f"{name}.ipynb"
     error = ""
@@ -150,7 +152,7 @@ def _execute(workspace: Workspace, name: str, values: dict) -> str:
         error = f"{failure.ename}: {failure.evalue}"
     except DeadKernelError:
         error = "The notebook's process was killed; often the memory was not enough."
-    write_whole(wanted, unfinished.read_bytes())
+    write_whole(wanted, stilled(unfinished))
     unfinished.unlink()
     return error
 

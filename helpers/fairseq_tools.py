@@ -1,7 +1,5 @@
 """fairseq's commands as absolute, quoted argument lists; running them; reading their JSON log."""
 
-import contextlib
-import ctypes
 import dataclasses
 import importlib.util
 import itertools
@@ -10,7 +8,6 @@ import math
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import sysconfig
@@ -18,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from helpers.errors import CourseError
+from helpers.processes import child
 from helpers.vocabulary import gpt2_file
 from helpers.workspace import PROJECT, SPLITS, home
 
@@ -129,12 +127,6 @@ def _quoted(word: str) -> str:
     return '"' + word.replace('"', '\\"').replace("`", "\\`") + '"'
 
 
-def die_with_parent() -> None:
-    """Have this process killed when its parent dies (Linux)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-
-
 def lines_of(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) -> Iterator[str]:
     """Run a fairseq tool and yield what it prints, line by line; all of it goes to ``log`` too.
 
@@ -151,7 +143,7 @@ def lines_of(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()
     last: list[str] = []
     with (
         log.open("a", encoding="utf-8") as sink,
-        subprocess.Popen(
+        child(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -162,18 +154,13 @@ def lines_of(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()
             env=environment,
             cwd=log.parent,
             pass_fds=keep_open,
-            preexec_fn=die_with_parent if sys.platform == "linux" else None,
         ) as process,
     ):
-        try:
-            for line in process.stdout:
-                sink.write(line)
-                sink.flush()
-                last = [*last[-29:], line.rstrip()]
-                yield line.rstrip("\n")
-        except BaseException:
-            process.kill()
-            raise
+        for line in process.stdout:
+            sink.write(line)
+            sink.flush()
+            last = [*last[-29:], line.rstrip()]
+            yield line.rstrip("\n")
     if process.returncode:
         raise CourseError(
             f"{Path(command[0]).name} ended with exit code {process.returncode}:\n"

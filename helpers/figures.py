@@ -1,5 +1,7 @@
 """The course's figures: numbers in, a picture out that reads on light and dark pages."""
 
+import base64
+import html
 import io
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +26,13 @@ class Picture(Figure):
         target = io.BytesIO()
         self.savefig(target, format="png")
         return target.getvalue()
+
+    def html(self) -> str:
+        """The same as an image that holds its own data; two of them fit beside each other."""
+        data = base64.b64encode(self._repr_png_()).decode()
+        alt = html.escape(self.axes[0].get_title(), quote=True)
+        style = "width:30em;max-width:100%;vertical-align:top"
+        return f"<img src='data:image/png;base64,{data}' alt='{alt}' style='{style}'>"
 
 
 def documents_per_split(documents: Sequence[int]) -> Picture:
@@ -67,6 +76,17 @@ def zipf(counts: Counter | Sequence[int]) -> Picture:
         xlabel="rank of the token",
         ylabel="occurrences in train",
     )
+    axes.grid(alpha=0.3)
+    return picture
+
+
+def learning_rate(rates: Sequence[tuple[int, float]]) -> Picture:
+    """The learning rate over the updates, from the first to the last: ``(update, rate)``."""
+    picture = Picture(height=2.2)
+    axes = picture.subplots()
+    axes.plot(*zip(*rates, strict=True), color=BLUE)
+    axes.set(title="The learning rate of each update", xlabel="updates", ylabel="learning rate")
+    axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     return picture
 

@@ -101,7 +101,7 @@ def finetune_command(
     return train_command(CONFIG_FILE, overrides(workspace, settings, resumed))
 
 
-def _check_base(workspace: Workspace, settings: FinetuneSettings) -> int:
+def updates_before(workspace: Workspace, settings: FinetuneSettings) -> int:
     """The updates that the base's own training counts for this run.
 
     Raises:
@@ -206,7 +206,7 @@ def _mend(folder: Path) -> tuple[int, list[str]]:
 def _work(job: Job) -> FinetuneReport:
     workspace, settings, folder = job.workspace, job.settings, job.workspace.checkpoints
     _check_data(workspace, settings)
-    first = _check_base(workspace, settings)
+    first = updates_before(workspace, settings)
     done, notes = _begin_or_resume(job)
     if done < settings.max_update:  # else fairseq would do one more update, at rate 0
         train(

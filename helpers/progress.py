@@ -1,15 +1,32 @@
-"""A bar with a loss and the time left, in a notebook or a terminal."""
+"""A bar with a loss and the time left, in a notebook, a panel or a terminal."""
 
+import contextlib
+import contextvars
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
+
+Draw = Callable[[str], None]
+_panel: contextvars.ContextVar[Draw | None] = contextvars.ContextVar("panel", default=None)
+
+
+@contextlib.contextmanager
+def drawn_by(draw: Draw) -> Iterator[None]:
+    """Within it, every bar is handed to ``draw`` as HTML, instead of being shown by itself."""
+    token = _panel.set(draw)
+    try:
+        yield
+    finally:
+        _panel.reset(token)
 
 
 class Progress:
     """Shows how far some work is. Use as a context manager; call :meth:`update`.
 
-    In a notebook the bar is HTML that stays readable on a web page; elsewhere it is tqdm's.
+    In a notebook or a panel the bar is HTML that stays readable on a web page; elsewhere it is
+    tqdm's.
     """
 
     def __init__(self, total: int, unit: str, done: int = 0) -> None:
@@ -19,9 +36,11 @@ class Progress:
         self.text = ""
 
     def __enter__(self) -> "Progress":
-        self.display = _notebook_display(self._html())
+        self.draw = _panel.get() or _notebook_display()
         self.bar = None
-        if self.display is None:
+        if self.draw:
+            self.draw(self._html())
+        else:
             self.bar = tqdm(
                 total=self.total, initial=self.done, unit=f" {self.unit}", file=sys.stderr
             )
@@ -33,20 +52,18 @@ class Progress:
             self.bar.set_postfix_str(text, refresh=False)
             self.bar.update(done - self.done)
         self.done, self.text = done, text or self.text
-        if self.display is not None and time.monotonic() - self.shown > 0.5:
+        if self.draw and time.monotonic() - self.shown > 0.5:
             self._redraw()
 
     def __exit__(self, *error: object) -> None:
         if self.bar is not None:
             self.bar.close()
-        if self.display is not None:
+        if self.draw:
             self._redraw()
 
     def _redraw(self) -> None:
-        from IPython.display import HTML
-
         self.shown = time.monotonic()
-        self.display.update(HTML(self._html()))
+        self.draw(self._html())
 
     def _html(self) -> str:
         passed = time.monotonic() - self.begun
@@ -61,14 +78,21 @@ class Progress:
         )
 
 
-def _notebook_display(html: str) -> object | None:
-    """A display that can be updated, where there is a notebook; else None."""
+def _notebook_display() -> Draw | None:
+    """What shows HTML below the cell, and replaces it the next time; None without a notebook."""
     try:
         from IPython import get_ipython
-        from IPython.display import HTML, display
+        from IPython.display import HTML, DisplayHandle
     except ImportError:
         return None
     shell = get_ipython()
     if shell is None or not hasattr(shell, "kernel"):
         return None
-    return display(HTML(html), display_id=True)
+    handle = DisplayHandle()
+    shown: list[bool] = []
+
+    def draw(html: str) -> None:
+        (handle.update if shown else handle.display)(HTML(html))
+        shown.append(True)
+
+    return draw

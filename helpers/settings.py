@@ -1,115 +1,13 @@
-"""What a person can set: one validated model per stage, each parameter described once.
-
-The command line, the check of batch parameters and the tables in the notebooks are made from
-these models.
-"""
+"""The settings of every stage: each parameter with its default, its range and one sentence."""
 
 import codecs
-import difflib
-import glob
-import html
-from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
-from helpers.errors import CourseError
-from helpers.report import Shown, cell
-from helpers.workspace import expanded
-
-
-def _one_is_a_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
+from helpers.parameters import Settings, Strings
 
 MAX_SEED = 2**32 - 1  # NumPy's, and so fairseq's
-Strings = Annotated[tuple[str, ...], BeforeValidator(_one_is_a_list)]
-
-
-# json_schema_extra: "path" marks names of files ("new": one that is made), which a shell resolves
-# from where it stands; "words" are values of such a setting that are no files; "flag" is a shorter
-# name on the command line.
-class Settings(Shown, BaseModel):
-    """Base of all settings: immutable, unknown names refused, errors in two sentences.
-
-    Raises:
-        CourseError: a name that does not exist (with the nearest one) or a value out of range.
-
-    >>> SplitSettings(txt_files="a.txt").txt_files
-    ('a.txt',)
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    # Settings that change how fast the work is done, never what comes out.
-    SPEED: ClassVar[frozenset[str]] = frozenset({"workers", "engine"})
-
-    def __init__(self, **values: object) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise self._explain(error) from None
-
-    def _explain(self, error: ValidationError) -> CourseError:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
-        if first["type"] == "extra_forbidden":
-            return unknown_name(name, type(self).model_fields)
-        what = first["msg"].removeprefix("Value error, ")
-        if not name:
-            return CourseError(what, "Change one of them and run this step again.")
-        field = type(self).model_fields[name]
-        return CourseError(
-            f"{name} = {first['input']!r} is not possible: {what}.",
-            f"{name}: {field.description} The default is {field.default!r}.",
-        )
-
-    def of_the_result(self) -> dict:
-        """The settings that the result depends on, as plain JSON values."""
-        return self.model_dump(mode="json", exclude=set(self.SPEED))
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td style='text-align:left'><code>{name}</code></td>"
-            f"<td style='text-align:left'>{html.escape(cell(getattr(self, name)))}</td>"
-            f"<td style='text-align:left'>{html.escape(field.description or '')}</td></tr>"
-            for name, field in type(self).model_fields.items()
-        )
-        head = "".join(f"<th style='text-align:left'>{h}</th>" for h in ("setting", "value", ""))
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-    def __str__(self) -> str:
-        return "\n".join(f"{name} = {value!r}" for name, value in self)
-
-
-def unknown_name(name: str, known: object) -> CourseError:
-    """The error for a parameter that does not exist, with the nearest name that does."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
-    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
-    return CourseError(f"There is no parameter {name}.", hint)
-
-
-def from_here(model: type[Settings], field: str, value: object) -> object:
-    """A value that was typed in a shell: names of files that are there become absolute.
-
-    A relative name that leads nowhere stays as it is; the workspace is asked for it then.
-    """
-    extra = model.model_fields[field].json_schema_extra or {}
-    if isinstance(value, (list, tuple)):
-        return [from_here(model, field, one) for one in value]
-    if "path" not in extra or not isinstance(value, str) or value in ("", *extra.get("words", ())):
-        return value
-    here = Path.cwd() / expanded(value)
-    pattern = glob.iglob(str(expanded(value)), root_dir=Path.cwd())  # noqa: PTH207
-    found = here.exists() or extra["path"] == "new" or any(pattern)
-    return str(here) if found else value
 
 
 class SampleSettings(Settings):
@@ -123,8 +21,21 @@ class SampleSettings(Settings):
 class BaseSettings(Settings):
     source: str = Field(
         "course",
-        min_length=1,
-        json_schema_extra={"path": True, "words": ("course", "scratch")},
+        json_schema_extra={
+            "path": True,
+            "words": {
+                "course": "The course's own small RoBERTa, which has read software documentation. "
+                "It needs nothing.",
+                "scratch": "A tiny RoBERTa, trained here from nothing in half a minute. It needs "
+                "fairseq, that is Linux or WSL 2.",
+            },
+            "paths": {
+                "a fairseq model.pt": "The path of a model.pt, of its folder, or of a released "
+                ".tar.gz. It needs the model's dict.txt, beside it or named in dict_file.",
+                "a Hugging Face folder": "The path of the folder. It needs config.json, weights "
+                "and tokenizer files in it.",
+            },
+        },
         description="'course' is the course's own, 'scratch' trains a tiny one here; or the path "
         "of a fairseq model.pt, a released .tar.gz, or a Hugging Face folder.",
     )
@@ -137,12 +48,26 @@ class BaseSettings(Settings):
         False, description="Keep the optimizer's state, which fine-tuning needs to 'continue'."
     )
 
+    @field_validator("source")
+    @classmethod
+    def _is_named(cls, source: str) -> str:
+        if not source.strip():
+            raise ValueError("the path of the model is missing")
+        return source
+
 
 class SplitSettings(Settings):
+    GROUPS: ClassVar = {
+        "Texts": ("txt_files", "encoding", "unit"),
+        "Shares": ("train", "valid", "test", "seed"),
+        "Tidying": ("deduplicate", "max_line_tokens"),
+    }
+    SHARES: ClassVar = ("train", "valid", "test")
+
     txt_files: Strings = Field(
         ("texts",),
         min_length=1,
-        json_schema_extra={"path": True},
+        json_schema_extra={"path": True, "upload": "my-texts"},
         description="Text files, folders (their .txt files) or patterns such as novels/*.txt; "
         "relative ones start in the workspace.",
     )
@@ -155,6 +80,7 @@ class SplitSettings(Settings):
     )
     encoding: str = Field(
         "utf-8",
+        examples=["utf-8", "auto", "gb18030", "big5", "utf-16", "cp1252"],
         description="How the files are written: utf-8, gb18030, utf-16, …, or auto to guess.",
     )
     deduplicate: bool = Field(True, description="Keep only the first of equal documents.")
@@ -221,6 +147,13 @@ class BinarizeSettings(EncodeSettings):
 
 
 class FinetuneSettings(Settings):
+    GROUPS: ClassVar = {
+        "How far": ("start", "max_update", "validate_every"),
+        "Learning rate": ("lr", "warmup_share"),
+        "Batch": ("max_tokens", "update_freq", "seed"),
+        "Against learning by heart": ("dropout", "weight_decay"),
+    }
+
     start: Literal["weights", "continue"] = Field(
         "weights",
         description="'weights' takes the base's weights and counts from 0; 'continue' goes on "
@@ -235,6 +168,7 @@ class FinetuneSettings(Settings):
         1e-3,
         gt=0,
         le=1,
+        json_schema_extra={"scale": "log"},
         description="The highest learning rate, after warm-up; 1e-4 or less for a full RoBERTa.",
     )
     warmup_share: float = Field(
@@ -276,6 +210,11 @@ class ConvertSettings(Settings):
 
 
 class EvaluateSettings(Settings):
+    GROUPS: ClassVar = {
+        "Measuring": ("max_lines", "mask_share", "seed"),
+        "Examples": ("sentences",),
+    }
+
     max_lines: int = Field(
         2000, ge=1, description="How many held-out lines are measured; more take longer."
     )

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from helpers.errors import CourseError, StageMissing, StageStale
+from helpers.parameters import Settings
 from helpers.report import Report
-from helpers.settings import Settings
 from helpers.workspace import (
     Record,
     Workspace,

@@ -20,6 +20,14 @@ hypothesis.settings.load_profile("course")
 HOME_NAME = "my course 课程"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that look at the finished course run in one process, and first; the others beside."""
+    of_the_course = [item for item in items if "course" in item.fixturenames]
+    for item in of_the_course:
+        item.add_marker(pytest.mark.xdist_group("course"))
+    items.sort(key=lambda item: item not in of_the_course)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``ROBERTA_COURSE_HOME`` for this session, for child processes too."""

@@ -116,7 +116,16 @@ def test_modules_import_each_other_in_no_circle():
 @pytest.mark.parametrize("name", MODULES)
 def test_nothing_imports_upwards(name):
     """The floors of the house, from the ground up; a module that is not named is on the third."""
-    ground = {"errors", "settings", "workspace", "report", "progress", "stage", "chunks"}
+    ground = {
+        "errors",
+        "parameters",
+        "settings",
+        "workspace",
+        "report",
+        "progress",
+        "stage",
+        "chunks",
+    }
     top = {"batch", "__main__", "road"}
     allowed = ground if name in ground else set(MODULES) - (set() if name in top else top)
     assert imported(MODULES[name]) <= allowed
@@ -172,3 +181,28 @@ def test_a_notebook_is_stored_with_its_results(file):
 def test_every_command_of_the_makefile_is_one_that_there_is():
     for name in re.findall(r"-m helpers (\w+)", read("Makefile") + read("README.md")):
         assert name in {*ROAD, "check", "run"}
+
+
+@functools.cache
+def words_of_helpers() -> str:
+    """The code, with string literals joined that stand behind each other."""
+    code = " ".join(file.read_text("utf-8") for file in HELPERS.rglob("*.py"))
+    return re.sub(r'"\s*\n\s*f?"', "", code)
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_the_messages_that_a_notebook_quotes_are_real(file):
+    cells = json.loads(file.read_text("utf-8"))["cells"]
+    text = " ".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    quoted = re.findall(r"\*“(.+?)”\*", text, re.DOTALL)
+    assert quoted
+    for message in quoted:
+        # What differs from case to case is left out: names in quotes, numbers, and "…".
+        pieces = re.split(r"…|'[^']*'|[\d,.]*\d|_|-", message.replace("\n", " "))
+        known = [piece.strip(" .") for piece in pieces if len(piece.strip(" .")) > 4]
+        assert any(piece in words_of_helpers() for piece in known), message
+
+
+def test_only_the_top_floor_knows_the_panels():
+    for name in set(MODULES) - {"batch"}:
+        assert "helpers.panels" not in MODULES[name].read_text("utf-8"), name

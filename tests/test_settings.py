@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from helpers.errors import CourseError
+from helpers.parameters import WrongSettings, bounds, explanation, from_here, literal
 from helpers.road import ROAD
 from helpers.settings import (
     BaseSettings,
@@ -16,7 +19,6 @@ from helpers.settings import (
     FinetuneSettings,
     SampleSettings,
     SplitSettings,
-    from_here,
 )
 
 MODELS = [step.settings for step in ROAD.values()]
@@ -212,3 +214,68 @@ class TestNamesTypedInAShell:
 
     def test_what_is_no_path_stays(self):
         assert from_here(SplitSettings, "encoding", "novel.txt") == "novel.txt"
+
+
+# What the panels and the tables are made from
+
+
+@pytest.mark.parametrize("model", MODELS, ids=words)
+def test_every_setting_stands_in_one_group(model):
+    grouped = [name for names in model.groups().values() for name in names]
+    assert sorted(grouped) == sorted(model.model_fields)
+    assert set(model.SHARES) <= set(model.model_fields)
+    places = [model()._repr_html_().index(f"<code>{name}</code>") for name in grouped]
+    assert places == sorted(places)
+    assert all(f">{heading}</th>" in model()._repr_html_() for heading in model.groups())
+
+
+@pytest.mark.parametrize(("model", "name"), FIELDS)
+def test_an_explanation_has_the_range_and_the_default(model, name):
+    info = model.model_fields[name]
+    said = explanation(info)
+    assert said.startswith(f"{info.description} ")
+    default = "empty" if info.default in ("", ()) else literal(info.default)
+    assert said.lower().endswith(f"default {default}.".lower())
+    assert all(f"{limit:,}" in said for limit in bounds(info).values())
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "limits", "said"),
+    [
+        (SplitSettings, "train", {"ge": 0, "le": 1}, "From 0, up to 1; default 0.8."),
+        (FinetuneSettings, "lr", {"gt": 0, "le": 1}, "Above 0, up to 1; default 0.001."),
+        (FinetuneSettings, "dropout", {"ge": 0, "lt": 1}, "From 0, below 1; default 0.0."),
+        (SplitSettings, "unit", {}, 'Default "blank-line".'),
+        (SplitSettings, "txt_files", {}, 'Default ["texts"].'),
+        (ConvertSettings, "roberta_checkpoint_path", {}, "Default empty."),
+    ],
+    ids=words,
+)
+def test_known_ranges_and_defaults(model, name, limits, said):
+    info = model.model_fields[name]
+    assert bounds(info) == limits
+    assert explanation(info).endswith(f" {said}")
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+TEXT = st.text(st.characters() | st.sampled_from("'\"\\\n\r\t\0\x1b\x85\u2028🙂\ud800\udcff"))
+
+
+@given(value=PLAIN | TEXT | st.lists(TEXT))
+@example(value="\ud800")
+@example(value=['"', "\\", "\\'", "\r\n", ""])
+def test_a_literal_is_python_for_its_value(value):
+    written = literal(value).encode()  # a notebook is a file in UTF-8
+    assert eval(written) == value
+    assert b"\n" not in written
+
+
+def test_every_problem_is_known_by_its_field():
+    with pytest.raises(WrongSettings) as caught:
+        FinetuneSettings(max_update="x", lr=2, dropout=0.5, seed=-1)
+    assert [*caught.value.problems] == ["max_update", "lr", "seed"]
+    assert "less than or equal to 1" in caught.value.problems["lr"]
+    assert caught.value.message.startswith("max_update = 'x' is not possible: ")
+    with pytest.raises(WrongSettings, match=r"add up to 1\.1") as caught:
+        SplitSettings(train=0.9)
+    assert [*caught.value.problems] == [""]

@@ -1,0 +1,1 @@
+"""Panels of sliders, lists and buttons for the notebooks, made from the settings of each stage."""

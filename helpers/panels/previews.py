@@ -1,0 +1,141 @@
+"""What settings would do, shown while they are moved: only what takes a moment."""
+
+import functools
+import html
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+
+from helpers import convert, sources
+from helpers.corpus_preview import CorpusPreview, corpus_preview
+from helpers.dictionary import EOS, Dictionary
+from helpers.errors import CourseError
+from helpers.figures import documents_per_split, learning_rate, tokens_per_line
+from helpers.finetune import updates_before
+from helpers.indexed import read_sizes
+from helpers.masked_lm import hide
+from helpers.report import Grid
+from helpers.settings import (
+    BaseSettings,
+    ConvertSettings,
+    EvaluateSettings,
+    FinetuneSettings,
+    Settings,
+    SplitSettings,
+)
+from helpers.split import shares_of
+from helpers.summaries import summary
+from helpers.tokens import token_text
+from helpers.vocabulary import encode
+from helpers.workspace import Workspace
+
+Preview = Callable[[Workspace, Settings], str]
+HIDDEN_LINES = 6  # held-out lines in the example of hidden tokens
+
+
+def of_base(workspace: Workspace, settings: BaseSettings) -> str:
+    """The files that a source stands for."""
+    files = sources.inputs(settings.source, settings.dict_file, workspace)
+    rows = [(file.name, str(file.parent), file.stat().st_size) for file in files]
+    in_course = settings.source in (sources.COURSE, sources.SCRATCH)
+    return "" if in_course else Grid(("file", "in", "bytes"), rows, "What is read")._repr_html_()
+
+
+def of_split(workspace: Workspace, settings: SplitSettings) -> str:
+    """Documents per split, the lines against the limit, and what is read."""
+    seen = corpus_preview(workspace, settings)
+    shares = (settings.train, settings.valid, settings.test)
+    parts = shares_of(seen.documents, shares)
+    about = "" if seen.share == 1 else "About, because only the beginning was looked at. "
+    limit = settings.max_line_tokens
+    wrapped = seen.wrapped(limit)
+    said = f"{about}{wrapped:,} of {len(seen.tokens):,} lines will be wrapped." if limit else about
+    return (
+        f"{documents_per_split(parts).html()}{_lengths(seen, limit)}<div>{said}</div>"
+        f"{_longest(seen, limit) if wrapped else ''}{seen._repr_html_()}"
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _lengths(seen: CorpusPreview, limit: int) -> str:
+    return tokens_per_line(seen.tokens, limit).html() if len(seen.tokens) else ""
+
+
+def _longest(seen: CorpusPreview, limit: int) -> str:
+    rows = [(tokens, f"{line[:80]} …") for tokens, line in seen.longest if tokens > limit]
+    return Grid(("tokens", "begins"), rows, "The longest lines")._repr_html_()
+
+
+def of_finetune(workspace: Workspace, settings: FinetuneSettings) -> str:
+    """The learning rate over the updates, and how often the texts are read."""
+    first, last = updates_before(workspace, settings), settings.max_update
+    peak = round(settings.warmup_share * last)
+    corners = sorted({first, *([peak] if first < peak < last else []), last})
+    picture = learning_rate([(update, _rate(update, peak, settings)) for update in corners])
+    return picture.html() + _times_read(workspace, settings, last - first)
+
+
+def _rate(update: int, peak: int, settings: FinetuneSettings) -> float:
+    """fairseq's polynomial_decay: a straight rise to ``lr``, and a straight fall to 0."""
+    if update < peak:
+        return settings.lr * update / peak
+    return settings.lr * (settings.max_update - update) / (settings.max_update - peak)
+
+
+def _times_read(workspace: Workspace, settings: FinetuneSettings, updates: int) -> str:
+    try:
+        sizes, _ = read_sizes(workspace.data_bin / "train")
+    except (OSError, CourseError):
+        return ""
+    there = int(sizes.sum())
+    tokens = updates * settings.max_tokens * settings.update_freq
+    return (
+        f"<div>{updates:,} updates of up to {settings.max_tokens * settings.update_freq:,} tokens "
+        f"read the {there:,} tokens of train about {tokens / max(1, there):.1f} times.</div>"
+    )
+
+
+def of_convert(workspace: Workspace, settings: ConvertSettings) -> str:
+    """The checkpoint that will be converted."""
+    model, dictionary = convert.sources(workspace, settings)
+    found = summary(model) if model.is_file() else None
+    if found is None:
+        return ""
+    head = ("checkpoint", "updates", "validation loss (bits)", "written", "dictionary")
+    row = (workspace.key(model), found.updates, found.loss, found.date, workspace.key(dictionary))
+    return Grid(head, [row], "What will be converted")._repr_html_()
+
+
+def of_evaluate(workspace: Workspace, settings: EvaluateSettings) -> str:
+    """The beginning of the held-out text, with the tokens marked that the models have to guess."""
+    if not (workspace.raw("test").is_file() and workspace.base_dict.is_file()):
+        return ""
+    dictionary = Dictionary.load(workspace.base_dict)
+    with workspace.raw("test").open(encoding="utf-8") as text:
+        lines = list(itertools.islice((line for line in text if line.strip()), HIDDEN_LINES))
+    ids = [(*dictionary.from_gpt2[encode(line.strip())].tolist(), EOS) for line in lines]
+    if not ids:
+        return ""
+    tokens = np.array(list(itertools.chain(*ids)))
+    random = np.random.default_rng(settings.seed)
+    hidden, chosen = hide(tokens, dictionary, settings.mask_share, random)
+    shown = [_word(int(index), dictionary) for index in hidden]
+    for place in chosen:
+        shown[place] = f"<mark>{shown[place]}</mark>"
+    return f"<div><b>What the models have to guess</b></div><div>{''.join(shown)}</div>"
+
+
+def _word(index: int, dictionary: Dictionary) -> str:
+    if index == EOS:
+        return "<br>"
+    return html.escape(token_text(index, dictionary).replace("␣", " "))
+
+
+PREVIEWS: dict[str, Preview] = {
+    "base": of_base,
+    "split": of_split,
+    "finetune": of_finetune,
+    "convert": of_convert,
+    "evaluate": of_evaluate,
+}

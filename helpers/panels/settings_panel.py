@@ -1,0 +1,188 @@
+"""A panel for the settings of one stage: a control each, what they would do, and a button."""
+
+import html
+import threading
+import time
+import traceback
+
+import ipywidgets as widgets
+
+from helpers.errors import CourseError
+from helpers.panels.controls import control_for
+from helpers.panels.previews import PREVIEWS
+from helpers.parameters import Settings, WrongSettings, explanation, literal
+from helpers.processes import stop
+from helpers.progress import drawn_by
+from helpers.road import runner
+from helpers.workspace import Workspace
+
+WARNING = "color:var(--jp-error-color1, #c62828)"
+QUIET = "color:var(--jp-ui-font-color2, #616161);line-height:1.4"
+
+
+class SettingsPanel(widgets.VBox):
+    """Controls for all settings of a stage, made from their model.
+
+    ``settings`` gives what is set at the moment. The display holds the same as static HTML, for
+    pages on which no widget lives.
+
+    Args:
+        command: the stage, as on the command line (``split``).
+        settings: what the panel begins with.
+    """
+
+    def __init__(self, command: str, workspace: Workspace, settings: Settings) -> None:
+        self.command, self.workspace, self.begun_with = command, workspace, settings
+        self.model = type(settings)
+        self.values = dict(settings)
+        self.shares = {name: self.values[name] for name in self.model.SHARES}  # as they were chosen
+        self.controls = {
+            name: control_for(name, info, self.values[name], workspace)
+            for name, info in self.model.model_fields.items()
+        }
+        self.notes = {name: widgets.HTML(layout=_wide("22em")) for name in self.controls}
+        self.preview, self.message = widgets.HTML(layout=_wide()), widgets.HTML()
+        self.progress, self.result = widgets.HTML(), widgets.HTML(layout=_wide())
+        self.line = widgets.HTML(layout=_wide())
+        self.button = widgets.Button(description="Run this step", button_style="primary")
+        apart = widgets.Layout(margin="2px 2px 2px 16px")
+        self.force = widgets.Checkbox(description="even if it was done", indent=False, layout=apart)
+        self.stop_button = widgets.Button(description="Stop", disabled=True)
+        self.button.on_click(self._run)
+        self.stop_button.on_click(self._stop)
+        self.thread = threading.Thread()  # what works at the moment
+        for name, control in self.controls.items():
+            control.widget.observe(lambda change, name=name: self._moved(name, change), "value")
+        run = widgets.HBox((self.button, self.stop_button, self.force))
+        below = (self.message, self.preview, self.line, run, self.progress, self.result)
+        super().__init__((*self._groups(), *below))
+        self.add_class("course-panel").add_class(f"course-{command}")
+        self.layout = widgets.Layout(
+            border="1px solid var(--jp-border-color1, #bdbdbd)", padding="8px", max_width="100%"
+        )
+        self._show()
+
+    def _groups(self) -> list[widgets.Widget]:
+        """A heading and, below it, a row for each of its settings."""
+        found: list[widgets.Widget] = []
+        for heading, names in self.model.groups().items():
+            if heading:
+                found.append(widgets.HTML(f"<b>{heading}</b>"))
+            for name in names:
+                row = (self.controls[name].widget, self.notes[name])
+                found.append(widgets.HBox(row, layout=widgets.Layout(flex_flow="row wrap")))
+        return found
+
+    @property
+    def settings(self) -> Settings:
+        """What is set now.
+
+        Raises:
+            WrongSettings: it is not possible; the panel says so beside the field, too.
+        """
+        return self.model(**self.values)
+
+    def _moved(self, name: str, change: dict) -> None:
+        control = self.controls[name]
+        if change["new"] == control.show(self.values[name]):
+            return  # moved from here
+        self.values[name] = control.read(change["new"])
+        if name in self.model.SHARES:
+            self._share_out(name)
+        self._show()
+
+    def _share_out(self, moved: str) -> None:
+        """Let the other shares keep the proportion that was chosen; together they are 1."""
+        self.shares[moved] = self.values[moved]
+        others = [name for name in self.shares if name != moved]
+        rest, chosen = 1 - self.values[moved], sum(self.shares[name] for name in others)
+        parts = [self.shares[name] / chosen if chosen else 1 / len(others) for name in others]
+        for name, part in zip(others[:-1], parts, strict=False):
+            self.values[name] = round(rest * part, 2)
+        known = sum(self.values[name] for name in (moved, *others[:-1]))
+        self.values[others[-1]] = max(0.0, round(1 - known, 6))
+        for name in others:
+            self.controls[name].widget.value = self.values[name]
+
+    def _show(self) -> None:
+        """Say beside each field what it means or what is wrong, and show what would be done."""
+        problems: dict[str, str] = {}
+        message = self.preview.value = ""
+        try:
+            settings = self.settings
+            if self.command in PREVIEWS:
+                shown = PREVIEWS[self.command](self.workspace, settings)
+                self.preview.value = f"<div style='line-height:1.4'>{shown}</div>"
+        except WrongSettings as error:
+            problems = error.problems
+            message = problems.get("", "")
+        except (CourseError, OSError) as error:
+            message = str(error)
+        self.message.value = _said(message, WARNING, "⚠ ")
+        for name, info in self.model.model_fields.items():
+            wrong = problems.get(name)
+            self.notes[name].value = (
+                _said(f"{wrong}.", WARNING, "⚠ ") if wrong else _said(explanation(info), QUIET)
+            )
+        self.button.disabled = bool(problems)
+        self.line.value = "" if problems else self._line()
+
+    def _line(self) -> str:
+        """What to copy into the cell ``parameters``, where something was moved."""
+        moved = {n: v for n, v in self.settings if v != getattr(self.begun_with, n)}
+        if not moved:
+            return ""
+        lines = "\n".join(f"{name} = {literal(value)}" for name, value in moved.items())
+        return (
+            f"<div style='{QUIET}'>“Run All Cells” begins with the parameters again. To keep what "
+            "is set here, copy this into the cell <code>parameters</code>:</div>"
+            f"<pre style='user-select:all;margin:4px 0'>{html.escape(lines)}</pre>"
+        )
+
+    def _run(self, _: widgets.Button) -> None:
+        """Work in a thread, so that the panel goes on listening: to its stop button above all."""
+        if self.thread.is_alive():
+            return
+        self.button.disabled, self.stop_button.disabled = True, False
+        self.result.value, self.progress.value = "", _said("Working …", QUIET)
+        self.thread = threading.Thread(target=self._work, daemon=True)
+        self.thread.start()
+
+    def _work(self) -> None:
+        begun = time.monotonic()
+        try:
+            with drawn_by(lambda bar: setattr(self.progress, "value", bar)):
+                work = runner(self.command)
+                report = work(self.workspace, self.settings, force=self.force.value)
+            said = f"<div style='line-height:1.4'>{report._repr_html_()}</div>"
+        except CourseError as error:
+            said = _said(str(error), WARNING, "⚠ ")
+        except KeyboardInterrupt:
+            said = _said("Stopped. Press the button again to go on.", QUIET)
+        except Exception:
+            said = _said(traceback.format_exc(), f"{WARNING};font-family:monospace")
+        seconds, now = time.monotonic() - begun, time.strftime("%H:%M:%S")
+        self.progress.value = _said(f"Ended at {now}, after {seconds:.0f} s.", QUIET)
+        self.result.value = said
+        self.button.disabled, self.stop_button.disabled = False, True
+
+    def _stop(self, _: widgets.Button) -> None:
+        if self.thread.is_alive():
+            stop(self.thread)
+
+    def _repr_mimebundle_(self, **options: object) -> dict:
+        """The live panel, and the same as it stands, for where no widget lives."""
+        settings = self.settings
+        still = f"<div>{settings._repr_html_()}{self.message.value}{self.preview.value}</div>"
+        both = {"text/plain": str(settings), "text/html": still}
+        return {**(super()._repr_mimebundle_(**options) or {}), **both}
+
+
+def _wide(width: str = "auto") -> widgets.Layout:
+    return widgets.Layout(width=width, max_width="100%", flex="1 1 auto")
+
+
+def _said(text: str, style: str, sign: str = "") -> str:
+    """A text in HTML, its line ends kept; nothing for an empty one."""
+    said = html.escape(text)
+    return f"<div style='{style};white-space:pre-wrap'>{sign}{said}</div>" if text else ""

@@ -1,0 +1,28 @@
+"""Notebooks to be read: their panels as they stood, without widgets that no kernel keeps alive."""
+
+import sys
+from pathlib import Path
+
+import nbformat
+
+from helpers.workspace import write_whole
+
+LIVE = "application/vnd.jupyter.widget-view+json"
+
+
+def stilled(file: Path) -> str:
+    """The text of a notebook whose panels are their static HTML twins.
+
+    A page that finds a live view without its kernel shows an error in its place.
+    """
+    notebook = nbformat.read(file, as_version=4)
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(LIVE, None)
+    return nbformat.writes(notebook) + "\n"
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        write_whole(Path(name), stilled(Path(name)))

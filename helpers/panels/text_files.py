@@ -1,0 +1,76 @@
+"""The control for one's own texts: names of files and folders, and a button that sends files."""
+
+import html
+from pathlib import Path
+
+import ipywidgets as widgets
+import traitlets
+
+from helpers.errors import CourseError
+from helpers.panels.look import BESIDE, look
+from helpers.workspace import set_aside, write_whole
+
+
+class TextFiles(widgets.VBox):
+    """Names, one a line, and a button for files from the reader's own computer.
+
+    The browser's files land in ``folder``; an earlier one of the same name with another text is
+    kept as ``name.txt.old-1``. ``value`` then names that folder.
+    """
+
+    value = traitlets.Unicode()
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.folder = folder
+        hint = "files, folders or patterns, one a line"
+        self.names = widgets.Textarea(placeholder=hint, rows=2, **look(name))
+        self.upload = widgets.FileUpload(
+            accept=".txt",
+            multiple=True,
+            description="Send .txt files …",
+            tooltip="Copy text files from this computer into the workspace",
+            layout=widgets.Layout(
+                width="auto", margin="2px 2px 2px 9.5em", align_self="flex-start"
+            ),
+        )
+        self.said = widgets.HTML(layout=widgets.Layout(margin=BESIDE, max_width="28em"))
+        super().__init__((self.names, self.upload, self.said))
+        traitlets.link((self, "value"), (self.names, "value"))
+        self.upload.observe(self._receive, "value")
+
+    def _receive(self, change: dict) -> None:
+        files = change["new"]
+        if not files:
+            return
+        try:
+            kept = [name for file in files if (name := self._keep(file))]
+        except CourseError as error:
+            self.said.value = f"⚠ {html.escape(str(error))}"
+            return
+        finally:
+            self.upload.value = ()  # so that the same file can be sent again
+        size = sum(file["size"] for file in files)
+        said = f"{len(files):,} files ({size:,} bytes) are in {self.folder.name}/ now. "
+        said += "".join(f"The earlier one is kept as {name}. " for name in kept)
+        self.said.value = html.escape(said)
+        self.value = self.folder.name
+
+    def _keep(self, file: dict) -> str:
+        """Write one file whole; the name under which an earlier, other one was set aside."""
+        target = self.folder / _plain_name(file["name"])
+        content = bytes(file["content"])
+        aside = ""
+        if target.is_file() and target.read_bytes() != content:
+            aside = set_aside(target).name
+        write_whole(target, content)
+        return aside
+
+
+def _plain_name(name: str) -> str:
+    """The last part of a name that a browser sent, as a visible text file.
+
+    >>> _plain_name("../../notes"), _plain_name("小说.TXT"), _plain_name("C:\\\\.a.txt")
+    ('notes.txt', '小说.TXT', 'a.txt')
+    """
+    last = name.replace("\\", "/").split("/")[-1].lstrip(".").replace("\0", "") or "text"
+    return last if last.lower().endswith(".txt") else f"{last}.txt"

@@ -1,0 +1,166 @@
+"""What a person can set: the base of all settings, and how their errors are explained.
+
+A parameter is described once, as a field of a pydantic model in ``settings.py``. The command line,
+the check of batch parameters, the tables and the panels in the notebooks are made from there.
+"""
+
+import difflib
+import glob
+import html
+import json
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from helpers.errors import CourseError
+from helpers.report import Shown, cell
+from helpers.workspace import expanded
+
+
+def _one_is_a_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Strings = Annotated[tuple[str, ...], BeforeValidator(_one_is_a_list)]
+
+
+class WrongSettings(CourseError):
+    """Values that are not possible.
+
+    Attributes:
+        problems: what is wrong, by field; the name is empty where several do not go together.
+    """
+
+    def __init__(self, message: str, hint: str, problems: dict[str, str]) -> None:
+        super().__init__(message, hint)
+        self.problems = problems
+
+
+# json_schema_extra: "path" marks names of files ("new": one that is made), which a shell resolves
+# from where it stands; "words" are values of such a setting that are no files, and "paths" the
+# kinds of files, each with what it needs; "flag" is a shorter name on the command line; "scale":
+# "log" where a value is ten times another rather than a tenth more; "upload": the folder of the
+# workspace that files sent from the browser are put into.
+class Settings(Shown, BaseModel):
+    """Base of all settings: immutable, unknown names refused, errors in two sentences.
+
+    Raises:
+        CourseError: a name that does not exist (with the nearest one).
+        WrongSettings: values out of range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Settings that change how fast the work is done, never what comes out.
+    SPEED: ClassVar[frozenset[str]] = frozenset({"workers", "engine"})
+    # Fields by heading, in the order of a panel; empty: all of them without one.
+    GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {}
+    # Shares that add up to 1: a panel moves the others along with one of them.
+    SHARES: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, **values: object) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise self._explain(error) from None
+
+    def _explain(self, error: ValidationError) -> CourseError:
+        fields = type(self).model_fields
+        problems: dict[str, str] = {}
+        for each in error.errors():
+            name = str(each["loc"][0]) if each["loc"] else ""
+            if each["type"] == "extra_forbidden":
+                return unknown_name(name, fields)
+            problems.setdefault(name, each["msg"].removeprefix("Value error, "))
+        name, what = next(iter(problems.items()))
+        if not name:
+            return WrongSettings(what, "Change one of them and run this step again.", problems)
+        return WrongSettings(
+            f"{name} = {error.errors()[0]['input']!r} is not possible: {what}.",
+            f"{name}: {fields[name].description} The default is {fields[name].default!r}.",
+            problems,
+        )
+
+    @classmethod
+    def groups(cls) -> dict[str, tuple[str, ...]]:
+        """The fields by heading; the heading is empty where there are no groups."""
+        return cls.GROUPS or {"": tuple(cls.model_fields)}
+
+    def of_the_result(self) -> dict:
+        """The settings that the result depends on, as plain JSON values."""
+        return self.model_dump(mode="json", exclude=set(self.SPEED))
+
+    def _repr_html_(self) -> str:
+        fields = type(self).model_fields
+        rows = ""
+        for heading, names in self.groups().items():
+            if heading:
+                rows += f"<tr><th colspan='3' style='text-align:left'>{heading}</th></tr>"
+            rows += "".join(
+                f"<tr><td style='text-align:left'><code>{name}</code></td>"
+                f"<td style='text-align:left'>{html.escape(cell(getattr(self, name)))}</td>"
+                f"<td style='text-align:left'>{html.escape(explanation(fields[name]))}</td></tr>"
+                for name in names
+            )
+        head = "".join(f"<th style='text-align:left'>{h}</th>" for h in ("setting", "value", ""))
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name} = {value!r}" for name, value in self)
+
+
+def bounds(info: FieldInfo) -> dict[str, float]:
+    """The limits of a number: ``ge``, ``gt``, ``le``, ``lt``, those that it has."""
+    names = ("ge", "gt", "le", "lt")
+    return {n: getattr(m, n) for m in info.metadata for n in names if hasattr(m, n)}
+
+
+def explanation(info: FieldInfo) -> str:
+    """A field's description with its range and its default.
+
+    >>> from helpers.settings import EvaluateSettings
+    >>> explanation(EvaluateSettings.model_fields["mask_share"])
+    'Share of tokens that are hidden. Above 0, below 1; default 0.15.'
+    """
+    words = {"ge": "from", "gt": "above", "le": "up to", "lt": "below"}
+    limits = ", ".join(f"{words[name]} {cell(limit)}" for name, limit in bounds(info).items())
+    default = "empty" if info.default in ("", ()) else literal(info.default)
+    said = f"{limits}; default {default}." if limits else f"default {default}."
+    return f"{info.description} {said[0].upper()}{said[1:]}"
+
+
+def literal(value: object) -> str:
+    """A value as one writes it into a notebook's ``parameters`` cell.
+
+    >>> print(literal(("a", "b")), literal("gb18030"), literal(None), literal(0.001))
+    ["a", "b"] "gb18030" None 0.001
+    """
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(literal, value))}]"
+    return repr(value)
+
+
+def unknown_name(name: str, known: object) -> CourseError:
+    """The error for a parameter that does not exist, with the nearest name that does."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+    return CourseError(f"There is no parameter {name}.", hint)
+
+
+def from_here(model: type[Settings], field: str, value: object) -> object:
+    """A value that was typed in a shell: names of files that are there become absolute.
+
+    A relative name that leads nowhere stays as it is; the workspace is asked for it then.
+    """
+    extra = model.model_fields[field].json_schema_extra or {}
+    if isinstance(value, (list, tuple)):
+        return [from_here(model, field, one) for one in value]
+    if "path" not in extra or not isinstance(value, str) or value in ("", *extra.get("words", ())):
+        return value
+    here = Path.cwd() / expanded(value)
+    pattern = glob.iglob(str(expanded(value)), root_dir=Path.cwd())  # noqa: PTH207
+    found = here.exists() or extra["path"] == "new" or any(pattern)
+    return str(here) if found else value

@@ -1,0 +1,66 @@
+"""Child processes: interrupted at any moment, they end with what was done with them."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from helpers.processes import child, stop
+from helpers.workspace import PROJECT
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+def test_an_interrupt_in_the_middle_of_the_fork_is_not_lost():
+    code = f"""
+import os, signal
+from helpers.processes import child, stop
+os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))
+try:
+    with child({SLEEP!r}) as process:
+        print("lost")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=50
+    )
+    assert done.stdout.strip() == "interrupted", done.stderr
+    assert time.monotonic() - begun < 40  # the child was not waited for
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, GeneratorExit])
+def test_a_child_is_killed_when_what_is_done_with_it_fails(error):
+    with pytest.raises(error), child(SLEEP) as process:
+        assert process.poll() is None
+        raise error
+    assert process.returncode == -9
+
+
+def test_a_child_that_ends_by_itself_keeps_its_exit_code():
+    with child([sys.executable, "-c", "raise SystemExit(3)"]) as process:
+        process.wait()
+    assert process.returncode == 3
+
+
+def test_a_thread_is_stopped_with_its_child():
+    stopped: list[int] = []
+    waits = threading.Event()
+
+    def work() -> None:
+        try:
+            with child(SLEEP, stdout=subprocess.PIPE) as process:
+                waits.set()
+                process.stdout.read()
+        except KeyboardInterrupt:
+            stopped.append(process.returncode)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert waits.wait(20)
+    stop(thread)
+    thread.join(20)
+    assert stopped == [-9]
