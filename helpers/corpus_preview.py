@@ -71,7 +71,7 @@ class CorpusPreview(Shown):
         )
 
     def __str__(self) -> str:
-        return "\n".join((str(self._grid()), *self.first))
+        return "\n".join((str(self._grid()), *(line[:WIDTH] for line in self.first)))
 
     def _repr_html_(self) -> str:
         first = html.escape("\n".join(line[:WIDTH] for line in self.first))
@@ -89,12 +89,12 @@ def corpus_preview(workspace: Workspace, settings: SplitSettings) -> CorpusPrevi
     """
     files = text_files(settings.txt_files, workspace)
     stamps = tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
-    return _looked_at(stamps, settings.encoding, settings.unit)
+    return _looked_at(stamps, settings.encoding, settings.unit, settings.deduplicate)
 
 
 @functools.lru_cache(maxsize=4)
 def _looked_at(
-    stamps: tuple[tuple[Path, int, int], ...], encoding: str, unit: str
+    stamps: tuple[tuple[Path, int, int], ...], encoding: str, unit: str, deduplicate: bool
 ) -> CorpusPreview:
     files: list[FileSeen] = []
     kept: list[str] = []
@@ -105,10 +105,13 @@ def _looked_at(
             break
         found = encoding_of(file, encoding)
         begin, whole = _begin(file, found, left)
-        texts = ["\n".join(document) for document in documents(begin, unit)]
-        distinct |= set(map(hash, texts))
-        kept += [line for line in begin if line.strip()]
-        files.append(FileSeen(file.name, found, size, len(texts), len(begin)))
+        whole_documents = [*map(list, documents(begin, unit))]
+        for document in whole_documents:
+            same = hash("\n".join(document))
+            if not (deduplicate and same in distinct):
+                kept += [line for line in document if line.strip()]
+            distinct.add(same)
+        files.append(FileSeen(file.name, found, size, len(whole_documents), len(begin)))
         left -= sum(map(len, begin)) + len(begin)
         read += size if whole else len("\n".join(begin).encode(found, "ignore"))
     tokens = np.array([count_tokens(line) for line in kept], dtype=np.int64)

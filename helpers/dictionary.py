@@ -129,7 +129,7 @@ class Dictionary:
         return cls(tuple(symbols), tuple(symbols.values()))
 
 
-def roberta_dictionary() -> Path:
+def roberta_dictionary(download: bool = True) -> Path:
     """RoBERTa's own dictionary, ``gpt2_bpe/dict.txt``: put there by hand, or downloaded, checked.
 
     Raises:
@@ -137,10 +137,11 @@ def roberta_dictionary() -> Path:
     """
     file = vocabulary.FOLDER / "dict.txt"
     if not file.is_file():
-        content = vocabulary.download("dict.txt")
+        content = vocabulary.download("dict.txt") if download else None
         if content is None:
             raise CourseError(
-                "This model.pt has no dict.txt beside it, and RoBERTa's own cannot be downloaded.",
+                "This model.pt has no dict.txt beside it, and RoBERTa's own "
+                + ("cannot be downloaded." if download else "is not here yet."),
                 f"Put {ADDRESS}dict.txt into gpt2_bpe/, or name the model's with --dict.",
             )
         write_whole(file, content)

@@ -23,6 +23,7 @@ def _one_is_a_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+BEYOND = 10**9  # limits that nobody meets are not told
 Strings = Annotated[tuple[str, ...], BeforeValidator(_one_is_a_list)]
 
 
@@ -124,7 +125,8 @@ def explanation(info: FieldInfo) -> str:
     'Share of tokens that are hidden. Above 0, below 1; default 0.15.'
     """
     words = {"ge": "from", "gt": "above", "le": "up to", "lt": "below"}
-    limits = ", ".join(f"{words[name]} {cell(limit)}" for name, limit in bounds(info).items())
+    told = {name: limit for name, limit in bounds(info).items() if limit < BEYOND}
+    limits = ", ".join(f"{words[name]} {cell(limit)}" for name, limit in told.items())
     default = "empty" if info.default in ("", ()) else literal(info.default)
     said = f"{limits}; default {default}." if limits else f"default {default}."
     return f"{info.description} {said[0].upper()}{said[1:]}"
@@ -137,7 +139,8 @@ def literal(value: object) -> str:
     ["a", "b"] "gb18030" None 0.001
     """
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        quoted = json.dumps(value, ensure_ascii=False)
+        return quoted.encode("utf-8", "backslashreplace").decode()  # half an emoji's pair
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(literal, value))}]"
     return repr(value)

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from helpers.parameters import Settings, Strings
+from helpers.parameters import BEYOND, Settings, Strings
 
 MAX_SEED = 2**32 - 1  # NumPy's, and so fairseq's
 
@@ -87,6 +87,7 @@ class SplitSettings(Settings):
     max_line_tokens: int = Field(
         510,
         ge=0,
+        le=BEYOND,
         description="Longer lines are wrapped, because the model cannot read them; 0: never.",
     )
 
@@ -129,7 +130,7 @@ class SplitSettings(Settings):
 
 
 _WORKERS = Field(
-    None, ge=1, description="Processes that work side by side; None: as many as cores."
+    None, ge=1, le=BEYOND, description="Processes that work side by side; None: as many as cores."
 )
 _ENGINE = Field(
     "fast",
@@ -162,6 +163,7 @@ class FinetuneSettings(Settings):
     max_update: int = Field(
         500,
         ge=1,
+        le=BEYOND,
         description="Updates to train for; with 'continue' those of the base count as well.",
     )
     lr: float = Field(
@@ -175,13 +177,19 @@ class FinetuneSettings(Settings):
         0.06, ge=0, lt=1, description="Share of the updates in which the rate rises to lr."
     )
     max_tokens: int = Field(
-        2048, ge=16, description="Tokens in one batch; lower it when memory runs out."
+        2048, ge=16, le=BEYOND, description="Tokens in one batch; lower it when memory runs out."
     )
     update_freq: int = Field(
-        1, ge=1, description="Batches that make one update: more of them imitate a larger batch."
+        1,
+        ge=1,
+        le=BEYOND,
+        description="Batches that make one update: more of them imitate a larger batch.",
     )
     validate_every: int = Field(
-        250, ge=1, description="Updates between two validations; each also saves a checkpoint."
+        250,
+        ge=1,
+        le=BEYOND,
+        description="Updates between two validations; each also saves a checkpoint.",
     )
     dropout: float = Field(
         0.0,
@@ -216,7 +224,7 @@ class EvaluateSettings(Settings):
     }
 
     max_lines: int = Field(
-        2000, ge=1, description="How many held-out lines are measured; more take longer."
+        2000, ge=1, le=BEYOND, description="How many held-out lines are measured; more take longer."
     )
     mask_share: float = Field(0.15, gt=0, lt=1, description="Share of tokens that are hidden.")
     sentences: Strings = Field(

@@ -28,8 +28,13 @@ class Source:
     notes: tuple[str, ...] = ()
 
 
-def inputs(source: str, dict_file: str, workspace: Workspace) -> list[Path]:
+def inputs(
+    source: str, dict_file: str, workspace: Workspace, *, download: bool = True
+) -> list[Path]:
     """The files that a source stands for, without reading them.
+
+    Args:
+        download: whether RoBERTa's own dictionary may be fetched where no other is there.
 
     Raises:
         CourseError: one of them is not there, or has no place here.
@@ -58,20 +63,20 @@ def inputs(source: str, dict_file: str, workspace: Workspace) -> list[Path]:
         )
     if is_archive(model) and not dict_file:
         return [model]
-    return [model, _dictionary_for(model, dict_file, workspace)]
+    return [model, _dictionary_for(model, dict_file, workspace, download)]
 
 
 def is_archive(file: Path) -> bool:
     return file.name.endswith(ARCHIVES)
 
 
-def _dictionary_for(model: Path, dict_file: str, workspace: Workspace) -> Path:
+def _dictionary_for(model: Path, dict_file: str, workspace: Workspace, download: bool) -> Path:
     """The dictionary that was named, else the one beside the model, else RoBERTa's own."""
     beside = model.with_name("dict.txt")
     if dict_file:
         dictionary = workspace.locate(dict_file)
     else:
-        dictionary = beside if beside.is_file() else roberta_dictionary()
+        dictionary = beside if beside.is_file() else roberta_dictionary(download)
     if not dictionary.is_file():
         raise CourseError(
             f"There is no dictionary {dictionary}.",

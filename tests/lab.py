@@ -145,6 +145,7 @@ class Opened:
 
     def fill(self, command: str, label: str, text: str) -> None:
         self.field(command, label).fill(text)
+        self.page.keyboard.press("Tab")
 
     def choose(self, command: str, label: str, option: str) -> None:
         self.field(command, label).select_option(option)

@@ -20,9 +20,9 @@ class BaseSource(widgets.VBox):
     value = traitlets.Unicode()
 
     def __init__(self, name: str, words: Mapping[str, str], paths: Mapping[str, str]) -> None:
-        self.words, self.paths = words, paths
+        self.words, self.paths, self.moving = words, paths, False
         self.kind = widgets.Dropdown(options=[*words, *paths], **look(name))
-        self.path = widgets.Text(**look("path"))
+        self.path = widgets.Text(continuous_update=False, **look("path"))
         self.needs = widgets.HTML(layout=widgets.Layout(margin=BESIDE, max_width="28em"))
         super().__init__((self.kind, self.path, self.needs))
         self.observe(self._show, "value")
@@ -31,22 +31,30 @@ class BaseSource(widgets.VBox):
 
     def _show(self, _: object) -> None:
         """The value was set from outside: the list and the field follow it."""
-        if self.value in self.words:
-            self.kind.value = self.value
-        elif self.value != self._typed():
+        if self.value != self._typed():
             model, folder = self.paths
             files = (".pt", ".tar.gz", ".tgz", ".tar")
-            self.path.value = self.value
-            self.kind.value = model if self.value.endswith(files) else folder
+            value, self.moving = self.value, True
+            if value in self.words:
+                self.kind.value = value
+            else:
+                self.path.value = value
+                self.kind.value = model if value.endswith(files) else folder
+            self.moving = False
         self._tell()
 
     def _read(self, _: object) -> None:
         """The list or the field was changed: the value follows."""
-        self._tell()
-        self.value = self._typed()
+        if not self.moving:
+            self._tell()
+            self.value = self._typed()
 
     def _typed(self) -> str:
-        return self.kind.value if self.kind.value in self.words else self.path.value
+        """What is set by hand; a file or folder with the name of a word is ``./word``."""
+        if self.kind.value in self.words:
+            return self.kind.value
+        path = self.path.value
+        return f"./{path}" if path in self.words else path
 
     def _tell(self) -> None:
         needs = {**self.words, **self.paths}[self.kind.value]

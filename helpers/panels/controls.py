@@ -61,7 +61,8 @@ def control_for(name: str, info: FieldInfo, value: object, workspace: Workspace)
     elif info.annotation is int:
         control = Control(widgets.Text(**look(name)), str)
     else:
-        control = Control(widgets.Text(placeholder="empty", **look(name)))
+        text = widgets.Text(placeholder="empty", continuous_update=False, **look(name))
+        control = Control(text)
     control.widget.value = control.show(value)
     return control
 

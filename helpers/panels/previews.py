@@ -31,12 +31,12 @@ from helpers.vocabulary import encode
 from helpers.workspace import Workspace
 
 Preview = Callable[[Workspace, Settings], str]
-HIDDEN_LINES = 6  # held-out lines in the example of hidden tokens
+HIDDEN_LINES, HIDDEN_WIDTH = 6, 2000  # held-out lines in the example of hidden tokens
 
 
 def of_base(workspace: Workspace, settings: BaseSettings) -> str:
     """The files that a source stands for."""
-    files = sources.inputs(settings.source, settings.dict_file, workspace)
+    files = sources.inputs(settings.source, settings.dict_file, workspace, download=False)
     rows = [(file.name, str(file.parent), file.stat().st_size) for file in files]
     in_course = settings.source in (sources.COURSE, sources.SCRATCH)
     return "" if in_course else Grid(("file", "in", "bytes"), rows, "What is read")._repr_html_()
@@ -48,6 +48,7 @@ def of_split(workspace: Workspace, settings: SplitSettings) -> str:
     shares = (settings.train, settings.valid, settings.test)
     parts = shares_of(seen.documents, shares)
     about = "" if seen.share == 1 else "About, because only the beginning was looked at. "
+    about += "" if settings.deduplicate else "Equal documents are drawn as one. "
     limit = settings.max_line_tokens
     wrapped = seen.wrapped(limit)
     said = f"{about}{wrapped:,} of {len(seen.tokens):,} lines will be wrapped." if limit else about
@@ -59,7 +60,7 @@ def of_split(workspace: Workspace, settings: SplitSettings) -> str:
 
 @functools.lru_cache(maxsize=4)
 def _lengths(seen: CorpusPreview, limit: int) -> str:
-    return tokens_per_line(seen.tokens, limit).html() if len(seen.tokens) else ""
+    return tokens_per_line(seen.tokens, limit or 510).html() if len(seen.tokens) else ""
 
 
 def _longest(seen: CorpusPreview, limit: int) -> str:
@@ -78,7 +79,7 @@ def of_finetune(workspace: Workspace, settings: FinetuneSettings) -> str:
 
 def _rate(update: int, peak: int, settings: FinetuneSettings) -> float:
     """fairseq's polynomial_decay: a straight rise to ``lr``, and a straight fall to 0."""
-    if update < peak:
+    if update <= peak and peak:
         return settings.lr * update / peak
     return settings.lr * (settings.max_update - update) / (settings.max_update - peak)
 
@@ -113,8 +114,9 @@ def of_evaluate(workspace: Workspace, settings: EvaluateSettings) -> str:
         return ""
     dictionary = Dictionary.load(workspace.base_dict)
     with workspace.raw("test").open(encoding="utf-8") as text:
-        lines = list(itertools.islice((line for line in text if line.strip()), HIDDEN_LINES))
-    ids = [(*dictionary.from_gpt2[encode(line.strip())].tolist(), EOS) for line in lines]
+        found = itertools.islice((line.strip() for line in text if line.strip()), HIDDEN_LINES)
+        lines = [line[:HIDDEN_WIDTH] for line in found]
+    ids = [(*dictionary.from_gpt2[encode(line)].tolist(), EOS) for line in lines]
     if not ids:
         return ""
     tokens = np.array(list(itertools.chain(*ids)))

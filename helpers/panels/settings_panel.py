@@ -1,5 +1,6 @@
 """A panel for the settings of one stage: a control each, what they would do, and a button."""
 
+import functools
 import html
 import threading
 import time
@@ -51,8 +52,12 @@ class SettingsPanel(widgets.VBox):
         self.button.on_click(self._run)
         self.stop_button.on_click(self._stop)
         self.thread = threading.Thread()  # what works at the moment
+        self.busy = self.working = False  # the second: as long as it can be stopped
+        self.changing = threading.Lock()
         for name, control in self.controls.items():
             control.widget.observe(lambda change, name=name: self._moved(name, change), "value")
+            if control.widget.has_trait("sent"):
+                control.widget.observe(lambda _: self._show(), "sent")
         run = widgets.HBox((self.button, self.stop_button, self.force))
         below = (self.message, self.preview, self.line, run, self.progress, self.result)
         super().__init__((*self._groups(), *below))
@@ -93,7 +98,7 @@ class SettingsPanel(widgets.VBox):
 
     def _share_out(self, moved: str) -> None:
         """Let the other shares keep the proportion that was chosen; together they are 1."""
-        self.shares[moved] = self.values[moved]
+        self.shares[moved] = self.values[moved] = round(self.values[moved], 2)
         others = [name for name in self.shares if name != moved]
         rest, chosen = 1 - self.values[moved], sum(self.shares[name] for name in others)
         parts = [self.shares[name] / chosen if chosen else 1 / len(others) for name in others]
@@ -101,7 +106,7 @@ class SettingsPanel(widgets.VBox):
             self.values[name] = round(rest * part, 2)
         known = sum(self.values[name] for name in (moved, *others[:-1]))
         self.values[others[-1]] = max(0.0, round(1 - known, 6))
-        for name in others:
+        for name in self.shares:
             self.controls[name].widget.value = self.values[name]
 
     def _show(self) -> None:
@@ -116,15 +121,18 @@ class SettingsPanel(widgets.VBox):
         except WrongSettings as error:
             problems = error.problems
             message = problems.get("", "")
-        except (CourseError, OSError) as error:
+        except CourseError as error:
             message = str(error)
+        except Exception as error:  # a look ahead that fails must not stop the panel
+            message = f"What would be done cannot be shown: {error}."
         self.message.value = _said(message, WARNING, "⚠ ")
         for name, info in self.model.model_fields.items():
             wrong = problems.get(name)
             self.notes[name].value = (
                 _said(f"{wrong}.", WARNING, "⚠ ") if wrong else _said(explanation(info), QUIET)
             )
-        self.button.disabled = bool(problems)
+        self.wrong = bool(problems)
+        self.button.disabled = self.wrong or self.busy
         self.line.value = "" if problems else self._line()
 
     def _line(self) -> str:
@@ -141,40 +149,54 @@ class SettingsPanel(widgets.VBox):
 
     def _run(self, _: widgets.Button) -> None:
         """Work in a thread, so that the panel goes on listening: to its stop button above all."""
-        if self.thread.is_alive():
+        if self.busy:
             return
         self.button.disabled, self.stop_button.disabled = True, False
         self.result.value, self.progress.value = "", _said("Working …", QUIET)
-        self.thread = threading.Thread(target=self._work, daemon=True)
+        run = functools.partial(self._work, self.values.copy(), self.force.value)
+        self.thread = threading.Thread(target=run, daemon=True)
+        self.busy = self.working = True
         self.thread.start()
 
-    def _work(self) -> None:
+    def _work(self, values: dict, force: bool) -> None:
         begun = time.monotonic()
         try:
-            with drawn_by(lambda bar: setattr(self.progress, "value", bar)):
-                work = runner(self.command)
-                report = work(self.workspace, self.settings, force=self.force.value)
-            said = f"<div style='line-height:1.4'>{report._repr_html_()}</div>"
-        except CourseError as error:
-            said = _said(str(error), WARNING, "⚠ ")
+            said = self._done(values, force)
+            with self.changing:
+                self.working = False  # from here on nothing interrupts this thread
         except KeyboardInterrupt:
             said = _said("Stopped. Press the button again to go on.", QUIET)
-        except Exception:
-            said = _said(traceback.format_exc(), f"{WARNING};font-family:monospace")
         seconds, now = time.monotonic() - begun, time.strftime("%H:%M:%S")
         self.progress.value = _said(f"Ended at {now}, after {seconds:.0f} s.", QUIET)
         self.result.value = said
-        self.button.disabled, self.stop_button.disabled = False, True
+        self.busy = False
+        self.button.disabled, self.stop_button.disabled = self.wrong, True
+
+    def _done(self, values: dict, force: bool) -> str:
+        """Do the work; what is to be said of it."""
+        try:
+            with drawn_by(lambda bar: setattr(self.progress, "value", bar)):
+                report = runner(self.command)(self.workspace, self.model(**values), force=force)
+            return f"<div style='line-height:1.4'>{report._repr_html_()}</div>"
+        except CourseError as error:
+            return _said(str(error), WARNING, "⚠ ")
+        except Exception:
+            return _said(traceback.format_exc(), f"{WARNING};font-family:monospace")
 
     def _stop(self, _: widgets.Button) -> None:
-        if self.thread.is_alive():
-            stop(self.thread)
+        with self.changing:
+            if self.working:
+                self.working = False
+                stop(self.thread)
 
     def _repr_mimebundle_(self, **options: object) -> dict:
         """The live panel, and the same as it stands, for where no widget lives."""
-        settings = self.settings
-        still = f"<div>{settings._repr_html_()}{self.message.value}{self.preview.value}</div>"
-        both = {"text/plain": str(settings), "text/html": still}
+        try:
+            text, table = str(self.settings), self.settings._repr_html_()
+        except WrongSettings as error:
+            text, table = str(error), _said(str(error), WARNING, "⚠ ")
+        still = f"<div>{table}{self.message.value}{self.preview.value}</div>"
+        both = {"text/plain": text, "text/html": still}
         return {**(super()._repr_mimebundle_(**options) or {}), **both}
 
 

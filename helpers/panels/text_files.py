@@ -19,11 +19,14 @@ class TextFiles(widgets.VBox):
     """
 
     value = traitlets.Unicode()
+    sent = traitlets.Int()  # how often files were sent: other texts under the same names
 
     def __init__(self, name: str, folder: Path) -> None:
         self.folder = folder
         hint = "files, folders or patterns, one a line"
-        self.names = widgets.Textarea(placeholder=hint, rows=2, **look(name))
+        self.names = widgets.Textarea(
+            placeholder=hint, rows=2, continuous_update=False, **look(name)
+        )
         self.upload = widgets.FileUpload(
             accept=".txt",
             multiple=True,
@@ -44,16 +47,18 @@ class TextFiles(widgets.VBox):
             return
         try:
             kept = [name for file in files if (name := self._keep(file))]
-        except CourseError as error:
+        except (CourseError, OSError) as error:
             self.said.value = f"⚠ {html.escape(str(error))}"
             return
         finally:
             self.upload.value = ()  # so that the same file can be sent again
         size = sum(file["size"] for file in files)
-        said = f"{len(files):,} files ({size:,} bytes) are in {self.folder.name}/ now. "
+        many = f"{len(files):,} files" if files[1:] else "1 file"
+        said = f"{many} ({size:,} bytes) in {self.folder.name}/ now. "
         said += "".join(f"The earlier one is kept as {name}. " for name in kept)
         self.said.value = html.escape(said)
         self.value = self.folder.name
+        self.sent += 1
 
     def _keep(self, file: dict) -> str:
         """Write one file whole; the name under which an earlier, other one was set aside."""
