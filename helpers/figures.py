@@ -44,7 +44,7 @@ def documents_per_split(documents: Sequence[int]) -> Picture:
     axes.bar_label(bars, [f"{n:,}" for n in documents], padding=4)
     axes.invert_yaxis()
     axes.set(title="Documents in each split", xlabel="documents")
-    axes.margins(x=0.12)
+    axes.margins(x=0.2)
     return picture
 
 
