@@ -20,6 +20,7 @@ hypothesis.settings.load_profile("course")
 HOME_NAME = "my course 课程"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that look at the finished course run in one process, and first; the others beside."""
     of_the_course = [item for item in items if "course" in item.fixturenames]
