@@ -32,8 +32,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt Makefile
 course: env
 	$(PY) -m helpers run --workspace runs/sample
 
-# Two at a time: one makes the whole course and looks at it, the other runs all that needs none.
-PYTEST := $(PY) -m pytest --numprocesses 2 --dist loadgroup
+# Two at a time: one begins with the whole course, the other with all that needs none.
+PYTEST := $(PY) -m pytest --numprocesses 2 --dist worksteal
 
 test: env
 	$(PYTEST)

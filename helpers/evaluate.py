@@ -27,6 +27,8 @@ from helpers.workspace import Workspace
 
 MODELS = ("base", "fine-tuned")
 EXAMPLES = 8
+LEAST, MOST = 30, 90  # bytes and characters of an example: ten Chinese characters are enough
+_SENTENCE = re.compile(r"[^。！？.!?]+[。！？.!?]*")
 _WORD = re.compile(r"(?<=\s)[^\W\d_]{4,}|[\u4e00-\u9fff]")
 
 
@@ -91,18 +93,29 @@ def example_table(report: EvaluateReport) -> Grid:
 def example_sentences(lines: list[str], seed: int) -> list[tuple[str, str]]:
     """Held-out lines with one word hidden, chosen by lot: the line with its mask, and the word.
 
-    The word is one token, so that a model can guess it.
+    The word is one token, so that a model can guess it. Of a long line its sentences are taken.
     """
     random = np.random.default_rng(seed)
-    good = [line for line in lines if 30 <= len(line) <= 90 and MASK not in line]
+    pieces = (piece for line in lines for piece in _short(line))
+    good = [p for p in pieces if len(p.encode()) >= LEAST and len(p) <= MOST and MASK not in p]
     found = []
     for number in random.permutation(len(good)):
         line = good[number].strip()
-        words = [word for word in _WORD.finditer(line) if len(encode(f" {word[0]}")) == 1]
+        words = [word for word in _WORD.finditer(line) if len(encode(_as_it_stands(word))) == 1]
         if words and len(found) < EXAMPLES:
             word = words[random.integers(len(words))]
             found.append((f"{line[: word.start()]}{MASK}{line[word.end() :]}", word[0]))
     return found
+
+
+def _short(line: str) -> list[str]:
+    return [line] if len(line) <= MOST else _SENTENCE.findall(line)
+
+
+def _as_it_stands(word: re.Match) -> str:
+    """A word with the space before it, which GPT-2's tokens bring along; Chinese has none."""
+    before = word.string[: word.start()]
+    return f" {word[0]}" if before[-1:].isspace() else word[0]
 
 
 def _read_lines(workspace: Workspace, most: int) -> list[str]:

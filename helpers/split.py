@@ -188,10 +188,12 @@ def _report(splitter: _Splitter) -> SplitReport:
     elif other:
         notes.append(f"{len(other)} files were read in the encoding that they show themselves.")
     if splitter.duplicates:
-        notes.append(f"{splitter.duplicates:,} documents occurred before and were left out.")
+        documents_were = _counted(splitter.duplicates, "document was", "documents were")
+        notes.append(f"{documents_were} left out, having occurred before.")
     if splitter.wrapped:
         limit = splitter.settings.max_line_tokens
-        notes.append(f"{splitter.wrapped:,} lines had more than {limit} tokens and were wrapped.")
+        lines_were = _counted(splitter.wrapped, "line was", "lines were")
+        notes.append(f"{lines_were} wrapped, having more than {limit} tokens.")
     counts = {
         name: tuple(counter[split] for split in SPLITS) for name, counter in splitter.counts.items()
     }
@@ -202,6 +204,10 @@ def _report(splitter: _Splitter) -> SplitReport:
         wrapped=splitter.wrapped,
         notes=tuple(notes),
     )
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _describe(workspace: Workspace) -> SplitReport:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
+import portalocker
 import pytest
 
 from helpers.workspace import PROJECT, Workspace
@@ -20,13 +21,9 @@ hypothesis.settings.load_profile("course")
 HOME_NAME = "my course 课程"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that look at the finished course run in one process, and first; the others beside."""
-    of_the_course = [item for item in items if "course" in item.fixturenames]
-    for item in of_the_course:
-        item.add_marker(pytest.mark.xdist_group("course"))
-    items.sort(key=lambda item: item not in of_the_course)
+    """Tests that need the finished course come first: one process makes it, the other works on."""
+    items.sort(key=lambda item: "course" not in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,9 +52,20 @@ def course(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The whole course with its default parameters, run by papermill from another folder.
 
     Read it, run the same stages on it again, but change nothing in it: use ``copied`` for that.
+    Where tests run in two processes, one of them makes it, and each has a copy.
     """
-    done = command("run", "--workspace", "runs/sample", cwd=tmp_path_factory.mktemp("elsewhere"))
-    assert done.returncode == 0, done.stdout + done.stderr
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    made = shared / "made 课程"
+    with portalocker.Lock(shared / "course.lock", timeout=1200):
+        if not made.exists():
+            arguments = ("run", "--workspace", "runs/sample")
+            done = command(*arguments, cwd=tmp_path_factory.mktemp("elsewhere"))
+            assert done.returncode == 0, done.stdout + done.stderr
+            shutil.copytree(home / "runs" / "sample", made)
+    if not (home / "runs" / "sample").exists():
+        shutil.copytree(made, home / "runs" / "sample")
     return Workspace("runs/sample")
 
 

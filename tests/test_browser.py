@@ -116,7 +116,7 @@ def use_split(notebook: Opened, work: Workspace) -> None:
     expect(panel).to_contain_text("gb18030")
     expect(panel).to_contain_text("今天天气很好")
     expect(panel).to_contain_text("1 of 3 lines will be wrapped.")
-    assert "1 lines had more than 510 tokens and were wrapped" in notebook.press("split")
+    assert "1 line was wrapped, having more than 510 tokens." in notebook.press("split")
     assert (work.root / "my-texts" / "小说.txt").read_bytes() == chinese.read_bytes()
     assert "第三篇文档" in "".join(work.raw(s).read_text() for s in ("train", "valid", "test"))
 

@@ -11,7 +11,7 @@ import torch
 from helpers import checkpoints
 from helpers.dictionary import FIRST, Dictionary
 from helpers.errors import CourseError
-from helpers.evaluate import EVALUATE, EvaluateReport, example_table
+from helpers.evaluate import EVALUATE, EvaluateReport, example_sentences, example_table
 from helpers.huggingface import model_of
 from helpers.masked_lm import blocks, hide, measure
 from helpers.settings import EvaluateSettings
@@ -54,6 +54,16 @@ def test_the_table_names_both_texts(course: Workspace) -> None:
 def test_a_hidden_word_is_one_token_so_that_it_can_be_guessed(course: Workspace) -> None:
     examples = json.loads(course.evaluation.read_text("utf-8"))["examples"]
     assert all(len(encode(f" {word}")) == 1 for _, word, *_ in examples)
+
+
+def test_a_chinese_paragraph_gives_examples_too() -> None:
+    line = "今天的天气很好，我是一个学生。我们不是要去公园散步，而是一起去图书馆。" * 20
+    found = example_sentences([line], seed=1)
+    assert len(found) == 8
+    for sentence, word in found:
+        assert len(sentence) < 60
+        assert len(word) == len(encode(word)) == 1
+        assert sentence.replace("<mask>", word) in line
 
 
 def test_no_example_shows_a_broken_character(course: Workspace) -> None:
