@@ -25,9 +25,9 @@ def move(panel: SettingsPanel, name: str, value: object) -> None:
 
 def press(panel: SettingsPanel) -> str:
     """Press the button, and wait; what is said then."""
-    panel.button.click()
-    panel.thread.join(60)
-    return panel.result.value
+    panel.run.button.click()
+    panel.run.thread.join(60)
+    return panel.run.result.value
 
 
 def inside(widget: widgets.Widget) -> Iterator[widgets.Widget]:

@@ -2,23 +2,19 @@
 
 import functools
 import html
-import threading
-import time
-import traceback
+from collections.abc import Callable
 
 import ipywidgets as widgets
 
 from helpers.errors import CourseError
 from helpers.panels.controls import control_for
+from helpers.panels.look import QUIET, WARNING, said, wide
 from helpers.panels.previews import PREVIEWS
+from helpers.panels.run_box import RunBox
 from helpers.parameters import Settings, WrongSettings, explanation, literal
-from helpers.processes import stop
-from helpers.progress import drawn_by
+from helpers.report import Report
 from helpers.road import runner
 from helpers.workspace import Workspace
-
-WARNING = "color:var(--jp-error-color1, #c62828)"
-QUIET = "color:var(--jp-ui-font-color2, #616161);line-height:1.4"
 
 
 class SettingsPanel(widgets.VBox):
@@ -41,26 +37,15 @@ class SettingsPanel(widgets.VBox):
             name: control_for(name, info, self.values[name], workspace)
             for name, info in self.model.model_fields.items()
         }
-        self.notes = {name: widgets.HTML(layout=_wide("22em")) for name in self.controls}
-        self.preview, self.message = widgets.HTML(layout=_wide()), widgets.HTML()
-        self.progress, self.result = widgets.HTML(), widgets.HTML(layout=_wide())
-        self.line = widgets.HTML(layout=_wide())
-        self.button = widgets.Button(description="Run this step", button_style="primary")
-        apart = widgets.Layout(margin="2px 2px 2px 16px")
-        self.force = widgets.Checkbox(description="even if it was done", indent=False, layout=apart)
-        self.stop_button = widgets.Button(description="Stop", disabled=True)
-        self.button.on_click(self._run)
-        self.stop_button.on_click(self._stop)
-        self.thread = threading.Thread()  # what works at the moment
-        self.busy = self.working = False  # the second: as long as it can be stopped
-        self.changing = threading.Lock()
+        self.notes = {name: widgets.HTML(layout=wide("22em")) for name in self.controls}
+        self.preview, self.message = widgets.HTML(layout=wide()), widgets.HTML()
+        self.line = widgets.HTML(layout=wide())
+        self.run = RunBox(self._step)
         for name, control in self.controls.items():
             control.widget.observe(lambda change, name=name: self._moved(name, change), "value")
             if control.widget.has_trait("sent"):
                 control.widget.observe(lambda _: self._show(), "sent")
-        run = widgets.HBox((self.button, self.stop_button, self.force))
-        below = (self.message, self.preview, self.line, run, self.progress, self.result)
-        super().__init__((*self._groups(), *below))
+        super().__init__((*self._groups(), self.message, self.preview, self.line, self.run))
         self.add_class("course-panel").add_class(f"course-{command}")
         self.layout = widgets.Layout(
             border="1px solid var(--jp-border-color1, #bdbdbd)", padding="8px", max_width="100%"
@@ -86,6 +71,9 @@ class SettingsPanel(widgets.VBox):
             WrongSettings: it is not possible; the panel says so beside the field, too.
         """
         return self.model(**self.values)
+
+    def _step(self) -> Callable[..., Report]:
+        return functools.partial(runner(self.command), self.workspace, self.settings)
 
     def _moved(self, name: str, change: dict) -> None:
         control = self.controls[name]
@@ -125,14 +113,13 @@ class SettingsPanel(widgets.VBox):
             message = str(error)
         except Exception as error:  # a look ahead that fails must not stop the panel
             message = f"What would be done cannot be shown: {error}."
-        self.message.value = _said(message, WARNING, "⚠ ")
+        self.message.value = said(message, WARNING, "⚠ ")
         for name, info in self.model.model_fields.items():
             wrong = problems.get(name)
             self.notes[name].value = (
-                _said(f"{wrong}.", WARNING, "⚠ ") if wrong else _said(explanation(info), QUIET)
+                said(f"{wrong}.", WARNING, "⚠ ") if wrong else said(explanation(info), QUIET)
             )
-        self.wrong = bool(problems)
-        self.button.disabled = self.wrong or self.busy
+        self.run.allow(not problems)
         self.line.value = "" if problems else self._line()
 
     def _line(self) -> str:
@@ -147,64 +134,12 @@ class SettingsPanel(widgets.VBox):
             f"<pre style='user-select:all;margin:4px 0'>{html.escape(lines)}</pre>"
         )
 
-    def _run(self, _: widgets.Button) -> None:
-        """Work in a thread, so that the panel goes on listening: to its stop button above all."""
-        if self.busy:
-            return
-        self.button.disabled, self.stop_button.disabled = True, False
-        self.result.value, self.progress.value = "", _said("Working …", QUIET)
-        run = functools.partial(self._work, self.values.copy(), self.force.value)
-        self.thread = threading.Thread(target=run, daemon=True)
-        self.busy = self.working = True
-        self.thread.start()
-
-    def _work(self, values: dict, force: bool) -> None:
-        begun = time.monotonic()
-        try:
-            said = self._done(values, force)
-            with self.changing:
-                self.working = False  # from here on nothing interrupts this thread
-        except KeyboardInterrupt:
-            said = _said("Stopped. Press the button again to go on.", QUIET)
-        seconds, now = time.monotonic() - begun, time.strftime("%H:%M:%S")
-        self.progress.value = _said(f"Ended at {now}, after {seconds:.0f} s.", QUIET)
-        self.result.value = said
-        self.busy = False
-        self.button.disabled, self.stop_button.disabled = self.wrong, True
-
-    def _done(self, values: dict, force: bool) -> str:
-        """Do the work; what is to be said of it."""
-        try:
-            with drawn_by(lambda bar: setattr(self.progress, "value", bar)):
-                report = runner(self.command)(self.workspace, self.model(**values), force=force)
-            return f"<div style='line-height:1.4'>{report._repr_html_()}</div>"
-        except CourseError as error:
-            return _said(str(error), WARNING, "⚠ ")
-        except Exception:
-            return _said(traceback.format_exc(), f"{WARNING};font-family:monospace")
-
-    def _stop(self, _: widgets.Button) -> None:
-        with self.changing:
-            if self.working:
-                self.working = False
-                stop(self.thread)
-
     def _repr_mimebundle_(self, **options: object) -> dict:
         """The live panel, and the same as it stands, for where no widget lives."""
         try:
             text, table = str(self.settings), self.settings._repr_html_()
         except WrongSettings as error:
-            text, table = str(error), _said(str(error), WARNING, "⚠ ")
+            text, table = str(error), said(str(error), WARNING, "⚠ ")
         still = f"<div>{table}{self.message.value}{self.preview.value}</div>"
         both = {"text/plain": text, "text/html": still}
         return {**(super()._repr_mimebundle_(**options) or {}), **both}
-
-
-def _wide(width: str = "auto") -> widgets.Layout:
-    return widgets.Layout(width=width, max_width="100%", flex="1 1 auto")
-
-
-def _said(text: str, style: str, sign: str = "") -> str:
-    """A text in HTML, its line ends kept; nothing for an empty one."""
-    said = html.escape(text)
-    return f"<div style='{style};white-space:pre-wrap'>{sign}{said}</div>" if text else ""
