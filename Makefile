@@ -32,8 +32,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt Makefile
 course: env
 	$(PY) -m helpers run --workspace runs/sample
 
-# Two at a time: one begins with the whole course, the other with all that needs none.
-PYTEST := $(PY) -m pytest --numprocesses 2 --dist worksteal
+# Two at a time: one begins with the whole course, the other with all that needs none. One thread
+# each: two programs with two threads on two cores wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 --dist worksteal
 
 test: env
 	$(PYTEST)

@@ -316,6 +316,7 @@ def peak(*words: object) -> int:
     return int(output("-c", MEASURE, sys.executable, "-m", "helpers", *words).split()[-1])
 
 
+@pytest.mark.long
 def test_a_roberta_of_full_size_needs_less_than_3_gb(
     workspace: Workspace,
     tmp_path: Path,
