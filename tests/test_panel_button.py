@@ -1,6 +1,7 @@
 """A panel in its notebook: what is displayed, and what its button does and says."""
 
 import html
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -244,3 +245,22 @@ def test_a_bar_goes_where_the_innermost_asks(monkeypatch):
 def test_without_panel_and_notebook_the_bar_is_the_terminals(capsys):
     bars(8)
     assert "4/8" in capsys.readouterr().err
+
+
+def test_what_two_threads_move_at_once_is_shown_as_it_is_in_the_end(workspace, monkeypatch):
+    panel = panel_of("finetune", workspace)
+    begun = threading.Event()
+
+    def slow(*_: object) -> str:
+        begun.set()
+        time.sleep(0.3)
+        return ""
+
+    monkeypatch.setitem(settings_panel.PREVIEWS, "finetune", slow)
+    earlier = threading.Thread(target=move, args=(panel, "validate_every", "10"))
+    earlier.start()
+    assert begun.wait(20)
+    move(panel, "max_update", "0")
+    earlier.join(20)
+    assert panel.run.button.disabled
+    assert "greater than or equal to 1" in panel.notes["max_update"].value

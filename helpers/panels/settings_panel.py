@@ -2,6 +2,7 @@
 
 import functools
 import html
+import threading
 from collections.abc import Callable
 
 import ipywidgets as widgets
@@ -41,6 +42,8 @@ class SettingsPanel(widgets.VBox):
         self.preview, self.message = widgets.HTML(layout=wide()), widgets.HTML()
         self.line = widgets.HTML(layout=wide())
         self.run = RunBox(self._step)
+        # JupyterLab may have two threads deliver what was moved, and the later must be shown last.
+        self.one_at_a_time = threading.RLock()
         for name, control in self.controls.items():
             control.widget.observe(lambda change, name=name: self._moved(name, change), "value")
             if control.widget.has_trait("sent"):
@@ -77,12 +80,13 @@ class SettingsPanel(widgets.VBox):
 
     def _moved(self, name: str, change: dict) -> None:
         control = self.controls[name]
-        if change["new"] == control.show(self.values[name]):
-            return  # moved from here
-        self.values[name] = control.read(change["new"])
-        if name in self.model.SHARES:
-            self._share_out(name)
-        self._show()
+        with self.one_at_a_time:
+            if change["new"] == control.show(self.values[name]):
+                return  # moved from here
+            self.values[name] = control.read(change["new"])
+            if name in self.model.SHARES:
+                self._share_out(name)
+            self._show()
 
     def _share_out(self, moved: str) -> None:
         """Let the other shares keep the proportion that was chosen; together they are 1."""
