@@ -5,6 +5,8 @@ VENV    := .venv
 PY      := $(VENV)/bin/python
 FAIRSEQ := ve-fairseq==0.12.3
 TORCH   := torch==2.13.0
+# In a container: make lab LAB_FLAGS=--allow-root
+LAB_FLAGS ?=
 # Without a GPU: make course TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 # fairseq's build is for this system alone.
@@ -43,7 +45,7 @@ test-long: env
 	$(PYTEST) -m "long or not long"
 
 lab: env
-	JUPYTER_CONFIG_PATH='$(CURDIR)/jupyter' $(PY) -m jupyter lab --notebook-dir=. notebooks/00_setup.ipynb
+	JUPYTER_CONFIG_PATH='$(CURDIR)/jupyter' $(PY) -m jupyter lab --notebook-dir=. $(LAB_FLAGS) notebooks/00_setup.ipynb
 
 # One archive for machines of this kind without a network: the project, and in wheels/ whatever
 # `make env` installs, compiled. It is made in dist/.unfinished, and moved when it is whole.

@@ -3,14 +3,15 @@
 import ast
 import contextlib
 import json
+import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from helpers.errors import CourseError
 from helpers.parameters import Settings, from_here, unknown_name
 from helpers.processes import die_with_parent
-from helpers.road import NOTEBOOKS
+from helpers.road import NOTEBOOKS, ROAD
 from helpers.workspace import PROJECT, Workspace, write_whole
 
 FOLDER = PROJECT / "notebooks"
@@ -104,11 +105,13 @@ def run(
     die_with_make()
     notebooks = chosen(only)
     values = parameters(given, notebooks)
-    with workspace.lock("batch"):
+    _refuse_to_replace_the_base(workspace, values)
+    with workspace.lock("batch"), _short_when_stopped():
         for name in notebooks:
             before = _finished(workspace)
             begun = time.monotonic()
-            print(f"{name} …", flush=True)
+            does = "; ".join(step.does for step in ROAD.values() if step.notebook == name)
+            print(f"{name}: {does} …", flush=True)
             common = {"workspace": str(workspace.root), "force": force}
             if error := _execute(workspace, name, values[name] | common):
                 print(f"\n{error}\nSee {workspace.notebooks / name}.ipynb")
@@ -119,6 +122,27 @@ def run(
             print(f"{name} {said} ({seconds:.0f} s)", flush=True)
     print(_closing(workspace))
     return 0
+
+
+def _refuse_to_replace_the_base(workspace: Workspace, values: Mapping[str, dict]) -> None:
+    """Raise CourseError where a base of another source would silently become the default one."""
+    made = workspace.record.stages.get("base", {}).get("settings", {}).get("source")
+    usual = ROAD["base"].settings().source
+    if "source" not in values.get("00_setup", {"source": made}) and made not in (None, usual):
+        raise CourseError(
+            f"The base model in {workspace.root} was made from {made}; this run would replace it.",
+            f"Keep it with -p source '{made}', or replace it with -p source {usual}.",
+        )
+
+
+@contextlib.contextmanager
+def _short_when_stopped() -> Iterator[None]:
+    """Ctrl-C leaves an unfinished task, of which asyncio would tell in a hundred lines."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        logging.getLogger("asyncio").disabled = True
+        raise
 
 
 def _finished(workspace: Workspace) -> dict[str, str]:

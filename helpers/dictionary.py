@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers import vocabulary
-from helpers.errors import CourseError, DamagedFile
+from helpers.errors import CourseError, DamagedFile, StageMissing
 from helpers.vocabulary import ADDRESS, GPT2_IDS, sha256_of
 from helpers.workspace import write_whole
 
@@ -100,10 +100,16 @@ class Dictionary:
         """Read a ``dict.txt``: one ``symbol count`` a line, as fairseq's Dictionary reads it.
 
         Raises:
+            StageMissing: it is not there.
             DamagedFile: not of this form (with the line), a symbol twice, or a special one.
         """
         try:
             return cls.parse(file.read_text("utf-8").splitlines(), file)
+        except FileNotFoundError:
+            raise StageMissing(
+                f"There is no dictionary {file}.",
+                "The notebook 00_setup (base) puts a model and its dictionary into the workspace.",
+            ) from None
         except UnicodeDecodeError:
             raise DamagedFile(
                 f"{file} is not a text file.", "Give the dict.txt that belongs to the model."
@@ -142,7 +148,8 @@ def roberta_dictionary(download: bool = True) -> Path:
             raise CourseError(
                 "This model.pt has no dict.txt beside it, and RoBERTa's own "
                 + ("cannot be downloaded." if download else "is not here yet."),
-                f"Put {ADDRESS}dict.txt into gpt2_bpe/, or name the model's with --dict.",
+                f"Put {ADDRESS}dict.txt into gpt2_bpe/, or name the model's with --dict "
+                "(dict_file in the notebook).",
             )
         write_whole(file, content)
     dictionary = Dictionary.load(file)

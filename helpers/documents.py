@@ -8,7 +8,7 @@ from pathlib import Path
 
 from helpers.encodings import bad_place, decoded_blocks, guessed_encoding, telling_piece
 from helpers.errors import CourseError
-from helpers.workspace import Workspace
+from helpers.workspace import Workspace, home
 
 _GLOB = set("*?[")
 
@@ -30,9 +30,9 @@ def text_files(names: Iterable[str], workspace: Workspace) -> list[Path]:
             new = _matches(path)
         else:
             raise CourseError(
-                f"There is no file or folder {path}.",
+                f"There is no file or folder {name} in {workspace.root} or in {home()}.",
                 "Name text files, folders or patterns in txt_files; relative names start in the "
-                "workspace (00_setup puts a sample there).",
+                "workspace (00_setup puts a sample there) or in the project.",
             )
         found |= dict.fromkeys(file.resolve() for file in new)
     if not found:

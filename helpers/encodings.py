@@ -17,6 +17,13 @@ MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _NOT_ASCII = re.compile(rb"[^\x01-\x7f]")
+# How files begin that have only been renamed to .txt.
+_NO_TEXT = {
+    b"PK\x03\x04": "a Word, Excel or zip file",
+    b"\xd0\xcf\x11\xe0": "an old Word or Excel file",
+    b"%PDF-": "a PDF",
+    b"\x1f\x8b": "a gzip archive",
+}
 # What is tried when a file is neither UTF-8 nor everyday Chinese.
 _CANDIDATES = [
     *("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1257"),
@@ -30,10 +37,16 @@ def encoding_of(file: Path, wanted: str) -> str:
     ``auto`` is UTF-8 where that fits the whole file, else the best guess from a piece of it.
 
     Raises:
-        CourseError: ``auto``, and the encoding cannot be told.
+        CourseError: no text at all, or ``auto``, and the encoding cannot be told.
     """
     with file.open("rb") as handle:
-        head = handle.read(4)
+        head = handle.read(8)
+    for beginning, what in _NO_TEXT.items():
+        if head.startswith(beginning):
+            raise CourseError(
+                f"{file} is no plain text, but {what}.",
+                "Save it as plain text with its own program, and remove this file.",
+            )
     for mark, name in MARKS:
         if head.startswith(mark):
             return name

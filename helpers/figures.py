@@ -48,16 +48,19 @@ def documents_per_split(documents: Sequence[int]) -> Picture:
     return picture
 
 
-def tokens_per_line(lengths: Sequence[int], limit: int) -> Picture:
+def tokens_per_line(
+    lengths: Sequence[int], limit: int, lines: Sequence[int] | None = None
+) -> Picture:
     """Histogram of line lengths in tokens, with the model's limit drawn in.
 
     Args:
         lengths: GPT-2 tokens of each line; blank lines left out.
         limit: the most tokens of a line that the model can read.
+        lines: how many lines have each of these lengths; one each if it is left out.
     """
     picture = Picture()
     axes = picture.subplots()
-    axes.hist(lengths, bins=60, color=BLUE, label="lines")
+    axes.hist(lengths, bins=60, weights=lines, color=BLUE, label="lines")
     axes.axvline(limit, color=ORANGE, linestyle="--", label=f"limit of the model: {limit} tokens")
     axes.set_yscale("log")
     axes.set(title="How long the lines are", xlabel="tokens in a line", ylabel="lines (log scale)")
@@ -65,17 +68,17 @@ def tokens_per_line(lengths: Sequence[int], limit: int) -> Picture:
     return picture
 
 
-def zipf(counts: Counter | Sequence[int]) -> Picture:
-    """Frequency of each token against its rank, on logarithmic axes."""
+def zipf(counts: Counter | Sequence[int], split: str = "train") -> Picture:
+    """Frequency of each token of a split against its rank, on logarithmic axes."""
     values = counts.values() if isinstance(counts, Counter) else counts
     ranked = sorted((n for n in values if n), reverse=True)
     picture = Picture()
     axes = picture.subplots()
     axes.loglog(range(1, len(ranked) + 1), ranked, color=BLUE)
     axes.set(
-        title="A few tokens are everywhere, most are rare (Zipf's law)",
+        title="Zipf's law: a few tokens are everywhere",
         xlabel="rank of the token",
-        ylabel="occurrences in train",
+        ylabel=f"occurrences in {split}",
     )
     axes.grid(alpha=0.3)
     return picture
@@ -140,3 +143,33 @@ def _pairs(axes: Axes, pairs: Sequence[Sequence[float]], form: str) -> None:
         axes.bar_label(bars, [form.format(pair[i]) for pair in pairs], padding=3)
     axes.set_xticks([place + 0.2 for place in range(len(pairs))], ("your text", "general text"))
     axes.margins(y=0.15)
+
+
+def tokens_per_word(words: Sequence[tuple[int, int]], most: int = 8) -> Picture:
+    """Bars for the shares of words: ``(tokens, how many words)``, from ``most`` on together."""
+    heights = [0] * (most + 1)
+    for tokens, number in words:
+        heights[min(tokens, most)] += number
+    first = 0 if heights[0] else 1  # none: of a sign that is read together with the one before
+    names = [*map(str, range(first, most)), f"{most} +"]
+    shares = [height / max(1, sum(heights)) for height in heights[first:]]
+    picture = Picture()
+    axes = picture.subplots()
+    bars = axes.bar(names, shares, color=BLUE)
+    axes.bar_label(bars, [f"{share:.1%}" for share in shares], padding=2)
+    axes.set(title="How many tokens the words have", xlabel="tokens in a word", ylabel="words")
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.margins(y=0.12)
+    return picture
+
+
+def tokens_per_character(costs: Sequence[tuple[str, float]]) -> Picture:
+    """Bars for what a character costs in each script: ``(script, tokens a character)``."""
+    picture = Picture(height=1.4 + 0.22 * len(costs))
+    axes = picture.subplots()
+    bars = axes.barh([name for name, _ in costs], [cost for _, cost in costs], color=BLUE)
+    axes.bar_label(bars, [f"{cost:.2f}" for _, cost in costs], padding=4)
+    axes.invert_yaxis()
+    axes.set(title="What a character costs", xlabel="tokens a character")
+    axes.margins(x=0.2)
+    return picture

@@ -9,7 +9,7 @@ from pathlib import Path
 from helpers.binarize import binarize_folder, binarized_files
 from helpers.bpe import encode_file
 from helpers.dictionary import Dictionary
-from helpers.errors import CourseError
+from helpers.errors import StageMissing
 from helpers.fairseq_tools import encoder_command, preprocess_command, run
 from helpers.report import Report, Table
 from helpers.workspace import Workspace
@@ -34,7 +34,8 @@ def compare_encoding(workspace: Workspace, lines: int = 300) -> ParityReport:
     """Encode the first lines of the validation split with both engines.
 
     Raises:
-        CourseError: fairseq is not installed, or there is no such split yet.
+        StageMissing: there is no such split yet.
+        CourseError: fairseq is not installed.
     """
 
     def work(piece: Path, theirs: Path, ours: Path) -> list[str]:
@@ -42,14 +43,15 @@ def compare_encoding(workspace: Workspace, lines: int = 300) -> ParityReport:
         encode_file(piece, ours / "piece.bpe")
         return ["piece.bpe"]
 
-    return _compare(workspace.raw("valid"), lines, work)
+    return _compare(workspace.raw("valid"), "01_split", lines, work)
 
 
 def compare_binarizing(workspace: Workspace, lines: int = 300) -> ParityReport:
     """Binarize the first encoded lines of the validation split with both engines.
 
     Raises:
-        CourseError: fairseq is not installed, or there are no such files yet.
+        StageMissing: there are no such files yet.
+        CourseError: fairseq is not installed.
     """
 
     def work(piece: Path, theirs: Path, ours: Path) -> list[str]:
@@ -58,14 +60,16 @@ def compare_binarizing(workspace: Workspace, lines: int = 300) -> ParityReport:
         binarize_folder(bpe, Dictionary.load(workspace.base_dict), ours)
         return [file.name for file in binarized_files(ours) if file.is_file()]
 
-    return _compare(workspace.bpe("valid"), lines, work)
+    return _compare(workspace.bpe("valid"), "02_bpe", lines, work)
 
 
 def _compare(
-    source: Path, lines: int, work: Callable[[Path, Path, Path], list[str]]
+    source: Path, notebook: str, lines: int, work: Callable[[Path, Path, Path], list[str]]
 ) -> ParityReport:
     if not source.is_file():
-        raise CourseError(f"{source.name} is not there yet.", "Run the notebooks before this one.")
+        raise StageMissing(
+            f"{source.name} is not there yet.", f"Run the notebook {notebook} first."
+        )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         piece, theirs, ours = folder / "piece", folder / "fairseq", folder / "fast"

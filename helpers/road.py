@@ -54,7 +54,7 @@ ROAD = {
     ),
     "finetune": Step(
         *("04_finetune", FinetuneSettings, "finetune FINETUNE.run"),
-        "train the base model further on the data",
+        "train the base model further on the data, which takes longest",
     ),
     "convert": Step(
         *("05_convert", ConvertSettings, "convert convert"),

@@ -64,8 +64,10 @@ def shares_of(total: int, shares: Iterable[float]) -> list[int]:
     needed = sum(share > 0 for share in shares)
     if total < needed:
         raise CourseError(
-            f"There are {total} different documents, too few for {needed} splits.",
-            "Give more text, set unit='line', or set the share of a split to 0.",
+            f"There {'is 1 document' if total == 1 else f'are {total} different documents'}, "
+            f"too few for {needed} splits.",
+            "Blank lines part documents: where there are none, set unit = 'line' (--unit line). "
+            "Or give more text, or set the share of a split to 0.",
         )
     exact = [total * share / sum(shares) for share in shares]
     parts = [max(int(value + 1e-9), int(value > 0)) for value in exact]

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 GPT2_IDS = 50257
 END_OF_TEXT = 50256
+# What a text is cut into before merging. It is fairseq's (gpt2_bpe_utils.py) with possessive
+# quantifiers, which match the same.
+PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s+(?!\S)|\s+"
 
 FOLDER = PROJECT / "gpt2_bpe"
 SHA256 = {
@@ -112,8 +115,7 @@ def gpt2_encoding() -> "tiktoken.Encoding":
     """GPT-2's byte-pair encoding, with the ids of fairseq's encoder.
 
     The ids of merged tokens ascend in the order of ``vocab.bpe``, so that the id is the rank.
-    Special tokens are none: ``<|endoftext|>`` in a text is text, as it is for fairseq. The pattern
-    is fairseq's (``gpt2_bpe_utils.py``) with possessive quantifiers, which match the same.
+    Special tokens are none: ``<|endoftext|>`` in a text is text, as it is for fairseq.
 
     >>> gpt2_encoding().encode_ordinary("Hello world")
     [15496, 995]
@@ -122,7 +124,7 @@ def gpt2_encoding() -> "tiktoken.Encoding":
 
     return tiktoken.Encoding(
         name="gpt2-for-fairseq",
-        pat_str=r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s+(?!\S)|\s+",
+        pat_str=PATTERN,
         mergeable_ranks={token: i for i, token in enumerate(bytes_of_token()[:END_OF_TEXT])},
         special_tokens={},
     )

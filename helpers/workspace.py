@@ -44,6 +44,11 @@ class Workspace:
 
     def __init__(self, root: str | Path = "runs/sample") -> None:
         self.root = resolve(root)
+        if self.root == PROJECT:
+            raise CourseError(
+                f"The workspace {str(root)!r} is the project's own folder.",
+                "Name a folder for the run, such as runs/mine.",
+            )
         path = self.root.as_posix().removeprefix(self.root.drive)
         if bad := sorted(UNUSABLE & set(path)):
             raise CourseError(

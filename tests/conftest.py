@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -35,6 +35,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def project_files(folder: Path = PROJECT) -> Iterator[Path]:
+    """The files that git does not ignore; it is not asked, since an unpacked bundle has none."""
+    lines = (PROJECT / ".gitignore").read_text("utf-8").splitlines()
+    for path in sorted(folder.iterdir()):
+        if path.name == ".git" or any(path.match(line) for line in lines):
+            continue
+        if path.is_dir():
+            yield from project_files(path)
+        else:
+            yield path
+
+
 def command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
     """Run ``python -m helpers …`` and return what it said."""
     return subprocess.run(
@@ -45,6 +57,18 @@ def command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPro
         env=os.environ | {"PYTHONPATH": str(PROJECT)},
         timeout=600,
     )
+
+
+def interrupted(training: Callable[[], object]) -> None:
+    """Train until the first checkpoint is saved, and stop then, as Ctrl-C does."""
+
+    def stop(line: str) -> None:
+        if "Saved checkpoint" in line:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("helpers.training.parse_event", stop)
+        training()
 
 
 @pytest.fixture(scope="session")
@@ -94,3 +118,36 @@ def with_texts(workspace: Workspace) -> Callable[..., Workspace]:
         return workspace
 
     return put
+
+
+@pytest.fixture
+def nothing_is_left(tmp_path: Path) -> Iterator[None]:
+    """For models: they are large, and pytest keeps the folders of three sessions."""
+    yield
+    shutil.rmtree(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def tiny_course_base() -> Iterator[None]:
+    """A stand-in for the course's own base, which the report on a base compares with."""
+    from helpers import fit
+
+    from .checkpoint_makers import fitting_pair
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "unpack", fitting_pair)
+        yield
+
+
+@pytest.fixture(scope="session")
+def plain_hf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Hugging Face folder with one layer, as transformers saves it; only to be read."""
+    from .huggingface_makers import fitted_model, saved
+
+    return saved(fitted_model(), tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture
+def hf_copy(plain_hf: Path, tmp_path: Path) -> Path:
+    """A copy of that folder which a test may change."""
+    return Path(shutil.copytree(plain_hf, tmp_path / "hf 模型"))

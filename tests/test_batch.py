@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -229,3 +230,44 @@ def test_what_was_made_is_told_per_notebook(with_texts):
     assert "01_split made: split" in first.stdout
     assert "01_split nothing to recompute" in second.stdout
     assert str(workspace.notebooks) in second.stdout
+
+
+def made_from(workspace, source: str) -> None:
+    """As if a base of this source had been made."""
+    workspace.root.mkdir(parents=True)
+    record = workspace.record
+    record.stages["base"] = {"settings": {"source": source}, "outputs": {}, "finished": ""}
+    record.save()
+
+
+def test_a_base_of_another_source_is_not_replaced_without_a_word(workspace):
+    made_from(workspace, "my model/model.pt")
+    with pytest.raises(CourseError, match=r"was made from my model/model\.pt") as caught:
+        batch.run(workspace)
+    assert "-p source 'my model/model.pt'" in caught.value.hint
+    assert not workspace.notebooks.exists()
+
+
+@pytest.mark.parametrize(
+    ("made", "given", "only"),
+    [
+        ("my model/model.pt", [("source", "course")], ()),
+        ("my model/model.pt", [("source", "my model/model.pt")], ()),
+        ("my model/model.pt", [], ("split",)),
+        ("course", [], ()),
+    ],
+)
+def test_a_base_is_made_again_where_that_was_said(workspace, monkeypatch, made, given, only):
+    done = []
+    monkeypatch.setattr(batch, "_execute", lambda workspace, name, values: done.append(name) or "")
+    made_from(workspace, made)
+    assert batch.run(workspace, given, only) == 0
+    assert done == chosen(only)
+
+
+def test_the_readme_gives_run_the_source_that_it_gives_base():
+    for name in ("README.md", "README.zh.md"):
+        text = (PROJECT / name).read_text("utf-8")
+        [base] = re.findall(r"-m helpers base +--workspace runs/mine --source (\S+)", text)
+        [run] = re.findall(r"-m helpers run +--workspace runs/mine (.*)", text)
+        assert f"-p source {base} " in run

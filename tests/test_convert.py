@@ -15,6 +15,7 @@ from helpers.settings import ConvertSettings
 from helpers.vocabulary import gpt2_file
 from helpers.workspace import Workspace
 
+from . import checkpoint_makers
 from .conftest import command
 
 TEXTS = [
@@ -29,15 +30,7 @@ TEXTS = [
 @pytest.fixture(scope="module")
 def hub(course: Workspace) -> object:
     """The converted model's origin, as fairseq's own hub interface loads it."""
-    from fairseq.models.roberta import RobertaModel
-
-    return RobertaModel.from_pretrained(
-        str(course.pt),
-        checkpoint_file="model.pt",
-        bpe="gpt2",
-        gpt2_encoder_json=str(gpt2_file("encoder.json")),
-        gpt2_vocab_bpe=str(gpt2_file("vocab.bpe")),
-    ).eval()
+    return checkpoint_makers.hub(course.pt)
 
 
 def test_the_folder_has_the_seven_files_and_no_other(course: Workspace) -> None:
@@ -94,9 +87,7 @@ def test_token_types_add_nothing(course: Workspace) -> None:
     assert not old["roberta.embeddings.token_type_embeddings.weight"].any()
 
 
-@pytest.mark.parametrize(
-    ("spelling", "shape"), [("-", "folder"), ("_", "folder"), ("-", "file")], ids=str
-)
+@pytest.mark.parametrize(("spelling", "shape"), [("-", "file"), ("_", "folder")], ids=str)
 def test_explicit_paths_need_no_earlier_stage(
     course: Workspace, tmp_path: Path, spelling: str, shape: str
 ) -> None:

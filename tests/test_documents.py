@@ -235,3 +235,19 @@ def test_a_missing_file_is_named(name: str, workspace):
 def test_a_folder_or_pattern_without_texts_is_an_error(name: str, with_texts):
     with pytest.raises(CourseError, match="no text files in texts"):
         text_files([name], with_texts())
+
+
+@pytest.mark.parametrize("wanted", ["utf-8", "auto", "gb18030"])
+@pytest.mark.parametrize(
+    ("beginning", "what"),
+    [
+        (b"PK\x03\x04\x14\0", "Word, Excel or zip"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "old Word"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b"\x1f\x8b\x08\0", "gzip"),
+    ],
+)
+def test_another_kind_of_file_renamed_to_txt_is_named(file: Path, wanted, beginning, what):
+    file.write_bytes(beginning + bytes(range(256)))
+    with pytest.raises(CourseError, match=f"is no plain text, but .*{what}"):
+        encoding_of(file, wanted)

@@ -5,18 +5,18 @@ import re
 import subprocess
 import sys
 
+import nbformat
 import pytest
 
 from helpers import environment
 from helpers.__main__ import main
-from helpers.environment import CheckReport, Item, check
+from helpers.environment import TOOLS, CheckReport, Item, check
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Do not start fairseq's tools; one test does."""
-    if request.node.name != "test_fairseqs_own_tools_start":
-        monkeypatch.setattr(environment, "TOOLS", {})
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not start fairseq's tools."""
+    monkeypatch.setattr(environment, "TOOLS", {})
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
@@ -99,13 +99,14 @@ def test_a_tool_that_hangs_fails(workspace, monkeypatch):
     assert states(check(workspace))["a tool"] == "FAIL"
 
 
-def test_fairseqs_own_tools_start(workspace):
-
-    assert len(environment.TOOLS) == 3
-    found = states(check(workspace))
-    assert {name: found.get(name) for name in environment.TOOLS} == dict.fromkeys(
-        environment.TOOLS, "OK"
-    )
+def test_fairseqs_own_tools_start(course):
+    """In the notebook 00_setup, which was run for the course."""
+    cells = nbformat.read(course.notebooks / "00_setup.ipynb", as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    shown = "\n".join(o.data["text/plain"] for o in outputs if "text/plain" in o.get("data", ()))
+    assert len(TOOLS) == 3
+    for name in TOOLS:
+        assert f"[OK]   {name}: starts" in shown, name
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,15 @@ from helpers.summaries import summary
 from helpers.training import curve, events, train
 from helpers.workspace import Workspace
 
+from .conftest import interrupted
+
 SHORT = FinetuneSettings(max_update=6, validate_every=3, max_tokens=512)
 
 
-@pytest.fixture
-def ready(course: Workspace, tmp_path: Path) -> Workspace:
-    """A small corpus up to data-bin, with the course's base; its path is a hard one for Hydra."""
-    work = Workspace(tmp_path / "O'Brien 的 work")
+@pytest.fixture(scope="module")
+def prepared(course: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A small corpus up to data-bin, with the course's base."""
+    work = Workspace(tmp_path_factory.mktemp("prepared") / "work")
     work.base_model.parent.mkdir(parents=True)
     shutil.copy(course.base_model, work.base_model)
     shutil.copy(course.base_dict, work.base_dict)
@@ -34,11 +36,28 @@ def ready(course: Workspace, tmp_path: Path) -> Workspace:
     return work
 
 
-def test_no_text_is_left_out_of_training(ready: Workspace) -> None:
+def copy_of(work: Workspace, folder: Path) -> Workspace:
+    """A copy that a test may change; its path is a hard one for Hydra."""
+    return Workspace(shutil.copytree(work.root, folder / "O'Brien 的 work"))
+
+
+@pytest.fixture
+def ready(prepared: Workspace, tmp_path: Path) -> Workspace:
+    return copy_of(prepared, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(prepared: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The same after six updates; it is not to be changed."""
+    work = copy_of(prepared, tmp_path_factory.mktemp("trained"))
+    FINETUNE.run(work, SHORT)
+    return work
+
+
+def test_no_text_is_left_out_of_training(trained: Workspace) -> None:
     """One validation batch with fewer than eight samples: fairseq's default would drop it."""
-    report = FINETUNE.run(ready, SHORT)
-    assert len(report.valid_curve) == 2
-    log = (ready.checkpoints / "train.log").read_text("utf-8")
+    assert len(trained.record.stages["finetune"]["report"]["valid_curve"]) == 2
+    log = (trained.checkpoints / "train.log").read_text("utf-8")
     assert "skipped" not in log and "loaded 1 blocks" in log
 
 
@@ -68,36 +87,24 @@ def test_the_folder_holds_the_two_checkpoints_and_the_record(course: Workspace) 
 
 
 def test_other_settings_move_the_old_checkpoints_aside_and_begin_at_the_base(
-    ready: Workspace,
+    trained: Workspace, tmp_path: Path
 ) -> None:
-    FINETUNE.run(ready, SHORT)
-    before = (ready.checkpoints / "checkpoint_last.pt").read_bytes()
+    work = copy_of(trained, tmp_path)
+    before = (work.checkpoints / "checkpoint_last.pt").read_bytes()
     other = SHORT.model_copy(update={"lr": 1e-4})
-    report = FINETUNE.run(ready, other)
+    report = FINETUNE.run(work, other)
     assert report.updates == 6
     assert "checkpoints.old-1" in " ".join(report.notes)
-    assert (ready.root / "checkpoints.old-1" / "checkpoint_last.pt").read_bytes() == before
-    log = (ready.checkpoints / "train.log").read_text("utf-8")
-    assert f"Loaded checkpoint {ready.base_model} (" in log
-    assert not ready.root.joinpath("checkpoints.old-2").exists()
-    again = FINETUNE.run(ready, other)
-    assert again.reused and not ready.root.joinpath("checkpoints.old-2").exists()
+    assert (work.root / "checkpoints.old-1" / "checkpoint_last.pt").read_bytes() == before
+    log = (work.checkpoints / "train.log").read_text("utf-8")
+    assert f"Loaded checkpoint {work.base_model} (" in log
+    assert not work.root.joinpath("checkpoints.old-2").exists()
+    again = FINETUNE.run(work, other)
+    assert again.reused and not work.root.joinpath("checkpoints.old-2").exists()
 
 
-def test_an_interrupted_run_goes_on_from_its_last_checkpoint(
-    ready: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from helpers import training
-
-    def stop_at_the_first_checkpoint(line: str) -> object:
-        if "Saved checkpoint" in line:
-            raise KeyboardInterrupt
-        return None
-
-    monkeypatch.setattr(training, "parse_event", stop_at_the_first_checkpoint)
-    with pytest.raises(KeyboardInterrupt):
-        FINETUNE.run(ready, SHORT)
-    monkeypatch.undo()
+def test_an_interrupted_run_goes_on_from_its_last_checkpoint(ready: Workspace) -> None:
+    interrupted(lambda: FINETUNE.run(ready, SHORT))
     report = FINETUNE.run(ready, SHORT)
     log = (ready.checkpoints / "train.log").read_text("utf-8")
     assert f"Loaded checkpoint {ready.checkpoints / 'checkpoint_last.pt'} (epoch" in log

@@ -11,18 +11,18 @@ from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from helpers import checkpoints
-from helpers.base_model import BASE, BaseReport
 from helpers.convert import convert, fairseq_ids
 from helpers.dictionary import SPECIALS, Dictionary
 from helpers.errors import CourseError
 from helpers.finetune import BEST, FINETUNE
-from helpers.settings import BaseSettings, ConvertSettings, FinetuneSettings
-from helpers.vocabulary import encode, gpt2_file
+from helpers.settings import ConvertSettings, FinetuneSettings
+from helpers.vocabulary import encode
 from helpers.workspace import Workspace
 
 from . import road
 from .awkward import TEXTS as AWKWARD
 from .awkward import text as any_text
+from .checkpoint_makers import base_from, hub
 from .conftest import command
 from .huggingface_makers import (
     LEGACY,
@@ -53,23 +53,6 @@ POSITIONS = "roberta.embeddings.position_embeddings.weight"
 DECODER, DECODER_BIAS = "lm_head.decoder.weight", "lm_head.decoder.bias"
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one layer, as transformers saves it; copy it to change it."""
-    return saved(fitted_model(), tmp_path_factory.mktemp("plain"))
-
-
-@pytest.fixture
-def folder(plain: Path, tmp_path: Path) -> Path:
-    """A copy of the plain folder that a test may change."""
-    return Path(shutil.copytree(plain, tmp_path / "hf 模型"))
-
-
-def taken(workspace: Workspace, source: Path, **others: object) -> BaseReport:
-    """The stage that puts ``model.pt`` and ``dict.txt`` into base/."""
-    return BASE.run(workspace, BaseSettings(source=str(source), **others))
-
-
 def state_of(workspace: Workspace) -> dict:
     return checkpoints.read(workspace.base_model)
 
@@ -81,19 +64,6 @@ def symbols_of(workspace: Workspace) -> tuple[str, ...]:
 def same(ones: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> bool:
     """Equal names, and every number bit for bit."""
     return ones.keys() == others.keys() and all(torch.equal(ones[n], others[n]) for n in ones)
-
-
-def hub_of(workspace: Workspace) -> object:
-    """The base as fairseq's own hub interface loads it."""
-    from fairseq.models.roberta import RobertaModel
-
-    return RobertaModel.from_pretrained(
-        str(workspace.base_model.parent),
-        checkpoint_file="model.pt",
-        bpe="gpt2",
-        gpt2_encoder_json=str(gpt2_file("encoder.json")),
-        gpt2_vocab_bpe=str(gpt2_file("vocab.bpe")),
-    ).eval()
 
 
 def logits(model: torch.nn.Module) -> torch.Tensor:
@@ -140,24 +110,24 @@ def journey(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     root = tmp_path_factory.mktemp("journey 旅")
     found = Journey(root / "start", Workspace(root / "a"), root / "back 回", Workspace(root / "b"))
     saved(random_model(**JOURNEYS[request.param]), found.start)
-    taken(found.there, found.start)
+    base_from(found.there, found.start)
     converted = ConvertSettings(
         roberta_checkpoint_path=str(found.there.base_model.parent),
         pytorch_dump_folder_path=str(found.back),
     )
     convert(found.there, converted)
-    taken(found.again, found.back)
+    base_from(found.again, found.back)
     return found
 
 
 def test_fairseq_gives_the_originals_ids_and_logits(journey: Journey) -> None:
-    hub = hub_of(journey.there)
+    ours = hub(journey.there.base_model.parent)
     original = AutoTokenizer.from_pretrained(journey.start)
     for text in PLAIN:
-        assert hub.encode(text).tolist() == original(text)["input_ids"]
+        assert ours.encode(text).tolist() == original(text)["input_ids"]
     for text in TEXTS:
-        assert fairseq_ids(hub, text) == original(text)["input_ids"]
-    assert difference(hub.model, journey.start) <= TOLERANCE
+        assert fairseq_ids(ours, text) == original(text)["input_ids"]
+    assert difference(ours.model, journey.start) <= TOLERANCE
 
 
 def test_what_comes_back_has_the_originals_numbers(journey: Journey) -> None:
@@ -182,16 +152,16 @@ def test_fairseqs_base_comes_back_as_it_was(journey: Journey) -> None:
 
 @pytest.mark.parametrize("name", ["relu", "tanh", "gelu_new"])
 def test_another_activation_is_computed_alike_or_refused(
-    folder: Path, workspace: Workspace, name: str
+    hf_copy: Path, workspace: Workspace, name: str
 ) -> None:
     """The LM head of transformers has gelu always, fairseq's has the model's activation."""
-    saved(random_model(hidden_act=name), folder)
+    saved(random_model(hidden_act=name), hf_copy)
     try:
-        taken(workspace, folder)
+        base_from(workspace, hf_copy)
     except CourseError as error:
         assert f"'{name}'" in error.message and error.hint
     else:
-        assert difference(hub_of(workspace).model, folder) <= TOLERANCE
+        assert difference(hub(workspace.base_model.parent).model, hf_copy) <= TOLERANCE
 
 
 # Forms of weights and tokenizers
@@ -204,7 +174,7 @@ def expected() -> dict[str, torch.Tensor]:
 
 def taken_tensors(workspace: Workspace, source: Path) -> dict[str, torch.Tensor]:
     """The tensors of the base that is made of a folder, under Hugging Face's names."""
-    taken(workspace, source)
+    base_from(workspace, source)
     return checkpoints.to_huggingface(state_of(workspace))
 
 
@@ -232,23 +202,23 @@ SAME_WEIGHTS = {
 
 @pytest.mark.parametrize("change", SAME_WEIGHTS.values(), ids=SAME_WEIGHTS)
 def test_every_form_of_weights_gives_the_same_tensors(
-    folder: Path, workspace: Workspace, change: Change
+    hf_copy: Path, workspace: Workspace, change: Change
 ) -> None:
-    change(folder)
-    assert same(taken_tensors(workspace, folder), expected())
+    change(hf_copy)
+    assert same(taken_tensors(workspace, hf_copy), expected())
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
 def test_half_precision_becomes_single(
-    folder: Path, workspace: Workspace, kind: torch.dtype, file: str
+    hf_copy: Path, workspace: Workspace, kind: torch.dtype, file: str
 ) -> None:
     half = random_model().to(kind)
-    half.save_pretrained(folder)
+    half.save_pretrained(hf_copy)
     if file == "pytorch_model.bin":
-        with_weights(folder, half.state_dict())
+        with_weights(hf_copy, half.state_dict())
     wanted = {n: t.float() for n, t in half.state_dict().items() if n != TYPES}
-    assert same(taken_tensors(workspace, folder), wanted)
+    assert same(taken_tensors(workspace, hf_copy), wanted)
     state = state_of(workspace)
     assert {tensor.dtype for tensor in state["model"].values()} == {torch.float32}
     assert not state["cfg"]["model"]["untie_weights_roberta"]
@@ -256,36 +226,36 @@ def test_half_precision_becomes_single(
 
 @pytest.mark.parametrize("form", ["files", "strings", "lists"])
 def test_every_form_of_a_tokenizer_gives_the_same_dictionary(
-    folder: Path, workspace: Workspace, form: str
+    hf_copy: Path, workspace: Workspace, form: str
 ) -> None:
     def rewrite(content: dict) -> None:
         pairs = (m.split(" ") if isinstance(m, str) else m for m in content["model"]["merges"])
         content["model"]["merges"] = [p if form == "lists" else " ".join(p) for p in pairs]
 
-    in_the_old_form(folder) if form == "files" else edited("tokenizer.json", rewrite)(folder)
-    original = AutoTokenizer.from_pretrained(folder)
+    in_the_old_form(hf_copy) if form == "files" else edited("tokenizer.json", rewrite)(hf_copy)
+    original = AutoTokenizer.from_pretrained(hf_copy)
     assert original(PLAIN)["input_ids"] == tokenizer()(PLAIN)["input_ids"]
-    report = taken(workspace, folder)
+    report = base_from(workspace, hf_copy)
     assert symbols_of(workspace) == permuted().symbols
-    assert report.vocabulary == ROWS and report.source == folder.name
+    assert report.vocabulary == ROWS and report.source == hf_copy.name
 
 
 def test_where_both_forms_disagree_the_one_that_transformers_reads_counts(
-    folder: Path, workspace: Workspace
+    hf_copy: Path, workspace: Workspace
 ) -> None:
-    newer = (folder / "tokenizer.json").read_bytes()
-    exchanged("Hello", "Ġworld")(folder)
-    (folder / "tokenizer.json").write_bytes(newer)
-    theirs = AutoTokenizer.from_pretrained(folder)("Hello world", add_special_tokens=False)
-    taken(workspace, folder)
+    newer = (hf_copy / "tokenizer.json").read_bytes()
+    exchanged("Hello", "Ġworld")(hf_copy)
+    (hf_copy / "tokenizer.json").write_bytes(newer)
+    theirs = AutoTokenizer.from_pretrained(hf_copy)("Hello world", add_special_tokens=False)
+    base_from(workspace, hf_copy)
     ours = Dictionary.load(workspace.base_dict).from_gpt2[encode("Hello world")]
     assert ours.tolist() == theirs["input_ids"]
 
 
-def test_a_folder_of_links_is_read_like_any_other(plain: Path, workspace: Workspace) -> None:
+def test_a_folder_of_links_is_read_like_any_other(plain_hf: Path, workspace: Workspace) -> None:
     """Hugging Face's cache has links with the files' names, to files named by their hash."""
     snapshot, blobs = workspace.root / "snapshot", workspace.root / "blobs"
-    shutil.copytree(plain, blobs)
+    shutil.copytree(plain_hf, blobs)
     snapshot.mkdir()
     for number, file in enumerate(sorted(blobs.iterdir())):
         (snapshot / file.name).symlink_to(file.rename(blobs / str(number)))
@@ -293,9 +263,9 @@ def test_a_folder_of_links_is_read_like_any_other(plain: Path, workspace: Worksp
     assert symbols_of(workspace) == permuted().symbols
 
 
-def test_an_untied_head_is_untied_in_fairseq(folder: Path, workspace: Workspace) -> None:
-    model = saved(random_model(tie_word_embeddings=False), folder)
-    taken(workspace, model)
+def test_an_untied_head_is_untied_in_fairseq(hf_copy: Path, workspace: Workspace) -> None:
+    model = saved(random_model(tie_word_embeddings=False), hf_copy)
+    base_from(workspace, model)
     state = state_of(workspace)
     assert state["cfg"]["model"]["untie_weights_roberta"] is True
     embedding = state["model"]["encoder.sentence_encoder.embed_tokens.weight"]
@@ -304,22 +274,22 @@ def test_an_untied_head_is_untied_in_fairseq(folder: Path, workspace: Workspace)
 
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 def test_of_two_biases_the_one_that_transformers_adds_is_taken(
-    folder: Path, workspace: Workspace, tied: bool
+    hf_copy: Path, workspace: Workspace, tied: bool
 ) -> None:
     model = random_model(tie_word_embeddings=tied)
-    model.save_pretrained(folder)
-    with_weights(folder, model.state_dict() | {"lm_head.bias": torch.linspace(-1, 1, ROWS)})
-    taken(workspace, folder)
-    assert difference(hub_of(workspace).model, folder) <= TOLERANCE
+    model.save_pretrained(hf_copy)
+    with_weights(hf_copy, model.state_dict() | {"lm_head.bias": torch.linspace(-1, 1, ROWS)})
+    base_from(workspace, hf_copy)
+    assert difference(hub(workspace.base_model.parent).model, hf_copy) <= TOLERANCE
 
 
 # Ids
 
 
 @pytest.fixture(scope="module")
-def dictionary(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Dictionary:
+def dictionary(plain_hf: Path, tmp_path_factory: pytest.TempPathFactory) -> Dictionary:
     workspace = Workspace(tmp_path_factory.mktemp("ids"))
-    taken(workspace, plain)
+    base_from(workspace, plain_hf)
     return Dictionary.load(workspace.base_dict)
 
 
@@ -377,7 +347,7 @@ def test_at_the_end_of_the_road_is_a_folder_for_transformers(trained: Workspace)
 def test_what_fairseq_trained_comes_back_from_its_folder(
     trained: Workspace, workspace: Workspace
 ) -> None:
-    taken(workspace, trained.hf)
+    base_from(workspace, trained.hf)
     trained_tensors = checkpoints.read(trained.checkpoints / BEST)["model"]
     assert same(trained_tensors, state_of(workspace)["model"])
     assert symbols_of(trained) == symbols_of(workspace)

@@ -17,7 +17,8 @@ from helpers.finetune import LOG
 from helpers.workspace import PROJECT, Workspace
 from tests.conftest import command
 
-RUN = ("--only", "finetune", "-p", "max_update", "40", "-p", "validate_every", "20")
+SHORT = {"max_update": "40", "validate_every": "20", "max_tokens": "512"}
+RUN = ("--only", "finetune", *(word for pair in SHORT.items() for word in ("-p", *pair)))
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 

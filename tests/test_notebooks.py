@@ -46,7 +46,7 @@ def test_papermill_left_a_copy_of_every_notebook_without_an_error(course: Worksp
 
 def test_a_second_run_recomputes_nothing_and_says_so(course: Workspace, tmp_path: Path) -> None:
     before = (course.root / "workspace.json").read_text()
-    some = ("split", "finetune", "convert")
+    some = ("split", "convert")
     done = command("run", "--workspace", "runs/sample", "--only", *some, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("nothing to recompute") == len(some)

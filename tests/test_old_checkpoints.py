@@ -14,7 +14,8 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM
 
-from helpers import checkpoints, fit
+from helpers import checkpoints
+from helpers.base_model import BaseReport
 from helpers.convert import CONVERT, convert
 from helpers.errors import CourseError
 from helpers.finetune import FINETUNE
@@ -26,25 +27,13 @@ from . import checkpoint_makers as make
 from .checkpoint_makers import State, Tensors, base_from, is_untouched
 
 # fairseq's own use of Hydra and TorchScript.
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning"),
+    pytest.mark.usefixtures("tiny_course_base", "nothing_is_left"),
+]
 TOLERANCE = 1e-4
 MEMORY = 3e9  # bytes
 VERSION = {"decoder.sentence_encoder.version": torch.tensor([3.0])}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def course_base() -> Iterator[None]:
-    """A tiny stand-in for the course's own base, which the report compares with."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit, "unpack", make.fitting_pair)
-        yield
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left(tmp_path: Path) -> Iterator[None]:
-    """Checkpoints are large, and pytest keeps the folders of three sessions."""
-    yield
-    shutil.rmtree(tmp_path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,16 +80,31 @@ KINDS = {
     "no max_positions": Old(state=without_positions),
     "0.12's command line": Old(dict, make.by_todays_command_line),
 }
-each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
-@each_kind
-def test_an_old_checkpoint_becomes_a_base_in_todays_form(
-    workspace: Workspace, tmp_path: Path, kind: Old
-) -> None:
-    file = kind.put(tmp_path / "old 旧")
-    report = base_from(workspace, file)
-    base, saved = make.read(workspace.base_model), make.tensors()
+@dataclasses.dataclass(frozen=True)
+class Taken:
+    """An old checkpoint and the workspace that has it as its base."""
+
+    kind: Old
+    file: Path
+    workspace: Workspace
+    report: BaseReport
+
+
+@pytest.fixture(scope="module", params=KINDS.values(), ids=KINDS)
+def taken(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Taken]:
+    folder = tmp_path_factory.mktemp("taken")
+    file, workspace = request.param.put(folder / "old 旧"), Workspace(folder / "work 工作")
+    yield Taken(request.param, file, workspace, base_from(workspace, file))
+    shutil.rmtree(folder)
+
+
+def test_an_old_checkpoint_becomes_a_base_in_todays_form(taken: Taken) -> None:
+    report, kind = taken.report, taken.kind
+    base, saved = make.read(taken.workspace.base_model), make.tensors()
     exact = kind.tensors(saved)
     wanted = {n: t.half().float() for n, t in saved.items()} if is_half(exact) else saved
     assert (report.layers, report.width, report.heads, report.positions) == (2, 32, 2, 512)
@@ -118,16 +122,11 @@ def is_half(weights: Tensors) -> bool:
     return any(tensor.dtype == torch.half for tensor in weights.values())
 
 
-@each_kind
-def test_fairseqs_hub_loads_the_base_and_computes_what_the_old_file_did(
-    workspace: Workspace, tmp_path: Path, kind: Old
-) -> None:
-    file = kind.put(tmp_path / "old")
-    base_from(workspace, file)
-    hub = make.hub(workspace.base_model.parent)
+def test_fairseqs_hub_loads_the_base_and_computes_what_the_old_file_did(taken: Taken) -> None:
+    hub = make.hub(taken.workspace.base_model.parent)
     words = [make.dictionary().index(gpt2) for gpt2 in ("15496", "995")]
     assert hub.encode("Hello world").tolist() == [0, *words, 2]
-    assert make.difference(hub.model, make.by_fairseq(file, kind.meters)) == 0
+    assert make.difference(hub.model, make.by_fairseq(taken.file, taken.kind.meters)) == 0
 
 
 @pytest.mark.parametrize("kind", ["0.10", "0.12's command line"])

@@ -17,6 +17,8 @@ from helpers.environment import FAIRSEQ
 from helpers.road import ROAD
 from helpers.workspace import PROJECT
 
+from .conftest import project_files
+
 HELPERS = PROJECT / "helpers"
 MODULES = {file.stem: file for file in sorted(HELPERS.glob("*.py")) if file.stem != "__init__"}
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -35,17 +37,6 @@ def pins_of_pyproject() -> dict[str, str]:
     lines = [*project["dependencies"], *project["optional-dependencies"]["test"]]
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
     return dict(line.split("==") for line in lines)
-
-
-def tracked() -> list[Path]:
-    """The files of the repository, new ones too."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-    )
-    return [PROJECT / name for name in listed.stdout.split("\0") if name]
 
 
 def test_environment_yml_has_the_versions_of_pyproject():
@@ -131,7 +122,9 @@ def test_nothing_imports_upwards(name):
     assert imported(MODULES[name]) <= allowed
 
 
-@pytest.mark.parametrize("file", [*MODULES.values(), *(PROJECT / "tests").glob("*.py")], ids=str)
+@pytest.mark.parametrize(
+    "file", [*HELPERS.rglob("*.py"), *(PROJECT / "tests").glob("*.py")], ids=str
+)
 def test_no_file_is_long(file):
     assert len(file.read_text("utf-8").splitlines()) < 400
 
@@ -142,11 +135,18 @@ def test_every_module_says_what_it_is_for(name):
 
 
 def test_no_file_holds_a_path_of_one_machine():
-    files = [file for file in tracked() if file.is_file() and file != Path(__file__)]
+    files = [file for file in project_files() if file != Path(__file__)]
     assert len(files) > 30
     for file in files:
         found = LOCAL.findall(file.read_text("utf-8", errors="replace"))
         assert not found, (file.name, found)
+
+
+@pytest.mark.skipif(not (PROJECT / ".git").exists(), reason="needs the git repository")
+def test_the_files_of_the_project_are_those_that_git_does_not_ignore():
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.check_output(command, cwd=PROJECT, text=True).split("\0")
+    assert {*project_files()} == {file for name in listed if (file := PROJECT / name).is_file()}
 
 
 def test_a_path_of_one_machine_would_be_found():
@@ -157,7 +157,21 @@ def test_a_path_of_one_machine_would_be_found():
         assert not LOCAL.search(path)
 
 
-@pytest.mark.parametrize("name", ["env", "course", "test", "test-long", "lab", "lint", "clean"])
+TARGETS = [
+    "env",
+    "course",
+    "test",
+    "test-long",
+    "lab",
+    "bundle",
+    "notebooks",
+    "base-model",
+    "lint",
+    "clean",
+]
+
+
+@pytest.mark.parametrize("name", TARGETS)
 def test_the_makefile_has_its_targets(name):
     makefile = read("Makefile")
     assert re.search(rf"^{name}:", makefile, re.MULTILINE)

@@ -4,13 +4,13 @@ import math
 import random
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from helpers import fit, training, vocabulary
+from helpers import fit, vocabulary
 from helpers.errors import CourseError
 from helpers.finetune import FINETUNE
 from helpers.settings import FinetuneSettings
@@ -29,24 +29,12 @@ from .checkpoint_makers import (
     pack,
     released,
 )
+from .conftest import interrupted
+
+pytestmark = pytest.mark.usefixtures("tiny_course_base", "nothing_is_left")
 
 CONTINUED = FinetuneSettings(start="continue", max_update=15, validate_every=10, max_tokens=512)
 TRAINED_FOR, BLOCKS = 3, 3  # updates of the base; batches in an epoch of the tiny corpus
-
-
-@pytest.fixture(scope="module", autouse=True)
-def course_base() -> Iterator[None]:
-    """A tiny stand-in for the course's own base, which the report compares with."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit, "unpack", make.fitting_pair)
-        yield
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left(tmp_path: Path) -> Iterator[None]:
-    """Checkpoints are large, and pytest keeps the folders of three sessions."""
-    yield
-    shutil.rmtree(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -322,16 +310,9 @@ def test_continuing_goes_on_with_counter_rate_and_optimizer_of_the_base(ready: W
 
 
 def test_a_continued_run_that_was_interrupted_resumes_from_its_own_checkpoint(
-    ready: Workspace, monkeypatch: pytest.MonkeyPatch
+    ready: Workspace,
 ) -> None:
-    def stop_at_the_first_checkpoint(line: str) -> None:
-        if "Saved checkpoint" in line:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(training, "parse_event", stop_at_the_first_checkpoint)
-    with pytest.raises(KeyboardInterrupt):
-        FINETUNE.run(ready, CONTINUED)
-    monkeypatch.undo()
+    interrupted(lambda: FINETUNE.run(ready, CONTINUED))
     done = TRAINED_FOR + BLOCKS
     report = FINETUNE.run(ready, CONTINUED)
     first, second = make.loaded(ready)

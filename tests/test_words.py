@@ -8,8 +8,9 @@ import pytest
 
 from helpers.workspace import PROJECT
 
-PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("*/*.md"), *(PROJECT / "notebooks").glob("*.ipynb")]
-PAGES = [page for page in PAGES if not {".venv", "runs"} & set(page.parts)]
+from .conftest import project_files
+
+PAGES = [file for file in project_files() if file.suffix in (".md", ".ipynb")]
 
 
 def words(page: Path) -> str:

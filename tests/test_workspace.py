@@ -71,6 +71,13 @@ def test_a_named_file_is_looked_for_in_the_workspace_then_in_the_home(home, work
     assert workspace.locate("nowhere.txt") == workspace.root / "nowhere.txt"
 
 
+@pytest.mark.parametrize("name", ["", ".", "./"])
+def test_the_project_itself_is_no_workspace(name, monkeypatch):
+    monkeypatch.delenv("ROBERTA_COURSE_HOME")
+    with pytest.raises(CourseError, match="the project's own folder"):
+        Workspace(name)
+
+
 def test_a_file_in_place_of_the_folder_is_explained(tmp_path):
     (tmp_path / "file").touch()
     for root in (tmp_path / "file", tmp_path / "file" / "below"):

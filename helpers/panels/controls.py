@@ -36,48 +36,60 @@ class Control:
 
 def control_for(name: str, info: FieldInfo, value: object, workspace: Workspace) -> Control:
     """The control of a field, holding ``value``."""
-    extra, kind = info.json_schema_extra or {}, typing.get_origin(info.annotation)
-    limits = bounds(info)
-    if info.annotation is bool:
-        beside = widgets.Layout(width="18.5em", margin=BESIDE)
-        control = Control(widgets.Checkbox(indent=False, description=name, layout=beside))
-    elif kind is Literal:
-        options = typing.get_args(info.annotation)
-        control = Control(widgets.Dropdown(options=options, **look(name)))
-    elif "upload" in extra:
-        control = Control(TextFiles(name, workspace.root / extra["upload"]), _in_lines, _from_lines)
-    elif "words" in extra:
-        control = Control(BaseSource(name, extra["words"], extra["paths"]))
-    elif kind is tuple:
-        area = widgets.Textarea(placeholder="one a line", rows=2, **look(name))
-        control = Control(area, _in_lines, _from_lines)
-    elif info.examples:
-        control = Control(widgets.Combobox(options=info.examples, **look(name)))
-    elif info.annotation is float:
-        control = Control(_slider(name, limits, value, extra), read=_rounded)
-    elif kind is types.UnionType:  # a number or None
-        text = widgets.Text(placeholder="empty: decided here", **look(name))
-        control = Control(text, lambda n: "" if n is None else str(n), lambda text: text or None)
-    elif info.annotation is int:
-        control = Control(widgets.Text(**look(name)), str)
-    else:
-        text = widgets.Text(placeholder="empty", continuous_update=False, **look(name))
-        control = Control(text)
+    kind = typing.get_origin(info.annotation) or info.annotation
+    control = CONTROLS[kind](name, info, value, workspace)
     control.widget.value = control.show(value)
     return control
 
 
-def _slider(name: str, limits: dict, value: float, extra: dict) -> widgets.Widget:
+def _box(name: str, *_: object) -> Control:
+    beside = widgets.Layout(width="18.5em", margin=BESIDE)
+    return Control(widgets.Checkbox(indent=False, description=name, layout=beside))
+
+
+def _choice(name: str, info: FieldInfo, *_: object) -> Control:
+    return Control(widgets.Dropdown(options=typing.get_args(info.annotation), **look(name)))
+
+
+def _text(name: str, info: FieldInfo, *_: object) -> Control:
+    extra = info.json_schema_extra or {}
+    if "words" in extra:
+        return Control(BaseSource(name, extra["words"], extra["paths"]))
+    if info.examples:
+        return Control(widgets.Combobox(options=info.examples, **look(name)))
+    return Control(widgets.Text(placeholder="empty", continuous_update=False, **look(name)))
+
+
+def _lines(name: str, info: FieldInfo, _: object, workspace: Workspace) -> Control:
+    extra = info.json_schema_extra or {}
+    if "upload" in extra:
+        widget = TextFiles(name, workspace.root / extra["upload"])
+    else:
+        widget = widgets.Textarea(placeholder="one a line", rows=2, **look(name))
+    return Control(widget, "\n".join, _from_lines)
+
+
+def _number(name: str, info: FieldInfo, *_: object) -> Control:
+    """A text, so that what is wrong with it can be said."""
+    hint = "empty: decided here" if info.default is None else ""
+    field = widgets.Text(placeholder=hint, **look(name))
+    return Control(field, lambda n: "" if n is None else str(n), lambda text: text or None)
+
+
+def _slider(name: str, info: FieldInfo, value: float, _: Workspace) -> Control:
     """For a share, or, where one value is ten times another, for a rate."""
-    if extra.get("scale") == "log":
+    limits = bounds(info)
+    if (info.json_schema_extra or {}).get("scale") == "log":
         first = min(-DECADES, math.floor(math.log10(value)))
         last = math.log10(limits["le"])
-        return widgets.FloatLogSlider(
-            value, min=first, max=last, step=0.05, readout_format=".2g", **look(name)
-        )
-    first = limits.get("ge", limits.get("gt", 0) + STEP)
-    last = limits["le"] if "le" in limits else limits["lt"] - STEP
-    return widgets.FloatSlider(min=min(first, value), max=max(last, value), step=STEP, **look(name))
+        scale = {"step": 0.05, "readout_format": ".2g"}
+        slider = widgets.FloatLogSlider(value, min=first, max=last, **scale, **look(name))
+    else:
+        first = limits.get("ge", limits.get("gt", 0) + STEP)
+        last = limits["le"] if "le" in limits else limits["lt"] - STEP
+        first, last = min(first, value), max(last, value)
+        slider = widgets.FloatSlider(min=first, max=last, step=STEP, **look(name))
+    return Control(slider, read=_rounded)
 
 
 def _rounded(value: float) -> float:
@@ -85,9 +97,16 @@ def _rounded(value: float) -> float:
     return float(f"{value:.2g}")
 
 
-def _in_lines(values: tuple[str, ...]) -> str:
-    return "\n".join(values)
-
-
 def _from_lines(text: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+CONTROLS: dict[object, Callable[..., Control]] = {
+    bool: _box,
+    Literal: _choice,
+    str: _text,
+    tuple: _lines,
+    float: _slider,
+    int: _number,
+    types.UnionType: _number,  # a number or None
+}

@@ -1,0 +1,34 @@
+"""What all panels share: a frame, and a display that can be read where no widget lives."""
+
+from collections.abc import Sequence
+
+import ipywidgets as widgets
+
+
+class Panel(widgets.VBox):
+    """A framed column of widgets.
+
+    Its display holds the live widget and :meth:`html`, the same as it stands, for web pages and
+    files without a kernel.
+
+    Args:
+        name: the panel is found as ``.course-NAME``.
+    """
+
+    def __init__(self, children: Sequence[widgets.Widget], name: str) -> None:
+        border = "1px solid var(--jp-border-color1, #bdbdbd)"
+        layout = widgets.Layout(border=border, padding="8px", max_width="100%")
+        super().__init__(children, layout=layout)
+        self.add_class("course-panel").add_class(f"course-{name}")
+
+    def html(self) -> str:
+        """What the panel shows, as HTML with inline styles and no script."""
+        raise NotImplementedError
+
+    def plain(self) -> str:
+        """The same in few words, for a terminal."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **options: object) -> dict:
+        both = {"text/plain": self.plain(), "text/html": self.html()}
+        return {**(super()._repr_mimebundle_(**options) or {}), **both}

@@ -1,0 +1,204 @@
+"""Masking: number for number what fairseq's training does to a sample."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.binarize import binarize_folder
+from helpers.bpe import encode_file
+from helpers.dictionary import Dictionary
+from helpers.fairseq_tools import CONFIG
+from helpers.masking import Fate, fairseq_mask
+from helpers.vocabulary import GPT2_IDS
+from helpers.workspace import SPLITS
+
+pytestmark = [
+    pytest.mark.skipif(find_spec("fairseq") is None, reason="fairseq is not installed"),
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation:DeprecationWarning", "ignore:'pin_memory':UserWarning"
+    ),
+]
+
+PAD = 1
+
+
+@pytest.fixture(scope="module")
+def dictionary() -> Dictionary:
+    return Dictionary.from_counts(np.arange(GPT2_IDS) * 7919 % 101)
+
+
+SMALL = Dictionary(tuple(map(str, range(20))), (1,) * 20)
+
+
+def fairseqs(dictionary: Dictionary, folder: Path):
+    """fairseq's own dictionary, with ``<mask>`` added as its task adds it."""
+    from fairseq.data import Dictionary as FairseqDictionary
+
+    (folder / "dict.txt").write_text(dictionary.text())
+    theirs = FairseqDictionary.load(str(folder / "dict.txt"))
+    assert theirs.add_symbol("<mask>") == dictionary.mask
+    return theirs
+
+
+@pytest.fixture(scope="module")
+def theirs(dictionary: Dictionary, tmp_path_factory) -> dict[int, object]:
+    """fairseq's dictionaries by the size of ours."""
+    folder = tmp_path_factory.mktemp("dictionaries")
+    return {len(ours): fairseqs(ours, folder) for ours in (dictionary, SMALL)}
+
+
+def by_fairseq(sample: np.ndarray, vocabulary, seed: int, epoch: int, number: int):
+    """The sample and its targets after fairseq's ``apply_mask``."""
+    import torch
+    from fairseq.data import FairseqDataset, MaskTokensDataset
+
+    class Samples(FairseqDataset):
+        def __getitem__(self, index):
+            assert index == number
+            return torch.from_numpy(sample)
+
+    pair = MaskTokensDataset.apply_mask(
+        Samples(), vocabulary, pad_idx=PAD, mask_idx=len(vocabulary) - 1, seed=seed
+    )
+    for dataset in pair:
+        dataset.set_epoch(epoch)
+    return [dataset[number].numpy() for dataset in pair]
+
+
+def told_from(sample: np.ndarray, masked: np.ndarray, targets: np.ndarray, mask: int):
+    """The fates as far as they can be told from what fairseq returns."""
+    changed = np.where(masked == mask, Fate.MASKED, Fate.REPLACED)
+    told = np.where(masked == sample, Fate.LEFT, changed)
+    return np.where(targets == PAD, Fate.UNTOUCHED, told)
+
+
+numbers = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=300)
+@given(
+    size=st.integers(1, 512),
+    small=st.booleans(),
+    seed=numbers,
+    epoch=st.integers(1, 500) | numbers,
+    number=st.integers(0, 500) | numbers,
+    content=st.integers(0, 99),
+)
+def test_a_sample_is_masked_as_by_fairseq(
+    size, small, seed, epoch, number, content, dictionary, theirs
+):
+    ours = SMALL if small else dictionary
+    sample = np.random.default_rng(content).integers(2, len(ours), size)
+    sample[[0, -1]] = 0, 2
+    masked, targets = by_fairseq(sample, theirs[len(ours)], seed, epoch, number)
+    before = sample.copy()
+    found, fates = fairseq_mask(sample, ours, seed=seed, epoch=epoch, sample=number)
+    assert (sample == before).all()
+    assert found.tolist() == masked.tolist()
+    # By chance a replacement may be <mask>, or what stood there before.
+    unclear = (fates == Fate.REPLACED) & ((masked == ours.mask) | (masked == sample))
+    assert (fates == told_from(sample, masked, targets, ours.mask))[~unclear].all()
+    assert ((fates != Fate.UNTOUCHED) == (targets != PAD)).all()
+
+
+def test_of_15_percent_80_are_masked_10_replaced_and_10_left(dictionary: Dictionary):
+    sample = np.full(512, 100)
+    found, fates = zip(
+        *(fairseq_mask(sample, dictionary, sample=i) for i in range(2000)), strict=True
+    )
+    counts = np.bincount(np.concatenate(fates), minlength=4)
+    chosen = counts[1:].sum()
+    assert chosen / counts.sum() == pytest.approx(0.15, abs=0.0002)
+    # Five standard deviations of 153 600 draws.
+    assert counts[1:] / chosen == pytest.approx([0.8, 0.1, 0.1], abs=0.005)
+    drawn = np.concatenate(found)[np.concatenate(fates) == Fate.REPLACED]
+    assert drawn.min() >= 4 and drawn.max() > 50_000  # from the whole dictionary
+    assert drawn.mean() == pytest.approx(50_264 / 2, rel=0.02)
+
+
+def test_first_and_last_positions_are_hidden_like_any_other(dictionary: Dictionary):
+    sample = np.array([0, *[100] * 18, 2])
+    chosen = sum(fairseq_mask(sample, dictionary, sample=i)[1] > 0 for i in range(2000))
+    assert chosen / 2000 == pytest.approx(np.full(20, 0.15), abs=0.04)
+
+
+def test_each_seed_epoch_and_sample_hides_others(dictionary: Dictionary):
+    sample = np.full(512, 100)
+    variants = [{}, {"seed": 2}, {"epoch": 2}, {"sample": 1}]
+    fates = [fairseq_mask(sample, dictionary, **which)[1].tolist() for which in variants]
+    assert len(set(map(tuple, fates))) == 4
+
+
+# In training
+
+
+@pytest.fixture(scope="module")
+def data_bin(dictionary: Dictionary, tmp_path_factory) -> Path:
+    """Three splits made by the course's own stages, without a model."""
+    folder = tmp_path_factory.mktemp("data 数据")
+    for split, lines in zip(SPLITS, (60, 30, 1), strict=True):
+        text = "".join(f"{'Measured values, 测量值 ' * (i % 4)}{i}.\n" for i in range(lines))
+        (folder / f"{split}.raw").write_text(text, "utf-8")
+        encode_file(folder / f"{split}.raw", folder / f"{split}.bpe")
+    files = {split: folder / f"{split}.bpe" for split in SPLITS}
+    binarize_folder(files, dictionary, folder / "data-bin")
+    return folder / "data-bin"
+
+
+def seen(batches) -> dict[int, tuple[list[int], list[int], list[int]]]:
+    """Of each sample of an epoch: its number → before masking, after it, and the targets."""
+    found = {}
+    for batch in batches:
+        inputs = batch["net_input"]
+        columns = (batch["id"], inputs["src_tokens"], inputs["src_lengths"], batch["target"])
+        for number, masked, size, target in zip(*(c.numpy() for c in columns), strict=True):
+            masked, target = masked[:size], target[:size]
+            before = np.where(target == PAD, masked, target)
+            found[int(number)] = (before, masked, target)
+    return found
+
+
+def epochs_of(task, seed: int):
+    """Train and valid batches as in ``fairseq_cli/train.py``, epoch by epoch, with no model.
+
+    Validation belongs to it: it empties a cache that would give the last samples of an epoch to the
+    next one.
+    """
+    sizes = {"max_tokens": 512, "max_positions": 64, "required_batch_size_multiple": 1}
+    train = task.get_batch_iterator(task.dataset("train"), **sizes, seed=seed, epoch=1)
+    valid = task.get_batch_iterator(task.dataset("valid"), **sizes, seed=seed, epoch=1)
+    for epoch in (1, 2, 3):
+        yield epoch, seen(train.next_epoch_itr()), 1
+        still = valid.next_epoch_itr(shuffle=False, set_dataset_epoch=False)
+        yield epoch, seen(still), 0
+
+
+@pytest.mark.parametrize("seed", [1, 20_26])
+def test_seed_epoch_and_sample_mean_the_same_as_in_training(
+    seed: int, data_bin: Path, dictionary: Dictionary
+):
+    from fairseq.tasks.masked_lm import MaskedLMConfig, MaskedLMTask
+
+    course = yaml.safe_load((CONFIG / "finetuning" / "finetune.yaml").read_text("utf-8"))["task"]
+    course |= {"data": str(data_bin), "tokens_per_sample": 64, "seed": seed}
+    assert course.pop("_name") == "masked_lm"
+    task = MaskedLMTask.setup_task(MaskedLMConfig(**course))
+    for split in ("train", "valid"):
+        task.load_dataset(split)
+    compared = 0
+    for epoch, samples, renewed in epochs_of(task, seed):
+        assert sorted(samples) == [*range(len(samples))] and len(samples) > 3
+        for number, (before, masked, target) in samples.items():
+            ours, fates = fairseq_mask(
+                before, dictionary, seed=seed, epoch=epoch if renewed else 1, sample=number
+            )
+            assert before[0] == 0 and before[-1] == 2
+            assert ours.tolist() == masked.tolist()
+            assert ((fates != Fate.UNTOUCHED) == (target != PAD)).all()
+            compared += len(before)
+    assert compared > 5000
