@@ -28,8 +28,8 @@ def child(command: Sequence[str], **options: object) -> Iterator[subprocess.Pope
         dies = die_with_parent if sys.platform == "linux" else None
         process = subprocess.Popen(command, preexec_fn=dies, **options)
     with process:
-        _running[threading.get_ident()] = process
         try:
+            _running[threading.get_ident()] = process
             if came:
                 raise KeyboardInterrupt
             yield process
@@ -37,7 +37,7 @@ def child(command: Sequence[str], **options: object) -> Iterator[subprocess.Pope
             process.kill()
             raise
         finally:
-            del _running[threading.get_ident()]
+            _running.pop(threading.get_ident(), None)
 
 
 def stop(thread: threading.Thread) -> None:

@@ -190,12 +190,12 @@ def _report(splitter: _Splitter) -> SplitReport:
     elif other:
         notes.append(f"{len(other)} files were read in the encoding that they show themselves.")
     if splitter.duplicates:
-        documents_were = _counted(splitter.duplicates, "document was", "documents were")
-        notes.append(f"{documents_were} left out, having occurred before.")
+        were = _counted(splitter.duplicates, "document was", "documents were")
+        notes.append(f"{were} left out, having occurred before.")
     if splitter.wrapped:
         limit = splitter.settings.max_line_tokens
-        lines_were = _counted(splitter.wrapped, "line was", "lines were")
-        notes.append(f"{lines_were} wrapped, having more than {limit} tokens.")
+        were = _counted(splitter.wrapped, "line was", "lines were")
+        notes.append(f"{were} wrapped, having more than {limit} tokens.")
     counts = {
         name: tuple(counter[split] for split in SPLITS) for name, counter in splitter.counts.items()
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from helpers import references as module
@@ -28,6 +28,7 @@ LONG = {
     "newlines": "\n" * 100_000,
     "emoji": "🙂" * 100_000,
     "words": "Measured values, 测量值。 " * 50_000,
+    "chinese": "测量值的分布，" * 5_000,
     "lines": "It's a line, 一行\n" * 5_000,
 }
 
@@ -53,6 +54,8 @@ def test_badges_hold_on_any_text(content: str, lines: bool):
     assert held(explore(content, lines=lines)) == [True] * 3
 
 
+@example(content="a\n\nb", lines=False, most=3)  # of the beginning alone, one token less
+@example(content="it'll", lines=False, most=4)
 @given(content=text, lines=st.booleans(), most=st.integers(1, 60))
 def test_the_beginning_is_cut_where_its_ids_stay_the_same(content: str, lines: bool, most: int):
     explored = explore(content, lines=lines)
@@ -135,6 +138,13 @@ def test_of_long_texts_the_encoders_get_a_part_only(name: str, lines: bool, monk
         for word in module.re.finditer(module.PATTERN, part)
     )
     assert squares <= MOST_SQUARES
+
+
+@with_fairseq
+def test_of_many_blank_lines_a_part_is_compared_only():
+    for badge in badges(explore(LONG["newlines"])):
+        number = int(badge.text.partition("first ")[2].split()[0].replace(",", ""))
+        assert badge.holds and number <= MOST + 1
 
 
 def test_a_giant_word_is_not_compared_and_the_badge_says_why():

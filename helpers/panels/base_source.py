@@ -7,6 +7,7 @@ import ipywidgets as widgets
 import traitlets
 
 from helpers.panels.look import BESIDE, look
+from helpers.sources import ARCHIVES
 
 
 class BaseSource(widgets.VBox):
@@ -33,13 +34,12 @@ class BaseSource(widgets.VBox):
         """The value was set from outside: the list and the field follow it."""
         if self.value != self._typed():
             model, folder = self.paths
-            files = (".pt", ".tar.gz", ".tgz", ".tar")
             value, self.moving = self.value, True
             if value in self.words:
                 self.kind.value = value
             else:
                 self.path.value = value
-                self.kind.value = model if value.endswith(files) else folder
+                self.kind.value = model if value.endswith((".pt", *ARCHIVES)) else folder
             self.moving = False
         self._tell()
 

@@ -32,9 +32,7 @@ class TextFiles(widgets.VBox):
             multiple=True,
             description="Send .txt files …",
             tooltip="Copy text files from this computer into the workspace",
-            layout=widgets.Layout(
-                width="auto", margin="2px 2px 2px 9.5em", align_self="flex-start"
-            ),
+            layout=widgets.Layout(width="auto", margin=BESIDE, align_self="flex-start"),
         )
         self.said = widgets.HTML(layout=widgets.Layout(margin=BESIDE, max_width="28em"))
         super().__init__((self.names, self.upload, self.said))
