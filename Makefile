@@ -67,11 +67,13 @@ bundle: env
 		--null --files-from $(DRAFT)/files --directory $(DRAFT) wheels; \
 	mv --verbose $(DRAFT)/bundle.tar dist/roberta-course-$(KIND).tar
 
+# In the order of the road; the explorer looks at what it made.
+NOTEBOOKS := $(wildcard notebooks/0*.ipynb) notebooks/tokenization_explorer.ipynb
 # Renew the outputs that are stored in the notebooks, in a workspace of their own.
 notebooks: env
 	ROBERTA_COURSE_HOME=$$(mktemp -d) $(PY) -m nbconvert --to notebook --inplace --execute \
-		--ExecutePreprocessor.record_timing=False notebooks/0*.ipynb
-	$(PY) -m helpers.panels.still notebooks/0*.ipynb
+		--ExecutePreprocessor.record_timing=False $(NOTEBOOKS)
+	$(PY) -m helpers.panels.still $(NOTEBOOKS)
 
 # Train the course's own base model again, in an hour or two; it goes on where it was stopped.
 # glibc keeps all freed memory: half as fast again, for some gigabytes.

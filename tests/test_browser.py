@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from helpers.batch import NOTEBOOKS
-from helpers.workspace import Workspace
+from helpers.workspace import PROJECT, Workspace
 
 from .lab import CHROMIUM, MINUTE, Opened, chromium, lab
 
@@ -34,6 +33,43 @@ def work(course: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspa
 def url(work: Workspace) -> Iterator[str]:
     with lab(work.root.parent.parent) as found:
         yield found
+
+
+def use_explorer(notebook: Opened, work: Workspace) -> None:
+    panel, keyboard = notebook.panel("tokens"), notebook.page.keyboard
+    notebook.field("tokens", "Text").fill("王小明 said: <script>alert(1)</script> unbelievable")
+    tokens = panel.locator(".course-tokens span[data-t]")
+    expect(tokens.filter(has_text="unbel").or_(tokens.filter(has_text="␣un"))).to_have_count(1)
+    said = tokens.filter(has_text="␣said")
+    said.hover()
+    expect(panel.locator("tr.course-marked")).to_contain_text("20 73 61 69 64")
+    panel.locator("tr[data-t='0']").hover()
+    expect(tokens.first).to_have_class("course-marked")
+    said.click()
+    expect(panel).to_contain_text("How “␣said” is put together")
+    keyboard.press("ArrowLeft")  # to the last piece of 明
+    expect(panel.locator("tr.course-marked")).to_contain_text("8E")
+    keyboard.press("Enter")
+    expect(panel).to_contain_text("How “王小明” is put together")
+    notebook.slide("tokens", "merges", "ArrowRight", 2)
+    expect(panel).to_contain_text("Merge 2 of")
+    epoch_1 = panel.get_by_text("Epoch 1:").inner_text()
+    panel.get_by_role("button", name="Next epoch").click()
+    expect(panel).to_contain_text("Epoch 2:")
+    assert "positions are to be guessed" in epoch_1
+    for ending in ("HTML", "CSV"):
+        panel.get_by_role("button", name=ending).click()
+        expect(panel).to_contain_text(f"Saved as explorer/tokens-1.{ending.lower()}")
+    assert "王" in (work.root / "explorer" / "tokens-1.html").read_text("utf-8")
+    notebook.fill("spellings", "word", "banana")
+    expect(notebook.panel("spellings")).to_contain_text("␣BAN")
+    notebook.field("side-by-side", "Another text").fill("zwei")
+    expect(notebook.panel("side-by-side")).to_contain_text("zwe")
+    notebook.fill("search", "search", " helmet")
+    expect(notebook.panel("search")).to_contain_text("Tokens found: 2")
+    notebook.choose("corpus", "split", "test")
+    expect(notebook.panel("corpus")).to_contain_text("The most fragmented words")
+    expect(notebook.panel("corpus").locator("th", has_text="test")).to_be_visible()
 
 
 def use_evaluate(notebook: Opened, work: Workspace) -> None:
@@ -92,6 +128,8 @@ def use_binarize(notebook: Opened, work: Workspace) -> None:
 
 
 def use_encode(notebook: Opened, work: Workspace) -> None:
+    notebook.field("tokens", "Text").fill("hello")
+    expect(notebook.panel("tokens")).to_contain_text("How “hello” is put together")
     notebook.choose("encode", "engine", "fairseq")
     expect(notebook.panel("encode")).to_contain_text('engine = "fairseq"')
     notebook.check("encode", "even if it was done")
@@ -138,6 +176,7 @@ def use_setup(notebook: Opened, work: Workspace) -> None:
 
 # From the last to the first: what is made in one would make the later ones stale.
 USES: dict[str, Callable[[Opened, Workspace], None]] = {
+    "tokenization_explorer": use_explorer,
     "06_evaluate": use_evaluate,
     "05_convert": use_convert,
     "04_finetune": use_finetune,
@@ -149,7 +188,8 @@ USES: dict[str, Callable[[Opened, Workspace], None]] = {
 
 
 def test_no_notebook_is_forgotten() -> None:
-    assert list(USES) == sorted(NOTEBOOKS, reverse=True)
+    there = [file.stem for file in (PROJECT / "notebooks").glob("*.ipynb")]
+    assert list(USES) == sorted(there, reverse=True)
 
 
 @pytest.mark.parametrize("name", USES)

@@ -16,12 +16,13 @@ import regex
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from helpers import corpus_tokens, figures, scripts, token_counts
-from helpers.corpus_tokens import CorpusTokens, kept
+from helpers import figures
 from helpers.errors import DamagedFile, StageMissing
-from helpers.explorer import WORD
+from helpers.explorer import corpus, counting, scripts
+from helpers.explorer.corpus import CorpusTokens, kept
+from helpers.explorer.counting import Fragmented
+from helpers.explorer.text import WORD
 from helpers.panels.corpus_view import CorpusView
-from helpers.token_counts import Fragmented
 from helpers.vocabulary import GPT2_IDS, bytes_of_token, encode
 from helpers.workspace import PROJECT, Workspace
 
@@ -39,7 +40,7 @@ def put(workspace: Workspace, content: str, split: str = "train") -> Workspace:
 
 
 def count(workspace: Workspace, **options: object) -> CorpusTokens:
-    return corpus_tokens.corpus_tokens(workspace, **({"workers": 1} | options))
+    return corpus.corpus_tokens(workspace, **({"workers": 1} | options))
 
 
 # Counting one by one
@@ -101,7 +102,7 @@ def fragmented_one_by_one(file: Path) -> list[Fragmented]:
     for word, times in found.items():
         sign = fits(r"\p{Han}\p{Hiragana}\p{Katakana}", word[0])
         rows.append(Fragmented(word, len(encode(word if sign else f" {word}")), times))
-    rows = [row for row in rows if row.tokens >= 3 and row.times >= token_counts.TIMES]
+    rows = [row for row in rows if row.tokens >= 3 and row.times >= counting.TIMES]
     return sorted(rows, key=lambda row: (-row.tokens, -row.times, row.word))[:20]
 
 
@@ -122,8 +123,8 @@ COUNTED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_
 @example(content="葛\U000e0100", size=1)
 @example(content=" \x1c x\n\u3000y  z \u00a0 w\n", size=3)
 def test_everything_is_counted_as_one_by_one(content, size, workspace, monkeypatch):
-    monkeypatch.setattr(corpus_tokens, "CHUNK", size)
-    monkeypatch.setattr(token_counts, "TIMES", 1)
+    monkeypatch.setattr(corpus, "CHUNK", size)
+    monkeypatch.setattr(counting, "TIMES", 1)
     file = put(workspace, content).raw("train")
     found = count(workspace, force=True)
     check(found, one_by_one(file))
@@ -148,7 +149,7 @@ def test_a_page_in_numbers(workspace):
 def test_many_workers_give_the_same(workspace, monkeypatch):
     put(workspace, PAGE * 5)
     alone = count(workspace).to_json()
-    monkeypatch.setattr(corpus_tokens, "CHUNK", 300)
+    monkeypatch.setattr(corpus, "CHUNK", 300)
     assert count(workspace, workers=2, force=True).to_json() == alone
 
 
@@ -187,31 +188,31 @@ def test_a_character_belongs_to_the_first_script_that_fits(characters):
 
 def test_of_equally_many_tokens_the_frequent_word_comes_first():
     table = {"b": (4, 7), "a": (4, 7), "z": (4, 9), "c": (5, 5), "d": (9, 4)}
-    assert [row.word for row in token_counts.most_fragmented(table)] == ["c", "z", "a", "b"]
+    assert [row.word for row in counting.most_fragmented(table)] == ["c", "z", "a", "b"]
 
 
 def test_words_that_cannot_be_listed_any_more_are_forgotten(monkeypatch):
-    monkeypatch.setattr(token_counts, "MOST", 100)
+    monkeypatch.setattr(counting, "MOST", 100)
     often = [Fragmented(f"often{i}", 9, 2) for i in range(20)]
     table, every = {}, {}
     for part in range(200):
         found = [*often, *(Fragmented(f"{part}-{i}", 3 + i % 3, 7) for i in range(40))]
-        table = token_counts.add_fragmented(table, found)
+        table = counting.add_fragmented(table, found)
         for row in found:
             every[row.word] = (row.tokens, row.times + every.get(row.word, (0, 0))[1])
         assert len(table) <= 100
-    assert token_counts.most_fragmented(table) == token_counts.most_fragmented(every)
-    assert token_counts.most_fragmented(table)[0] == Fragmented("often0", 9, 400)
+    assert counting.most_fragmented(table) == counting.most_fragmented(every)
+    assert counting.most_fragmented(table)[0] == Fragmented("often0", 9, 400)
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(1, 9)), max_size=300))
 def test_the_table_of_words_stays_small_and_never_says_too_much(seen):
     table, every = {}, Counter()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(token_counts, "MOST", 30)
+        patch.setattr(counting, "MOST", 30)
         for number, times in seen:
             word = Fragmented(str(number), 3 + number % 9, times)
-            table = token_counts.add_fragmented(table, [word])
+            table = counting.add_fragmented(table, [word])
             every[word.word] += times
             assert len(table) <= 30
     assert all(times <= every[word] for word, (_, times) in table.items())
@@ -224,7 +225,7 @@ def test_it_is_counted_once(workspace, monkeypatch):
     put(workspace, PAGE)
     assert kept(workspace, "train") is None
     first = count(workspace)
-    monkeypatch.setattr(corpus_tokens, "_counted_file", None)
+    monkeypatch.setattr(corpus, "_counted_file", None)
     assert count(workspace).to_json() == kept(workspace, "train").to_json() == first.to_json()
     os.utime(workspace.raw("train"))
     assert kept(workspace, "train").to_json() == first.to_json()
@@ -302,9 +303,10 @@ def test_neither_fairseq_nor_torch_is_needed(workspace):
     put(workspace, PAGE)
     code = (
         "import sys; sys.modules.update(fairseq=None, torch=None)\n"
-        "from helpers import corpus_tokens, workspace\n"
+        "from helpers import workspace\n"
+        "from helpers.explorer import corpus\n"
         "assert 'matplotlib' not in sys.modules\n"
-        f"found = corpus_tokens.corpus_tokens(workspace.Workspace({str(workspace.root)!r}))\n"
+        f"found = corpus.corpus_tokens(workspace.Workspace({str(workspace.root)!r}))\n"
         "print(found.tokens, '<img' in found.html())"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)

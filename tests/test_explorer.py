@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from helpers.bpe import encode_lines
 from helpers.dictionary import EOS, Dictionary
-from helpers.explorer import SHOWN, TYPED_SPECIALS, Explored, Token, explore
+from helpers.explorer.merges import words
+from helpers.explorer.references import _huggingface_tokenizer, fairseq_encode
+from helpers.explorer.text import SHOWN, TYPED_SPECIALS, Explored, Token, explore
 from helpers.huggingface import tokenizer_of
-from helpers.merges import words
-from helpers.references import _huggingface_tokenizer, fairseq_encode
 from helpers.vocabulary import GPT2_IDS, bytes_of_token
 
 from .awkward import TEXTS, text

@@ -3,27 +3,30 @@
 import csv
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
 import pytest
 
-from helpers import known_tokens as module
-from helpers.corpus_tokens import corpus_tokens
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
-from helpers.explorer import explore
-from helpers.known_tokens import KnownTokens, known_tokens
-from helpers.mask_html import masked_strip
+from helpers.explorer import known as module
+from helpers.explorer.corpus import corpus_tokens
+from helpers.explorer.known import KnownTokens, known_tokens
+from helpers.explorer.mask_html import masked_strip
+from helpers.explorer.text import explore
 from helpers.panels.comparison import SideBySide, Spellings
+from helpers.panels.corpus_view import CorpusView
 from helpers.panels.explorer import Explorer
 from helpers.panels.mask_preview import MaskPreview
 from helpers.panels.merge_walk import MergeWalk
 from helpers.panels.text_box import RAW, TextBox
 from helpers.panels.token_search import LATEST, TokenSearch
 from helpers.vocabulary import GPT2_IDS, encode
-from helpers.workspace import Workspace
+from helpers.workspace import PROJECT, Workspace
 
 from .hands import LIVE, SCRIPT, inside
 
@@ -217,17 +220,25 @@ def test_two_texts_have_their_own_tokens(known: Workspace) -> None:
 def test_a_search_finds_tokens_and_says_what_is_wrong_with_an_expression(known: Workspace) -> None:
     panel = TokenSearch(known, "dog")
     assert "<td" in panel.view.value and "␣dog" in panel.view.value
-    many = int(re.search(r"<b>(\d+) tokens", panel.view.value)[1])
+    many = int(re.search(r"<b>Tokens found: (\d+)", panel.view.value)[1])
     panel.after_space.value = True
-    assert int(re.search(r"<b>(\d+) tokens", panel.view.value)[1]) < many
+    assert int(re.search(r"<b>Tokens found: (\d+)", panel.view.value)[1]) < many
     panel.regex.value, panel.query.value = True, "("
     assert "is not a regular expression" in panel.view.value
     panel.query.value, panel.order.value = "", LATEST
     assert "these are the first 50" in panel.view.value
 
 
+def test_every_panel_can_be_saved(known: Workspace) -> None:
+    for panel in panels(known):
+        button(panel, "Save as HTML").click()
+        file = known.root / panel.saved.value.split("Saved as ")[1].split("<")[0]
+        assert panel.html() in file.read_text("utf-8")
+
+
 def panels(workspace: Workspace) -> list:
     return [
+        CorpusView(workspace),
         Explorer(workspace, SCRIPT),
         Spellings(workspace, SCRIPT),
         SideBySide(workspace, SCRIPT, "x"),
@@ -242,6 +253,20 @@ def test_every_panel_is_shown_twice_live_and_still(known: Workspace) -> None:
         assert shown["text/plain"]
         assert "<script" not in shown["text/html"]
         assert "data-t" in shown["text/html"] or "<td" in shown["text/html"]
+
+
+def test_the_explorer_needs_neither_fairseq_nor_torch(known: Workspace) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules.update(fairseq=None, torch=None, transformers=None)\n"
+        "from helpers.panels.explorer import Explorer\n"
+        "from helpers.workspace import Workspace\n"
+        "panel = Explorer(Workspace(sys.argv[1]), 'Hello world')\n"
+        "print('Same ids as Hugging Face' in panel.html(), 'positions' in panel.masks.html())\n"
+    )
+    command = [sys.executable, "-c", code, str(known.root)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    assert done.stdout.split() == ["True", "True"], done.stderr
 
 
 def test_what_is_known_follows_the_workspace(known: Workspace) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from helpers.binarize import binarize_folder
 from helpers.bpe import encode_file
 from helpers.dictionary import Dictionary
+from helpers.explorer.masking import Fate, fairseq_mask
 from helpers.fairseq_tools import CONFIG
-from helpers.masking import Fate, fairseq_mask
 from helpers.vocabulary import GPT2_IDS
 from helpers.workspace import SPLITS
 

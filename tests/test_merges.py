@@ -8,10 +8,10 @@ import regex as re
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from helpers import merges as module
 from helpers.errors import CourseError
-from helpers.merges import LONGEST, merge_ranks, merge_steps, search_tokens, words
-from helpers.references import _fairseq_encoder
+from helpers.explorer import merges as module
+from helpers.explorer.merges import LONGEST, merge_ranks, merge_steps, search_tokens, words
+from helpers.explorer.references import _fairseq_encoder
 from helpers.vocabulary import byte_of_letter, bytes_of_token, encode
 
 from .awkward import TEXTS, text

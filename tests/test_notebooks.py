@@ -18,7 +18,7 @@ from .conftest import command
 FOLDER = PROJECT / "notebooks"
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", [*NOTEBOOKS, "tokenization_explorer"])
 def test_a_notebook_runs_and_its_checked_outputs_are_those_stored(
     course: Workspace, name: str
 ) -> None:

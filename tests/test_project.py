@@ -217,6 +217,15 @@ def test_the_messages_that_a_notebook_quotes_are_real(file):
         assert any(piece in words_of_helpers() for piece in known), message
 
 
+def test_the_explorer_is_for_looking_and_the_road_goes_without_it():
+    for name, file in MODULES.items():
+        assert "helpers.explorer" not in file.read_text("utf-8"), name
+    for file in (HELPERS / "explorer").glob("*.py"):
+        text = file.read_text("utf-8")
+        assert ast.get_docstring(ast.parse(text)), file.name
+        assert not re.search("import (torch|fairseq)|helpers.panels", text), file.name
+
+
 def test_only_the_top_floor_knows_the_panels():
     for name in set(MODULES) - {"batch"}:
         assert "helpers.panels" not in MODULES[name].read_text("utf-8"), name

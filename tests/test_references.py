@@ -12,9 +12,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from helpers import references as module
-from helpers.explorer import Explored, explore
-from helpers.references import MOST, MOST_SQUARES, badges, fairseq_encode, huggingface_encode
+from helpers.explorer import references as module
+from helpers.explorer.references import (
+    MOST,
+    MOST_SQUARES,
+    badges,
+    fairseq_encode,
+    huggingface_encode,
+)
+from helpers.explorer.text import Explored, explore
 from helpers.workspace import PROJECT
 
 from .awkward import TEXTS, text
@@ -185,7 +191,9 @@ def test_special_tokens_are_text_for_hugging_face():
 
 def test_badges_need_neither_torch_nor_fairseq_nor_transformers():
     program = (
-        "import sys; from helpers.explorer import explore; from helpers.references import badges\n"
+        "import sys\n"
+        "from helpers.explorer.references import badges\n"
+        "from helpers.explorer.text import explore\n"
         "print(len(badges(explore('Hello'))))\n"
         "print({'torch', 'fairseq', 'transformers'} & {*sys.modules})"
     )

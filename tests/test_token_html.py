@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 
 from helpers.dictionary import Dictionary
-from helpers.explorer import SHOWN, explore
-from helpers.known_tokens import KnownTokens
-from helpers.mask_html import masked_strip
-from helpers.merge_html import all_merges, found_tokens, merge_step
-from helpers.merges import merge_steps, search_tokens
-from helpers.token_html import (
+from helpers.explorer.known import KnownTokens
+from helpers.explorer.mask_html import masked_strip
+from helpers.explorer.merge_html import all_merges, found_tokens, merge_step
+from helpers.explorer.merges import merge_steps, search_tokens
+from helpers.explorer.text import SHOWN, explore
+from helpers.explorer.token_html import (
     COLOURS,
     HEAD,
     page,

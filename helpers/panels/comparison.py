@@ -2,15 +2,15 @@
 
 import ipywidgets as widgets
 
-from helpers.known_tokens import known_tokens
+from helpers.explorer.known import known_tokens
+from helpers.explorer.token_html import spellings
 from helpers.panels.look import look, wide
-from helpers.panels.panel import Panel
+from helpers.panels.saved_panel import SavedPanel
 from helpers.panels.text_box import TextBox
-from helpers.token_html import spellings
 from helpers.workspace import Workspace
 
 
-class Spellings(Panel):
+class Spellings(SavedPanel):
     """A word in small and capital letters, at the beginning of a line and behind a space."""
 
     def __init__(self, workspace: Workspace, word: str = "token") -> None:
@@ -18,7 +18,7 @@ class Spellings(Panel):
         self.word = widgets.Text(value=word, **look("word"))
         self.view = widgets.HTML(layout=wide())
         self.word.observe(self._show, "value")
-        super().__init__((self.word, self.view), "spellings")
+        super().__init__((self.word, self.view), "spellings", workspace)
         self._show()
 
     def _show(self, _: object = None) -> None:
@@ -31,7 +31,7 @@ class Spellings(Panel):
         return self.word.value
 
 
-class SideBySide(Panel):
+class SideBySide(SavedPanel):
     """Two texts and their tokens."""
 
     def __init__(self, workspace: Workspace, left: str, right: str) -> None:
@@ -43,7 +43,8 @@ class SideBySide(Panel):
         for box in self.boxes:
             box.layout = wide("24em")
         beside = widgets.Layout(flex_flow="row wrap")
-        super().__init__((widgets.HBox(self.boxes, layout=beside),), "side-by-side")
+        boxes = widgets.HBox(self.boxes, layout=beside)
+        super().__init__((boxes,), "side-by-side", workspace)
 
     def html(self) -> str:
         cells = "".join(f"<div style='flex:1 1 24em'>{box.html()}</div>" for box in self.boxes)

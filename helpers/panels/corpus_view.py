@@ -2,27 +2,26 @@
 
 import ipywidgets as widgets
 
-from helpers.corpus_tokens import CorpusTokens, corpus_tokens
 from helpers.errors import CourseError
+from helpers.explorer.corpus import CorpusTokens, corpus_tokens
 from helpers.panels.look import WARNING, look, said, wide
-from helpers.panels.panel import Panel
+from helpers.panels.saved_panel import SavedPanel
 from helpers.progress import drawn_by
 from helpers.workspace import SPLITS, Workspace
 
 
-class CorpusView(Panel):
+class CorpusView(SavedPanel):
     """Choose a split and see its words, lines, tokens and scripts in numbers and figures.
 
     A split that was not counted yet is counted when it is first shown.
     """
 
     def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
         there = [split for split in SPLITS if workspace.raw(split).is_file()]
         self.split = widgets.Dropdown(options=there, disabled=not there, **look("split"))
         self.view = widgets.HTML(layout=wide())
         self.split.observe(self._chosen, "value")
-        super().__init__((self.split, self.view), "corpus")
+        super().__init__((self.split, self.view), "corpus", workspace)
         self._show()
 
     def _chosen(self, _: object) -> None:

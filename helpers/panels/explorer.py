@@ -2,41 +2,36 @@
 
 import ipywidgets as widgets
 
-from helpers.errors import CourseError
-from helpers.known_tokens import known_tokens
+from helpers.explorer.known import known_tokens
+from helpers.explorer.token_html import token_csv, token_rows
 from helpers.panels.look import QUIET, said
 from helpers.panels.mask_preview import MaskPreview
 from helpers.panels.merge_walk import MergeWalk
-from helpers.panels.panel import Panel
+from helpers.panels.saved_panel import SavedPanel
 from helpers.panels.text_box import TextBox
-from helpers.token_html import page, token_csv, token_rows
-from helpers.workspace import Workspace, write_whole
+from helpers.workspace import Workspace
 
 EXAMPLE = "Tokenization is fun: 微调 🙂"
 
 
-class Explorer(Panel):
+class Explorer(SavedPanel):
     """Type, point at a token, click it, and see which merges made its word.
 
-    How often a token occurs is shown once the corpus was counted (:mod:`helpers.corpus_tokens`).
+    How often a token occurs is shown once the corpus was counted (:mod:`helpers.explorer.corpus`).
     """
 
     def __init__(self, workspace: Workspace, text: str = EXAMPLE) -> None:
-        self.workspace = workspace
         known = known_tokens(workspace)
         self.box = TextBox(text, known)
         self.merges, self.masks = MergeWalk(), MaskPreview(known.dictionary)
-        save_page = widgets.Button(description="Save as HTML")
-        save_table = widgets.Button(description="Save table as CSV")
-        self.saved = widgets.HTML()
         self._follow()
         self.box.observe(self._follow, "explored")
         self.box.observe(self._picked, "word")
-        save_page.on_click(lambda _: self._save("html", page("Tokens", self.html())))
-        save_table.on_click(lambda _: self._save("csv", self.table()))
-        buttons = widgets.HBox((save_page, save_table, self.saved))
+        table = widgets.Button(description="Save table as CSV")
+        table.on_click(lambda _: self.save("csv", self.table()))
         note = widgets.HTML(said(known.origin, QUIET))
-        super().__init__((self.box, note, self.merges, self.masks, buttons), "explorer")
+        parts = (self.box, note, self.merges, self.masks)
+        super().__init__(parts, "tokens", workspace, [table])
 
     def _follow(self, _: object = None) -> None:
         """Let merges and masks follow the text; a word that is still there is kept."""
@@ -49,17 +44,6 @@ class Explorer(Panel):
     def _picked(self, change: dict) -> None:
         if change["new"]:
             self.merges.show(change["new"])
-
-    def _save(self, ending: str, content: str) -> None:
-        """Write beside what was saved before, never over it."""
-        folder, number = self.workspace.root / "explorer", 1
-        while (file := folder / f"tokens-{number}.{ending}").exists():
-            number += 1
-        try:
-            write_whole(file, content)
-            self.saved.value = said(f"Saved as {self.workspace.key(file)}", QUIET)
-        except CourseError as error:
-            self.saved.value = said(str(error), QUIET, "⚠ ")
 
     def html(self) -> str:
         """Tokens, table, merges and masks below each other."""

@@ -6,8 +6,8 @@ import ipywidgets as widgets
 import numpy as np
 
 from helpers.dictionary import EOS, Dictionary
-from helpers.explorer import explore
-from helpers.mask_html import masked_strip
+from helpers.explorer.mask_html import masked_strip
+from helpers.explorer.text import explore
 from helpers.panels.look import QUIET, look, said, wide
 from helpers.parameters import bounds
 from helpers.settings import FinetuneSettings

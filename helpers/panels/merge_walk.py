@@ -5,8 +5,8 @@ import threading
 import ipywidgets as widgets
 
 from helpers.errors import CourseError
-from helpers.merge_html import all_merges, merge_step
-from helpers.merges import merge_steps
+from helpers.explorer.merge_html import all_merges, merge_step
+from helpers.explorer.merges import merge_steps
 from helpers.panels.look import QUIET, look, said, wide
 from helpers.tokens import readable
 

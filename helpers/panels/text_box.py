@@ -7,12 +7,12 @@ import ipywidgets as widgets
 import numpy as np
 import traitlets
 
-from helpers.explorer import Explored, explore
-from helpers.known_tokens import KnownTokens
+from helpers.explorer.known import KnownTokens
+from helpers.explorer.references import badges
+from helpers.explorer.text import Explored, explore
+from helpers.explorer.token_html import facts, token_strip, token_table
 from helpers.panels.look import look, wide
 from helpers.panels.token_view import TokenView
-from helpers.references import badges
-from helpers.token_html import facts, token_strip, token_table
 
 LINES, RAW = "lines, as in training", "as it is, every character"
 _SIGNS = {True: "✓", False: "✗", None: "–"}

@@ -3,17 +3,17 @@
 import ipywidgets as widgets
 
 from helpers.errors import CourseError
-from helpers.known_tokens import known_tokens
-from helpers.merge_html import found_tokens
-from helpers.merges import search_tokens
+from helpers.explorer.known import known_tokens
+from helpers.explorer.merge_html import found_tokens
+from helpers.explorer.merges import search_tokens
 from helpers.panels.look import WARNING, look, said, wide
-from helpers.panels.panel import Panel
+from helpers.panels.saved_panel import SavedPanel
 from helpers.workspace import Workspace
 
 EARLIEST, LATEST = "the earliest merges first", "the latest merges first"
 
 
-class TokenSearch(Panel):
+class TokenSearch(SavedPanel):
     """Find tokens by a part of their text, or by a regular expression."""
 
     def __init__(self, workspace: Workspace, query: str = "") -> None:
@@ -26,7 +26,7 @@ class TokenSearch(Panel):
         controls = (self.query, self.order, self.after_space, self.regex)
         for control in controls:
             control.observe(self._show, "value")
-        super().__init__((*controls, self.view), "search")
+        super().__init__((*controls, self.view), "search", workspace)
         self._show()
 
     def _show(self, _: object = None) -> None:

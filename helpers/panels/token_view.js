@@ -86,7 +86,8 @@ function mark(view, item) {
     if (part.contains(item)) continue;
     // Bring it into sight within its own box; scrollIntoView would move the page, too.
     const [outer, inner] = [part.getBoundingClientRect(), twin.getBoundingClientRect()];
-    if (inner.top < outer.top) part.scrollTop -= outer.top - inner.top;
+    const top = outer.top + (part.querySelector("thead")?.offsetHeight ?? 0); // it stays in place
+    if (inner.top < top) part.scrollTop -= top - inner.top;
     if (inner.bottom > outer.bottom) part.scrollTop += inner.bottom - outer.bottom;
   }
 }

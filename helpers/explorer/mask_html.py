@@ -5,8 +5,8 @@ import html
 import numpy as np
 
 from helpers.dictionary import EOS, Dictionary
-from helpers.masking import Fate, fairseq_mask
-from helpers.token_html import WHITE, framed, in_line, over
+from helpers.explorer.masking import Fate, fairseq_mask
+from helpers.explorer.token_html import WHITE, framed, in_line, over
 from helpers.tokens import token_text
 
 # What the model has to guess has a thick frame; its kind tells the colour, and prints as a line.

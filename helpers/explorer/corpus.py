@@ -13,10 +13,16 @@ import numpy as np
 
 from helpers.chunks import allowed_workers, line_chunks, map_in_order
 from helpers.errors import StageMissing
+from helpers.explorer.counting import (
+    Fragmented,
+    add_fragmented,
+    counted,
+    most_fragmented,
+    space_before,
+)
+from helpers.explorer.scripts import SCRIPTS
 from helpers.progress import Progress
 from helpers.report import Grid, Report, Table
-from helpers.scripts import SCRIPTS
-from helpers.token_counts import Fragmented, add_fragmented, counted, most_fragmented, space_before
 from helpers.tokens import readable
 from helpers.vocabulary import GPT2_IDS, bytes_of_token, encode
 from helpers.workspace import Workspace, fingerprint, write_whole
@@ -40,7 +46,7 @@ class ScriptCost(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class CorpusTokens(Report):
-    """The tokens of a split; what exactly is counted is said in :mod:`helpers.token_counts`.
+    """The tokens of a split; what exactly is counted is said in :mod:`helpers.explorer.counting`.
 
     Attributes:
         counts: how often each GPT-2 id occurs: int64, shape (50257,).

@@ -3,10 +3,10 @@
 import html
 from collections.abc import Sequence
 
-from helpers.known_tokens import KnownTokens
-from helpers.merges import FoundToken, Pair, Step
+from helpers.explorer.known import KnownTokens
+from helpers.explorer.merges import FoundToken, Pair, Step
+from helpers.explorer.token_html import colour_of, framed, in_line
 from helpers.report import Grid
-from helpers.token_html import colour_of, framed, in_line
 from helpers.tokens import readable
 
 MOST = 50  # tokens of a search that are shown
@@ -31,7 +31,7 @@ def merge_step(steps: Sequence[Step], number: int) -> str:
         said += f" It had the lowest rank. The others were {lost}."
     if last:
         said += " No neighbours are left that can be merged."
-    return f"<div>{pieces}<div>{said}</div></div>"
+    return f"<div>{pieces}<div style='line-height:1.4'>{said}</div></div>"
 
 
 def all_merges(steps: Sequence[Step]) -> str:
@@ -54,7 +54,7 @@ def found_tokens(found: Sequence[FoundToken], known: KnownTokens) -> str:
         for token in found[:MOST]
     ]
     first = f"; these are the first {MOST}" if len(found) > MOST else ""
-    return Grid(head, rows, f"{len(found):,} tokens{first}")._repr_html_()
+    return Grid(head, rows, f"Tokens found: {len(found):,}{first}")._repr_html_()
 
 
 def _pair(pair: Pair) -> str:

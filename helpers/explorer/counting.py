@@ -3,13 +3,13 @@
 Lines are stripped and encoded as fairseq's encoder does it. Every token belongs to the character in
 which it begins; one that begins with a space and goes on belongs to the character behind the space.
 
-- **Words** are those of :data:`helpers.explorer.WORD`: a Chinese or Japanese sign, else what stands
-  between spaces. A token belongs to the word of its character, or to none if that is white space.
-  So the space before a word counts with it, and the few tokens of several Chinese signs belong to
-  the first one, while the others have 0.
-- **Scripts** (:mod:`helpers.scripts`): a token belongs to the script of its character, a space
-  that begins a token to that of the character behind it, any other character to its own. So the
-  numbers of all scripts add up to those of the text without line ends.
+- **Words** are those of :data:`helpers.explorer.text.WORD`: a Chinese or Japanese sign, else what
+  stands between spaces. A token belongs to the word of its character, or to none if that is white
+  space. So the space before a word counts with it, and the few tokens of several Chinese signs
+  belong to the first one, while the others have 0.
+- **Scripts** (:mod:`helpers.explorer.scripts`): a token belongs to the script of its character, a
+  space that begins a token to that of the character behind it, any other character to its own. So
+  the numbers of all scripts add up to those of the text without line ends.
 - **Fragmented** words consist of letters (and marks on them) only, 40 at most, once other signs
   are taken off at both ends; names of programs, with a capital behind a small letter, are left out.
   They have at least three tokens behind a space, as inside a sentence. Of these, the ones that
@@ -25,8 +25,8 @@ import numpy as np
 import regex as re
 
 from helpers.bpe import NEWLINE, encode_lines
-from helpers.explorer import WORD
-from helpers.scripts import SCRIPTS, WHITE_SPACE, scripts_of
+from helpers.explorer.scripts import SCRIPTS, WHITE_SPACE, scripts_of
+from helpers.explorer.text import WORD
 from helpers.vocabulary import GPT2_IDS, bytes_of_token, encode
 
 PIECES, TIMES, TOP = 3, 5, 20

@@ -25,7 +25,8 @@ class Token:
     Attributes:
         content: its bytes; empty for ``</s>``, which is no text.
         span: the characters of the text that it takes part in, from the first to behind the last.
-            Pieces of one character have the same span, as in Hugging Face's ``offset_mapping``.
+            Pieces of one character have the same span, as in the offsets of Hugging Face's
+            ``tokenizers``; RoBERTa's ``offset_mapping`` is the same without outer spaces.
         gpt2_id: 0–50256; None for ``</s>``.
         index: the row of the model's table, or None where there is no dictionary.
         word: what GPT-2's pattern cut out and merges put together, of which this is a piece.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import regex as re
 
-from helpers.explorer import Explored
+from helpers.explorer.text import Explored
 from helpers.vocabulary import PATTERN, bytes_of_token, gpt2_file
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from helpers.dictionary import EOS, SPECIALS, Dictionary
-from helpers.explorer import Explored, Token, explore
+from helpers.explorer.text import Explored, Token, explore
 from helpers.report import cell
 from helpers.tokens import readable
 

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from helpers import corpus_tokens
 from helpers.dictionary import Dictionary, roberta_dictionary
 from helpers.errors import CourseError
+from helpers.explorer import corpus
 from helpers.workspace import Workspace
 
 
@@ -27,7 +27,7 @@ class KnownTokens:
 
 def known_tokens(workspace: Workspace) -> KnownTokens:
     """Look into a workspace; nothing is computed or downloaded."""
-    counted = corpus_tokens.kept(workspace, "train")
+    counted = corpus.kept(workspace, "train")
     own = workspace.base_dict.is_file()
     try:
         file = workspace.base_dict if own else roberta_dictionary(download=False)
