@@ -29,8 +29,10 @@ class Picture(Figure):
 
     def html(self) -> str:
         """The same in small, as an image with its own data; two of them fit beside each other."""
-        self.set_size_inches(4.6, 0.85 * self.get_figheight())  # the letters keep their size
+        size = self.get_size_inches().copy()
+        self.set_size_inches(4.6, 0.85 * size[1])  # the letters keep their size
         data = base64.b64encode(self._repr_png_()).decode()
+        self.set_size_inches(size)
         alt = html.escape(self.axes[0].get_title(), quote=True)
         style = "width:30em;max-width:100%;vertical-align:top"
         return f"<img src='data:image/png;base64,{data}' alt='{alt}' style='{style}'>"
@@ -63,6 +65,7 @@ def tokens_per_line(
     axes.hist(lengths, bins=60, weights=lines, color=BLUE, label="lines")
     axes.axvline(limit, color=ORANGE, linestyle="--", label=f"limit of the model: {limit} tokens")
     axes.set_yscale("log")
+    axes.locator_params(axis="x", nbins=5)  # five-digit lengths do not run together
     axes.set(title="How long the lines are", xlabel="tokens in a line", ylabel="lines (log scale)")
     axes.legend()
     return picture

@@ -1,37 +1,51 @@
 """Tokens for people: what a dictionary index looks like, and a masked sentence as indices."""
 
+import re
+from collections.abc import Iterable
+
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
 from helpers.vocabulary import END_OF_TEXT, GPT2_IDS, bytes_of_token, encode, letters_of_token
 
 MASK = "<mask>"
+_NO_CHARACTERS = re.compile("[\udc80-\udcff]+")
 _SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥", "\ufffd": "⟨EF BF BD⟩"}
 
 
 def readable(content: bytes) -> str:
     """Bytes as text; spaces visible; what cannot be shown as its bytes, never as �.
 
-    >>> readable(b" world"), readable("好".encode()), readable("好".encode()[:2])
-    ('␣world', '好', '⟨E5 A5⟩')
+    >>> readable(b" world"), readable("好".encode()), readable("a 好".encode()[:4])
+    ('␣world', '好', 'a␣⟨E5 A5⟩')
     """
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        return f"⟨{content.hex(' ').upper()}⟩"
-    return "".join(map(_visible, text))
+    text = content.decode("utf-8", "surrogateescape")  # a byte of no character is U+DC80 and up
+    return _NO_CHARACTERS.sub(_bytes, "".join(map(_visible, text)))
 
 
 def _visible(character: str) -> str:
-    if character in _SIGNS:
-        return _SIGNS[character]
+    if character in _SIGNS or _NO_CHARACTERS.match(character):
+        return _SIGNS.get(character, character)
     return character if character.isprintable() else f"⟨{character.encode().hex(' ').upper()}⟩"
+
+
+def _bytes(found: re.Match) -> str:
+    return f"⟨{found[0].encode('utf-8', 'surrogateescape').hex(' ').upper()}⟩"
 
 
 def token_text(index: int, dictionary: Dictionary) -> str:
     """What stands at a dictionary index, readable; special symbols as they are."""
-    symbol = dictionary.symbol(index)
+    return tokens_text([index], dictionary)
+
+
+def tokens_text(indices: Iterable[int], dictionary: Dictionary) -> str:
+    """The same of neighbours: what is a character only together is shown as one."""
+    symbols = map(dictionary.symbol, indices)
+    return readable(b"".join(_content(symbol) for symbol in symbols))
+
+
+def _content(symbol: str) -> bytes:
     known = symbol.isdecimal() and int(symbol) < GPT2_IDS
-    return readable(bytes_of_token()[int(symbol)]) if known else symbol
+    return bytes_of_token()[int(symbol)] if known else symbol.encode()
 
 
 def masked_sentence(sentence: str, dictionary: Dictionary) -> list[int]:

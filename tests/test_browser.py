@@ -198,6 +198,7 @@ def test_a_notebook_in_the_browser(browser: Browser, url: str, work: Workspace, 
     notebook.run_all()
     assert notebook.errors() == []
     assert notebook.too_faint() == []
+    assert notebook.too_wide() == []
     USES[name](notebook, work)
     notebook.theme("Dark")
     assert notebook.too_faint() == []

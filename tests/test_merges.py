@@ -148,11 +148,11 @@ def found(*query, **options) -> list[int]:
 
 
 def seen(content: bytes) -> str:
-    """A token as it is searched: its text, or its bytes in digits."""
+    """A token as it is searched: its text, or nothing."""
     try:
         return content.decode()
     except UnicodeDecodeError:
-        return f"⟨{content.hex(' ').upper()}⟩"
+        return ""
 
 
 def holding(part: str) -> list[int]:
@@ -188,8 +188,12 @@ def test_after_a_space_are_tokens_whose_first_byte_is_one():
 
 
 def test_bytes_that_are_no_text_are_found_by_their_digits():
-    [token] = search_tokens("⟨E5 A5⟩")
-    assert token.content == b"\xe5\xa5"
+    assert [token.content for token in search_tokens("⟨E5 A5⟩")] == [
+        b"\xe5\xa5",
+        b"\xe9\xbe\x8d\xe5\xa5",
+    ]
+    assert [token.content for token in search_tokens("␣⟨E5⟩")] == [b" \xe5"]
+    assert [token.content for token in search_tokens("A5 ")] == []
     assert all("�".encode() in found.content for found in search_tokens("�"))
 
 

@@ -220,6 +220,19 @@ def test_hidden_tokens_are_marked_in_the_held_out_text(split: Workspace):
         assert "�" not in shown
 
 
+def test_between_the_marks_characters_are_whole(split: Workspace):
+    line = "今天天气很好，我们去公园散步，然后回家吃饭。"
+    split.raw("test").write_text(f"{line}\n{line}\n", "utf-8")
+    shown = of_evaluate(split, EvaluateSettings(mask_share=0.01))
+    [mark] = marks(shown)
+    first, second = re.sub("^.*</b></div><div>|</div></div>$", "", shown).split("<br>")[:2]
+    assert (first == line) != (second == line)  # one of them has the mark
+    marked = second if first == line else first
+    before, after = marked.split(f"<mark>{mark}</mark>")
+    assert line.startswith(before.split("⟨")[0]) and line.endswith(after.split("⟩")[-1])
+    assert marked.count("⟨") <= 3
+
+
 def test_what_is_held_out_and_cannot_be_shown_is_left_out(split: Workspace):
     panel = panel_of("evaluate", split)
     assert marks(panel.preview.value)

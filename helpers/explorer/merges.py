@@ -115,22 +115,24 @@ def _joined(pieces: tuple[bytes, ...], pair: Pair) -> tuple[bytes, ...]:
 
 
 @functools.cache
-def _searched() -> tuple[str, ...]:
-    """Each token as a search sees it: its text, or its bytes as ``⟨E5 A5⟩`` where it is none."""
-    return tuple(_as_text(content) for content in bytes_of_token())
+def _searched(digits: bool) -> tuple[str, ...]:
+    """Each token as a search sees it: its text; where it is none, ``⟨E5 A5⟩`` if that is wanted."""
+    return tuple(_as_text(content, digits) for content in bytes_of_token())
 
 
-def _as_text(content: bytes) -> str:
+def _as_text(content: bytes, digits: bool) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        return readable(content)
+        return readable(content) if digits else ""
 
 
 def search_tokens(
     query: str = "", *, after_space: bool = False, regex: bool = False, latest: bool = False
 ) -> list[FoundToken]:
     """The tokens that hold a text: single bytes, then in the order in which they were merged.
+
+    Bytes that are no text are found by their digits, with the bracket before them: ``⟨E5``.
 
     Args:
         after_space: only tokens that begin with a space, as words within a sentence do.
@@ -143,7 +145,7 @@ def search_tokens(
     Raises:
         CourseError: the regular expression is none, or takes more than two seconds.
     """
-    texts = _searched()
+    texts = _searched("⟨" in query)
     if regex:
         fitting = _matching(query, texts)
     else:

@@ -26,7 +26,7 @@ from helpers.settings import (
 )
 from helpers.split import shares_of
 from helpers.summaries import summary
-from helpers.tokens import token_text
+from helpers.tokens import tokens_text
 from helpers.vocabulary import encode
 from helpers.workspace import Workspace
 
@@ -122,16 +122,20 @@ def of_evaluate(workspace: Workspace, settings: EvaluateSettings) -> str:
     tokens = np.array(list(itertools.chain(*ids)))
     random = np.random.default_rng(settings.seed)
     hidden, chosen = hide(tokens, dictionary, settings.mask_share, random)
-    shown = [_word(int(index), dictionary) for index in hidden]
-    for place in chosen:
-        shown[place] = f"<mark>{shown[place]}</mark>"
-    return f"<div><b>What the models have to guess</b></div><div>{''.join(shown)}</div>"
+    shown = _text(hidden.tolist(), {*chosen.tolist()}, dictionary)
+    return f"<div><b>What the models have to guess</b></div><div>{shown}</div>"
 
 
-def _word(index: int, dictionary: Dictionary) -> str:
-    if index == EOS:
-        return "<br>"
-    return html.escape(token_text(index, dictionary).replace("␣", " "))
+def _text(indices: list[int], marked: set[int], dictionary: Dictionary) -> str:
+    """Tokens as text, the marked ones each by itself, all others joined to whole characters."""
+    parts = []
+    alone = marked | {place for place, index in enumerate(indices) if index == EOS}
+    places = range(len(indices))
+    for place, run in itertools.groupby(places, key=lambda i: i if i in alone else None):
+        text = html.escape(tokens_text((indices[i] for i in run), dictionary).replace("␣", " "))
+        ends = place is not None and indices[place] == EOS
+        parts.append("<br>" if ends else f"<mark>{text}</mark>" if place in marked else text)
+    return "".join(parts)
 
 
 PREVIEWS: dict[str, Preview] = {

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 from helpers.errors import CourseError
 from helpers.panels.controls import control_for
 from helpers.panels.look import QUIET, WARNING, said, wide
+from helpers.panels.panel import Panel
 from helpers.panels.previews import PREVIEWS
 from helpers.panels.run_box import RunBox
 from helpers.parameters import Settings, WrongSettings, explanation, literal
@@ -18,7 +19,7 @@ from helpers.road import runner
 from helpers.workspace import Workspace
 
 
-class SettingsPanel(widgets.VBox):
+class SettingsPanel(Panel):
     """Controls for all settings of a stage, made from their model.
 
     ``settings`` gives what is set at the moment. The display holds the same as static HTML, for
@@ -48,11 +49,8 @@ class SettingsPanel(widgets.VBox):
             control.widget.observe(lambda change, name=name: self._moved(name, change), "value")
             if control.widget.has_trait("sent"):
                 control.widget.observe(lambda _: self._show(), "sent")
-        super().__init__((*self._groups(), self.message, self.preview, self.line, self.run))
-        self.add_class("course-panel").add_class(f"course-{command}")
-        self.layout = widgets.Layout(
-            border="1px solid var(--jp-border-color1, #bdbdbd)", padding="8px", max_width="100%"
-        )
+        parts = (*self._groups(), self.message, self.preview, self.line, self.run)
+        super().__init__(parts, command)
         self._show()
 
     def _groups(self) -> list[widgets.Widget]:
@@ -138,12 +136,15 @@ class SettingsPanel(widgets.VBox):
             f"<pre style='user-select:all;margin:4px 0'>{html.escape(lines)}</pre>"
         )
 
-    def _repr_mimebundle_(self, **options: object) -> dict:
-        """The live panel, and the same as it stands, for where no widget lives."""
+    def html(self) -> str:
         try:
-            text, table = str(self.settings), self.settings._repr_html_()
+            table = self.settings._repr_html_()
         except WrongSettings as error:
-            text, table = str(error), said(str(error), WARNING, "⚠ ")
-        still = f"<div>{table}{self.message.value}{self.preview.value}</div>"
-        both = {"text/plain": text, "text/html": still}
-        return {**(super()._repr_mimebundle_(**options) or {}), **both}
+            table = said(str(error), WARNING, "⚠ ")
+        return f"<div>{table}{self.message.value}{self.preview.value}</div>"
+
+    def plain(self) -> str:
+        try:
+            return str(self.settings)
+        except WrongSettings as error:
+            return str(error)
