@@ -106,7 +106,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Exit codes: 0; 1 a bug or a failed notebook; 2 for a person; 130 Ctrl-C."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows fewer characters
-    given = vars(parser().parse_args(arguments))
+    typed = sys.argv[1:] if arguments is None else arguments
+    if not typed:
+        parser().print_help(sys.stderr)
+        return FOR_A_PERSON
+    given = vars(parser().parse_args(typed))
     try:
         return dispatch(given)
     except CourseError as error:

@@ -232,3 +232,11 @@ class EvaluateSettings(Settings):
         description="Sentences with one <mask> each for the table; empty: taken from the test.",
     )
     seed: int = Field(1, ge=0, le=MAX_SEED, description="Decides which tokens are hidden.")
+
+    @field_validator("sentences")
+    @classmethod
+    def _have_one_mask(cls, sentences: tuple[str, ...]) -> tuple[str, ...]:
+        for sentence in sentences:
+            if sentence.count("<mask>") != 1:
+                raise ValueError(f"{sentence!r} has not one <mask>, where the models are to guess")
+        return sentences

@@ -28,6 +28,9 @@ line = line.map(str.strip).filter(bool)
 nasty = st.text(st.sampled_from("'\"\\\n\r\t\0\x1b\x85\u2028\u202e{}$#中文🙂<>&;nx"))
 
 
+one_line = nasty.map(lambda text: " ".join(text.splitlines()))
+
+
 @pytest.fixture(autouse=True)
 def _without_previews(monkeypatch: pytest.MonkeyPatch) -> None:
     """They have tests of their own."""
@@ -47,6 +50,8 @@ def values_of(model: type[Settings], name: str) -> st.SearchStrategy:
         return st.booleans()
     if kind is Literal:
         return st.sampled_from(get_args(info.annotation))
+    if name == "sentences":
+        return st.lists(line.map(lambda text: f"{text} <mask>"), min_size=1).map(tuple)
     if kind is tuple:
         return st.lists(line, min_size=1).map(tuple)
     if name == "encoding":
@@ -214,7 +219,7 @@ def test_the_other_shares_keep_their_proportion(begin, name, places, after, nowh
 # What is to be copied into the cell
 
 
-@given(path=nasty, sentences=st.lists(nasty), name=line)
+@given(path=nasty, sentences=st.lists(one_line.map("{}<mask>".format)), name=line)
 @settings(max_examples=30)
 @example(path="\ud800", sentences=["<mask> \udcff"], name="'\"\\")
 def test_the_line_is_python_for_what_is_set(nowhere, path, sentences, name):
