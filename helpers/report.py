@@ -82,14 +82,14 @@ def cell(value: object) -> str:
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns under each other, numbers to the right."""
+    """Columns under each other, numbers and what is above them to the right."""
     table = [list(head), *([cell(v) for v in row] for row in rows)]
     width = [max(len(row[i]) for row in table) for i in range(len(head))]
-    right = [bool(rows) and all(_is_number(row[i]) for row in rows) for i in range(len(head))]
+    right = _right(rows)
     return "\n".join(
         "  ".join(
-            text.rjust(w) if r else text.ljust(w)
-            for text, w, r in zip(row, width, right, strict=True)
+            text.rjust(width[i]) if i in right else text.ljust(width[i])
+            for i, text in enumerate(row)
         ).rstrip()
         for row in table
     )
@@ -97,16 +97,26 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """The same as a table with inline styles, so that it reads the same on any page."""
+    right = _right(rows)
 
     def row(tag: str, values: Sequence[object]) -> str:
         return "".join(
-            f"<{tag} style='text-align:{'right' if _is_number(v) else 'left'};"
+            f"<{tag} style='text-align:{'right' if i in right else 'left'};"
             f"white-space:pre-wrap'>{html.escape(cell(v))}</{tag}>"
-            for v in values
+            for i, v in enumerate(values)
         )
 
     body = "".join(f"<tr>{row('td', values)}</tr>" for values in rows)
-    return f"<table><thead><tr>{row('th', head)}</tr></thead><tbody>{body}</tbody></table>"
+    gaps = "border-spacing:0.8em 0.2em"  # in a panel, where Jupyter has no style for tables
+    return (
+        f"<table style='{gaps}'><thead><tr>{row('th', head)}</tr></thead>"
+        f"<tbody>{body}</tbody></table>"
+    )
+
+
+def _right(rows: Sequence[Sequence[object]]) -> set[int]:
+    """The columns that stand to the right: those with a number in them."""
+    return {i for row in rows for i, value in enumerate(row) if _is_number(value)}
 
 
 def _is_number(value: object) -> bool:

@@ -38,7 +38,7 @@ def url(work: Workspace) -> Iterator[str]:
 def use_explorer(notebook: Opened, work: Workspace) -> None:
     panel, keyboard = notebook.panel("tokens"), notebook.page.keyboard
     notebook.field("tokens", "Text").fill("王小明 said: <script>alert(1)</script> unbelievable")
-    tokens = panel.locator(".course-tokens span[data-t]")
+    tokens = panel.locator(".course-token-view span[data-t]")
     expect(tokens.filter(has_text="unbel").or_(tokens.filter(has_text="␣un"))).to_have_count(1)
     said = tokens.filter(has_text="␣said")
     said.hover()
@@ -200,10 +200,10 @@ def test_a_notebook_in_the_browser(browser: Browser, url: str, work: Workspace, 
     assert notebook.too_faint() == []
     assert notebook.too_wide() == []
     USES[name](notebook, work)
-    notebook.theme("Dark")
-    assert notebook.too_faint() == []
-    assert notebook.too_wide() == []
-    notebook.theme("Light")
+    for theme in ("Dark", "Light"):
+        notebook.theme(theme)
+        assert notebook.too_faint() == []
+        assert notebook.too_wide() == []
     assert notebook.complaints == []
     notebook.page.close()
 

@@ -93,7 +93,8 @@ def _times_read(workspace: Workspace, settings: FinetuneSettings, updates: int) 
     tokens = updates * settings.max_tokens * settings.update_freq
     return (
         f"<div>{updates:,} updates of up to {settings.max_tokens * settings.update_freq:,} tokens "
-        f"read the {there:,} tokens of train about {tokens / max(1, there):.1f} times.</div>"
+        f"read the {there:,} tokens of train about {tokens / max(1, there):.1f} times. "
+        "The &lt;/s&gt; at the end of each line counts, too.</div>"
     )
 
 

@@ -62,8 +62,8 @@ class RunBox(widgets.VBox):
         except KeyboardInterrupt:
             result = said("Stopped. Press the button again to go on.", QUIET)
         seconds, now = time.monotonic() - begun, time.strftime("%H:%M:%S")
+        self.result.value = result  # before it is said that this is the end
         self.progress.value = said(f"Ended at {now}, after {seconds:.0f} s.", QUIET)
-        self.result.value = result
         self.busy = False
         self.button.disabled, self.stop_button.disabled = not self.possible, True
 

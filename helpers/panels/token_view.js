@@ -4,7 +4,7 @@
 const PAUSE = 120; // milliseconds without a keystroke until the text is sent
 
 function render({ model, el }) {
-  el.classList.add("course-tokens");
+  el.classList.add("course-token-view");
   el.dataset.lmSuppressShortcuts = "true"; // letters typed here are no commands of JupyterLab
 
   const label = document.createElement("label");
