@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from helpers.bpe import encode_lines
+from helpers.line_ids import encode_lines
 from helpers.dictionary import EOS, Dictionary
 from helpers.explorer.merges import words
 from helpers.explorer.references import _huggingface_tokenizer, fairseq_encode
