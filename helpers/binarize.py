@@ -6,6 +6,7 @@ error and turns it to noise. So it is taken from beside the base model, and from
 
 import dataclasses
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -70,11 +71,14 @@ def _work(job: Job) -> BinarizeReport:
     else:
         _run_fairseq(job, bpe, folder, workers)
     report = _report(folder)
-    if sum(report.unknown):
-        notes.append(
-            f"{sum(report.unknown):,} tokens are not in the base's dictionary and became <unk>."
-        )
-    return dataclasses.replace(report, notes=tuple(notes))
+    return dataclasses.replace(report, notes=(*notes, *note_on_unknown(report.unknown)))
+
+
+def note_on_unknown(unknown: Iterable[int]) -> list[str]:
+    """What there is to say of the unknown tokens of all splits."""
+    total = sum(unknown)
+    said = f"{total:,} tokens are not in the base's dictionary and became <unk>."
+    return [said] if total else []
 
 
 def _run_fairseq(job: Job, bpe: dict[str, Path], folder: Path, workers: int) -> None:
@@ -108,7 +112,8 @@ def _report(folder: Path) -> BinarizeReport:
     )
 
 
-def _describe(workspace: Workspace) -> BinarizeReport:
+def describe_data(workspace: Workspace) -> BinarizeReport:
+    """The report on a data-bin that the student has put there."""
     refuse_other_dictionary(workspace)
     return _report(workspace.data_bin)
 
@@ -135,6 +140,7 @@ BINARIZE = Stage(
     ],
     outputs=lambda workspace: binarized_files(workspace.data_bin),
     work=_work,
-    describe=_describe,
+    describe=describe_data,
     after=(ENCODE, BASE),
+    instead_of=("prepare",),
 )

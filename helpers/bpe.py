@@ -1,29 +1,23 @@
 """Text to GPT-2 ids (``.raw`` → ``.bpe``): what fairseq's encoder does, eight times as fast.
 
 fairseq's ``multiprocessing_bpe_encoder`` strips each line, encodes it, and writes its ids separated
-by spaces. Here a chunk of stripped lines is encoded in one call and cut at the newline tokens
-afterwards. That is exact because a stripped line neither begins nor ends with white space, so the
-pattern never joins a newline with anything but other newlines; and of newlines alone GPT-2 has two
-tokens only, 198 (one) and 628 (two).
+by spaces; :mod:`helpers.line_ids` does the same.
 """
 
 import dataclasses
-import functools
 from pathlib import Path
 
 import numpy as np
 
-from helpers.chunks import allowed_workers, count_lines, line_chunks, map_in_order
+from helpers.chunks import allowed_workers, count_lines, line_chunks, map_in_order, spans
 from helpers.errors import DamagedFile
 from helpers.fairseq_tools import encoder_command, run
+from helpers.line_ids import encoded_span
 from helpers.report import Report, Table
 from helpers.settings import EncodeSettings
 from helpers.split import SPLIT
 from helpers.stage import Job, Stage
-from helpers.vocabulary import GPT2_IDS, encode
 from helpers.workspace import SPLITS, Workspace
-
-NEWLINE, TWO_NEWLINES = 198, 628
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,40 +39,6 @@ class EncodeReport(Report):
         return ("file", "lines", "tokens", "bytes a token"), rows
 
 
-def encode_lines(chunk: str) -> np.ndarray:
-    """The GPT-2 ids of every line, each line closed by -1: int32.
-
-    >>> encode_lines("Hello world\\n\\n hello\\n").tolist()
-    [15496, 995, -1, -1, 31373, -1]
-    """
-    lines = chunk.removesuffix("\n").split("\n")
-    ids = encode("\n".join(map(str.strip, lines)) + "\n").astype(np.int32)
-    ids = np.repeat(ids, np.where(ids == TWO_NEWLINES, 2, 1))
-    ids[(ids == NEWLINE) | (ids == TWO_NEWLINES)] = -1
-    return ids
-
-
-@functools.cache
-def _words() -> list[bytes]:
-    return [*(str(i).encode() for i in range(GPT2_IDS)), b"\n"]  # the last one is [-1]
-
-
-def bpe_text(ids: np.ndarray) -> bytes:
-    """Ids with -1 at line ends as the bytes of a ``.bpe`` file.
-
-    >>> bpe_text(np.array([15496, 995, -1, -1]))
-    b'15496 995\\n\\n'
-    """
-    text = b" ".join(map(_words().__getitem__, ids.tolist()))
-    return text.replace(b" \n", b"\n").replace(b"\n ", b"\n")
-
-
-def _encoded_chunk(chunk: str) -> tuple[bytes, int, int, int]:
-    ids = encode_lines(chunk)
-    lines = int((ids < 0).sum())
-    return bpe_text(ids), lines, len(ids) - lines, len(chunk.encode())
-
-
 def encode_file(source: Path, target: Path, workers: int = 1) -> tuple[int, int, int]:
     """Encode a text file, byte for byte as fairseq's encoder with ``--keep-empty``.
 
@@ -87,7 +47,7 @@ def encode_file(source: Path, target: Path, workers: int = 1) -> tuple[int, int,
     """
     totals = np.zeros(3, dtype=np.int64)
     with target.open("wb") as out:
-        for text, *counts in map_in_order(_encoded_chunk, line_chunks(source), workers):
+        for text, *counts in map_in_order(encoded_span, spans(source), workers):
             out.write(text)
             totals += counts
     return tuple(totals.tolist())

@@ -2,45 +2,86 @@
 
 import collections
 import concurrent.futures
+import dataclasses
 import itertools
 import multiprocessing
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
-from helpers.errors import DamagedFile
+from helpers.errors import CourseError, DamagedFile
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-CHUNK = 4_000_000  # characters
+CHUNK = 2_000_000  # bytes
+BLOCK = 1 << 16  # bytes, while a line's end is looked for
+# The last byte of a line. Of "\r\n" that is "\n"; a "\r" at the end of a block is not decided yet.
+_LINE_END = re.compile(rb"\n|\r(?=[^\n])")
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """Whole lines of a UTF-8 file; small to hand to another process, which reads them itself."""
+
+    file: Path
+    start: int
+    size: int
+
+    def text(self) -> str:
+        """The lines as fairseq's tools read them, in Python's text mode: every end is ``\\n``.
+
+        Raises:
+            DamagedFile: bytes that are not UTF-8, with the line.
+            CourseError: the file has become shorter.
+        """
+        with self.file.open("rb") as handle:
+            handle.seek(self.start)
+            content = handle.read(self.size)
+        if len(content) < self.size:
+            raise CourseError(
+                f"{self.file} has become shorter while it was read.", "Run this step again."
+            )
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise DamagedFile(
+                f"{self.file}, line {_bad_line(self.file)}: not UTF-8 ({error.reason}).",
+                "Split the original texts again with the right encoding.",
+            ) from None
+        return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def spans(file: Path, size: int = CHUNK) -> Iterator[Span]:
+    """A file in pieces that end at line ends, each of at least ``size`` bytes but the last."""
+    with file.open("rb") as handle:
+        total = os.fstat(handle.fileno()).st_size
+        start = 0
+        while start < total:
+            end = _line_end(handle, start + size, total)
+            yield Span(file, start, end - start)
+            start = end
+
+
+def _line_end(handle: BinaryIO, place: int, total: int) -> int:
+    """Where the first line ends that does not end before ``place``."""
+    while place < total:
+        handle.seek(place - 1)
+        block = handle.read(BLOCK)
+        if found := _LINE_END.search(block):
+            return place - 1 + found.end()
+        place += len(block) - 1 or total
+    return total
 
 
 def line_chunks(file: Path, size: int = CHUNK) -> Iterator[str]:
-    """The text of a UTF-8 file in pieces that end at line ends, each of about ``size`` characters.
-
-    Line ends are read as fairseq's tools read them (Python's text mode): ``\\r\\n`` and ``\\r``
-    become ``\\n``. Only the last chunk may lack its final ``\\n``.
+    """The text of :func:`spans`. Only the last chunk may lack its final ``\\n``.
 
     Raises:
         DamagedFile: bytes that are not UTF-8, with the line.
     """
-    carried: list[str] = []
-    with file.open(encoding="utf-8") as handle:
-        try:
-            while block := handle.read(size):
-                head, newline, tail = block.rpartition("\n")
-                if newline:
-                    yield "".join((*carried, head, newline))
-                    carried = []
-                carried.append(tail)
-        except UnicodeDecodeError as error:
-            raise DamagedFile(
-                f"{file}, line {_bad_line(file)}: not UTF-8 ({error.reason}).",
-                "Split the original texts again with the right encoding.",
-            ) from None
-    if rest := "".join(carried):
-        yield rest
+    return (span.text() for span in spans(file, size))
 
 
 def _bad_line(file: Path) -> int:

@@ -16,6 +16,7 @@ from helpers.binarize import BINARIZE, binarized_files, refuse_other_dictionary
 from helpers.errors import CourseError
 from helpers.fairseq_tools import CONFIG, train_command
 from helpers.indexed import read_sizes
+from helpers.prepare import PREPARE
 from helpers.report import Report, Table
 from helpers.settings import FinetuneSettings
 from helpers.stage import Job, Stage
@@ -253,6 +254,6 @@ FINETUNE = Stage(
     ],
     outputs=lambda workspace: [workspace.checkpoints / BEST, workspace.checkpoints / LAST],
     work=_work,
-    after=(BINARIZE, BASE),
+    after=(BINARIZE, PREPARE, BASE),
     keeps_own=False,  # checkpoints of other runs are moved aside as a whole
 )

@@ -8,20 +8,23 @@ The format is that of ``MMapIndexedDataset`` (fairseq/data/indexed_dataset.py), 
 """
 
 import functools
+import os
 import re
 import struct
 from pathlib import Path
 
 import numpy as np
 
-from helpers.chunks import line_chunks, map_in_order
-from helpers.dictionary import EOS, Dictionary
+from helpers.chunks import Span, map_in_order, spans
+from helpers.dictionary import EOS, UNK, Dictionary
 from helpers.errors import DamagedFile
+from helpers.line_ids import encode_lines
 from helpers.vocabulary import GPT2_IDS
 
 MAGIC = b"MMIDIDX\x00\x00"
 HEADER = struct.Struct("<9sQBQ")
 TYPES = {8: np.dtype("<u2"), 9: np.dtype("<u4"), 4: np.dtype("<i4")}
+PIECE = 1 << 20  # bytes of sizes that are turned into offsets at a time
 _STRANGE = re.compile(r"[^0-9 \n]")
 _LEADING_ZERO = re.compile(r"0(?<!\d0)\d")
 
@@ -55,10 +58,12 @@ def _is_gpt2_id(word: str) -> bool:
     return len(word) <= 5 and int(word) < GPT2_IDS and word == str(int(word))
 
 
-def to_indices(ids: np.ndarray, dictionary: Dictionary) -> np.ndarray:
-    """GPT-2 ids with -1 at line ends → dictionary indices with ``</s>``, in the file's type."""
-    table = np.append(dictionary.from_gpt2, EOS).astype(TYPES[type_code(len(dictionary))])
-    return table[ids]  # [-1] is the last entry
+def index_table(dictionary: Dictionary) -> np.ndarray:
+    """Dictionary index of every GPT-2 id, and last ``</s>``, in the file's type: shape (50258,).
+
+    A line's end, -1, takes the last entry.
+    """
+    return np.append(dictionary.from_gpt2, EOS).astype(TYPES[type_code(len(dictionary))])
 
 
 def line_sizes(ids: np.ndarray) -> np.ndarray:
@@ -66,13 +71,66 @@ def line_sizes(ids: np.ndarray) -> np.ndarray:
     return np.diff(np.flatnonzero(ids < 0), prepend=-1).astype("<i4")
 
 
-def _indexed_chunk(chunk: str, dictionary: Dictionary) -> tuple[bytes, bytes] | tuple[str, int]:
+def prepared_span(span: Span, table: np.ndarray) -> tuple[bytes, bytes, int]:
+    """Lines of text as they stand in ``.bin``, the tokens of each, and how many are ``<unk>``."""
+    ids = encode_lines(span.text())
+    indices = table[ids]
+    return indices.tobytes(), line_sizes(ids).tobytes(), int((indices == UNK).sum())
+
+
+def _indexed_span(span: Span, table: np.ndarray) -> tuple[bytes, bytes] | tuple[str, int]:
+    chunk = span.text()
     try:
         ids = parse_bpe(chunk)
     except ValueError as error:
         offset, what = error.args
         return what, chunk.count("\n", 0, offset)
-    return to_indices(ids, dictionary).tobytes(), line_sizes(ids).tobytes()
+    return table[ids].tobytes(), line_sizes(ids).tobytes()
+
+
+class IndexedWriter:
+    """Writes ``prefix.bin`` and ``prefix.idx`` chunk by chunk; use as a context manager.
+
+    Args:
+        types: size of the dictionary, which decides the number type of the ``.bin``.
+    """
+
+    def __init__(self, prefix: Path, types: int) -> None:
+        self.prefix, self.code = prefix, type_code(types)
+        self.lines = self.tokens = 0  # tokens without </s>
+
+    def __enter__(self) -> "IndexedWriter":
+        self.data = Path(f"{self.prefix}.bin").open("wb")
+        self.index = Path(f"{self.prefix}.idx").open("wb+")
+        self.index.write(bytes(HEADER.size))  # written again when the number of lines is known
+        return self
+
+    def add(self, data: bytes, sizes: bytes) -> None:
+        """Add lines: their indices in the file's type, and the tokens of each (int32)."""
+        self.data.write(data)
+        self.index.write(sizes)
+        lines = len(sizes) // 4
+        self.lines += lines
+        self.tokens += len(data) // TYPES[self.code].itemsize - lines
+
+    def __exit__(self, *error: object) -> None:
+        with self.data, self.index:
+            if error[0] is None:
+                self._finish()
+
+    def _finish(self) -> None:
+        """The byte offset of each line behind all sizes, which are read back bit by bit."""
+        width, place = TYPES[self.code].itemsize, 0
+        for start in range(0, 4 * self.lines, PIECE):
+            self.index.seek(HEADER.size + start)
+            sizes = np.frombuffer(self.index.read(min(PIECE, 4 * self.lines - start)), "<i4")
+            ends = place + np.cumsum(sizes, dtype="<i8") * width
+            offsets = np.concatenate((np.array([place], "<i8"), ends[:-1]))
+            self.index.seek(0, os.SEEK_END)
+            self.index.write(offsets.tobytes())
+            place = int(ends[-1])
+        self.index.seek(0)
+        self.index.write(HEADER.pack(MAGIC, 1, self.code, self.lines))
 
 
 def binarize_file(
@@ -86,37 +144,16 @@ def binarize_file(
     Raises:
         DamagedFile: a token that is no GPT-2 id, with its line.
     """
-    sizes: list[bytes] = []
-    lines = 0
-    chunk_function = functools.partial(_indexed_chunk, dictionary=dictionary)
-    with Path(f"{prefix}.bin").open("wb") as out:
-        for first, second in map_in_order(chunk_function, line_chunks(bpe), workers):
+    function = functools.partial(_indexed_span, table=index_table(dictionary))
+    with IndexedWriter(prefix, len(dictionary)) as out:
+        for first, second in map_in_order(function, spans(bpe), workers):
             if isinstance(first, str):
                 raise DamagedFile(
-                    f"{bpe}, line {lines + second + 1}: {first}.",
+                    f"{bpe}, line {out.lines + second + 1}: {first}.",
                     "Encode the text again (notebook 02_bpe).",
                 )
-            out.write(first)
-            sizes.append(second)
-            lines += len(second) // 4
-    write_index(Path(f"{prefix}.idx"), np.frombuffer(b"".join(sizes), "<i4"), len(dictionary))
-    tokens = int(np.frombuffer(b"".join(sizes), "<i4").sum(dtype=np.int64))
-    return lines, tokens - lines
-
-
-def write_index(file: Path, sizes: np.ndarray, types: int) -> None:
-    """Write an ``.idx``.
-
-    Args:
-        sizes: tokens of each line with ``</s>``: int32, shape (lines,).
-        types: size of the dictionary, which decides the number type of the ``.bin``.
-    """
-    code = type_code(types)
-    ends = np.cumsum(sizes, dtype="<i8") * TYPES[code].itemsize
-    with file.open("wb") as out:
-        out.write(HEADER.pack(MAGIC, 1, code, len(sizes)))
-        out.write(sizes.tobytes())
-        out.write(np.concatenate((np.zeros(1, "<i8"), ends))[:-1].tobytes() if len(sizes) else b"")
+            out.add(first, second)
+    return out.lines, out.tokens
 
 
 def read_sizes(prefix: Path) -> tuple[np.ndarray, np.dtype]:

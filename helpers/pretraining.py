@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from helpers import checkpoints
-from helpers.bpe import encode_file, encode_lines
+from helpers.bpe import encode_file
 from helpers.chunks import line_chunks
 from helpers.dictionary import Dictionary
 from helpers.fairseq_tools import CONFIG, train_command
 from helpers.indexed import binarize_file
+from helpers.line_ids import encode_lines
 from helpers.summaries import summary
 from helpers.training import train
 from helpers.vocabulary import GPT2_IDS

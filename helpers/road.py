@@ -12,6 +12,7 @@ from helpers.settings import (
     EncodeSettings,
     EvaluateSettings,
     FinetuneSettings,
+    PrepareSettings,
     SampleSettings,
     Settings,
     SplitSettings,
@@ -23,6 +24,7 @@ class Step:
     """One stage as people meet it.
 
     Attributes:
+        notebook: where it is run; empty for one that only the command line has.
         runs: module and attribute of the function that does the work, imported when it is needed.
         does: one line for the help.
     """
@@ -52,6 +54,10 @@ ROAD = {
     "binarize": Step(
         "03_binarize", BinarizeSettings, "binarize BINARIZE.run", "make fairseq's binary files"
     ),
+    "prepare": Step(
+        *("", PrepareSettings, "prepare PREPARE.run"),
+        "encode and binarize in one pass, for large corpora",
+    ),
     "finetune": Step(
         *("04_finetune", FinetuneSettings, "finetune FINETUNE.run"),
         "train the base model further on the data, which takes longest",
@@ -69,6 +75,7 @@ ROAD = {
 NOTEBOOKS: dict[str, tuple[type[Settings], ...]] = {
     step.notebook: tuple(s.settings for s in ROAD.values() if s.notebook == step.notebook)
     for step in ROAD.values()
+    if step.notebook
 }
 
 

@@ -147,6 +147,10 @@ class BinarizeSettings(EncodeSettings):
     pass
 
 
+class PrepareSettings(Settings):
+    workers: int | None = _WORKERS
+
+
 class FinetuneSettings(Settings):
     GROUPS: ClassVar = {
         "How far": ("start", "max_update", "validate_every"),

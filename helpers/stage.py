@@ -67,6 +67,8 @@ class Stage:
         work: does it, and returns the report.
         describe: the report on outputs that the student has put there (where ``keeps_own``).
         after: the stages whose outputs are read.
+        instead_of: names of stages that make the same files in another way; the record keeps the
+            one that has made them last.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Stage:
     work: Callable[[Job], Report]
     describe: Callable[[Workspace], Report] | None = None
     after: tuple["Stage", ...] = ()
+    instead_of: tuple[str, ...] = ()
     # False where the work itself decides what happens to files that it finds in its place.
     keeps_own: bool = True
 
@@ -114,7 +117,10 @@ class Stage:
                 "finished": time.strftime("%Y-%m-%d %H:%M:%S"),
                 "versions": _versions(),
             }
-            del record.moving[self.name]
+            for name in (self.name, *self.instead_of):
+                record.moving.pop(name, None)
+            for name in self.instead_of:
+                record.stages.pop(name, None)
             record.save()
             return report
 
@@ -126,7 +132,8 @@ class Stage:
         prints, own = {}, []
         for path in self.inputs(workspace, settings):
             key = workspace.key(path)
-            maker = next((s for s in self.after if path in s.outputs(workspace)), None)
+            makers = [s for s in self.after if path in s.outputs(workspace)]
+            maker = next((s for s in makers if s.name in record.stages), next(iter(makers), None))
             if not path.is_file():
                 notebook = maker.notebook if maker else self.notebook
                 raise StageMissing(
@@ -138,7 +145,7 @@ class Stage:
                 continue
             recorded = made.get("outputs", {}).get(key, {})
             sha256 = prints[key]["sha256"]
-            if maker.name in record.moving and sha256 in record.made.get(key, []):
+            if any(s.name in record.moving for s in makers) and sha256 in record.made.get(key, []):
                 raise StageStale(
                     f"{maker.notebook} was stopped while it put {key} and others in their place.",
                     f"Run the notebook {maker.notebook} again, then come back here.",
@@ -224,8 +231,12 @@ class Stage:
         if not staged:  # the work has written where its outputs stand
             prints = {workspace.key(p): fingerprint(p) for p in self.outputs(workspace)}
         before = {
-            *record.stages.get(self.name, {}).get("outputs", {}),
-            *record.moving.get(self.name, []),
+            key
+            for name in (self.name, *self.instead_of)
+            for key in (
+                *record.stages.get(name, {}).get("outputs", {}),
+                *record.moving.get(name, []),
+            )
         }
         for key, made in prints.items():
             record.remember(key, made["sha256"])

@@ -1,4 +1,4 @@
-"""The stages split, encode and binarize on tiny texts, with a dictionary made by hand."""
+"""Split, encode and binarize (or prepare) on tiny texts, with a dictionary made by hand."""
 
 import functools
 
@@ -7,12 +7,14 @@ import numpy as np
 from helpers.binarize import BINARIZE
 from helpers.bpe import ENCODE
 from helpers.dictionary import Dictionary
+from helpers.prepare import PREPARE
 from helpers.report import Report
 from helpers.split import SPLIT
 from helpers.vocabulary import GPT2_IDS
 from helpers.workspace import Workspace
 
 STAGES = {stage.name: stage for stage in (SPLIT, ENCODE, BINARIZE)}
+ALL_STAGES = STAGES | {"prepare": PREPARE}
 
 
 def text(word: str) -> str:
@@ -38,7 +40,7 @@ def begin(workspace: Workspace) -> Workspace:
 
 def do(workspace: Workspace, name: str, force: bool = False, **settings: object) -> Report:
     """Run a stage, in one process unless it is said otherwise."""
-    stage = STAGES[name]
+    stage = ALL_STAGES[name]
     if "workers" in stage.settings.model_fields:
         settings = {"workers": 1} | settings
     return stage.run(workspace, stage.settings(**settings), force=force)
@@ -46,5 +48,5 @@ def do(workspace: Workspace, name: str, force: bool = False, **settings: object)
 
 def state(workspace: Workspace, name: str) -> dict[str, tuple[int, bytes]]:
     """Modification time and content of a stage's outputs."""
-    outputs = STAGES[name].outputs(workspace)
+    outputs = ALL_STAGES[name].outputs(workspace)
     return {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in outputs if p.is_file()}

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from helpers import bpe as module
 from helpers import chunks
-from helpers.bpe import ENCODE, bpe_text, count_bpe, encode_file, encode_lines
-from helpers.chunks import allowed_workers, count_lines, line_chunks, map_in_order
+from helpers.bpe import ENCODE, count_bpe, encode_file
+from helpers.chunks import allowed_workers, count_lines, line_chunks, map_in_order, spans
 from helpers.errors import DamagedFile, StageMissing
 from helpers.fairseq_tools import encoder_command, run
+from helpers.line_ids import bpe_text, encode_lines
 from helpers.settings import EncodeSettings, SplitSettings
 from helpers.split import SPLIT
 from helpers.vocabulary import GPT2_IDS, gpt2_encoding, gpt2_file
@@ -77,14 +78,14 @@ def test_the_file_is_fairseqs(everything: tuple[Path, bytes]):
 
 def test_worker_processes_give_the_same_file(everything: tuple[Path, bytes], monkeypatch):
     source, theirs = everything
-    monkeypatch.setattr(module, "line_chunks", functools.partial(line_chunks, size=5000))
+    monkeypatch.setattr(module, "spans", functools.partial(spans, size=5000))
     assert encoded(source, workers=2) == theirs
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 10_000])
 def test_borders_of_chunks_change_nothing(size: int, everything, monkeypatch):
     source, theirs = everything
-    monkeypatch.setattr(module, "line_chunks", functools.partial(line_chunks, size=size))
+    monkeypatch.setattr(module, "spans", functools.partial(spans, size=size))
     assert encoded(source) == theirs
 
 

@@ -22,6 +22,7 @@ OPTIONS = {
     "--max-line-tokens",
     "encode": "--engine --workers",
     "binarize": "--engine --workers",
+    "prepare": "--workers",
     "finetune": "--max-update --lr --warmup-share --max-tokens --update-freq --validate-every "
     "--dropout --weight-decay --seed --start",
     "convert": "--roberta-checkpoint-path --pytorch-dump-folder-path",

@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from helpers import indexed as module
 from helpers.binarize import BINARIZE, binarize_folder, binarized_files
 from helpers.bpe import ENCODE, encode_file
-from helpers.chunks import line_chunks
+from helpers.chunks import spans
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError, DamagedFile
 from helpers.fairseq_tools import preprocess_command, run
 from helpers.indexed import (
+    IndexedWriter,
     binarize_file,
+    index_table,
     line_sizes,
     parse_bpe,
     read_lines,
     read_sizes,
-    to_indices,
-    write_index,
 )
 from helpers.settings import BinarizeSettings, EncodeSettings, SplitSettings
 from helpers.split import SPLIT
@@ -64,10 +64,7 @@ def theirs(request, parts, dictionary: Dictionary, tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_file_is_fairseqs(workers, theirs, parts, dictionary, tmp_path, monkeypatch):
-    def small_chunks(file: Path):
-        return line_chunks(file, 20_000)
-
-    monkeypatch.setattr(module, "line_chunks", small_chunks)
+    monkeypatch.setattr(module, "spans", lambda file: spans(file, 20_000))
     binarize_folder(parts, dictionary, tmp_path, workers)
     files = binarized_files(tmp_path)
     assert len(files) == 7
@@ -127,7 +124,13 @@ def test_an_index_is_fairseqs(sizes: list[int], types: int, tmp_path_factory):
     from fairseq.data.indexed_dataset import MMapIndexedDataset, best_fitting_int_dtype
 
     folder = tmp_path_factory.getbasetemp()
-    write_index(folder / "ours.idx", np.array(sizes, "<i4"), types)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        IndexedWriter(folder / "ours", types) as out,
+    ):
+        patch.setattr(module, "PIECE", 12)  # bytes: offsets are computed for three lines at a time
+        for size in sizes:
+            out.add(b"", np.array([size], "<i4").tobytes())
     with MMapIndexedDataset.Index.writer(folder / "f.idx", best_fitting_int_dtype(types)) as index:
         index.write(sizes)
     assert (folder / "ours.idx").read_bytes() == (folder / "f.idx").read_bytes()
@@ -135,7 +138,7 @@ def test_an_index_is_fairseqs(sizes: list[int], types: int, tmp_path_factory):
 
 def test_a_token_that_the_dictionary_lacks_becomes_unk():
     small = Dictionary(("13", "262"), (5, 4))
-    assert to_indices(parse_bpe("13 7 262\n\n"), small).tolist() == [4, 3, 5, 2, 2]
+    assert index_table(small)[parse_bpe("13 7 262\n\n")].tolist() == [4, 3, 5, 2, 2]
 
 
 # Damage
@@ -143,7 +146,7 @@ def test_a_token_that_the_dictionary_lacks_becomes_unk():
 
 @pytest.mark.parametrize("wrong", ["50257", "x", "1e3", "-7", "00", "\t"])
 def test_a_wrong_token_is_named_with_its_line(wrong, dictionary, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "line_chunks", lambda file: line_chunks(file, 100))
+    monkeypatch.setattr(module, "spans", lambda file: spans(file, 100))
     (tmp_path / "a.bpe").write_text("1 2 3\n" * 500 + f"4 {wrong} 5\n" + "6\n" * 500)
     with pytest.raises(DamagedFile, match=r"a\.bpe, line 501: "):
         binarize_file(tmp_path / "a.bpe", tmp_path / "a", dictionary)

@@ -121,6 +121,12 @@ WORK = {
         prepare("binarize"),
         None,
     ),
+    "prepare": ((small, prepare("split")), prepare("prepare"), None),
+    "prepare what was binarized": (
+        (small, prepare(*STAGES), other_texts("split")),
+        prepare("prepare"),
+        None,
+    ),
 }
 SAME_STAGE = ("sample of less", "sample of more", "split with another seed")
 

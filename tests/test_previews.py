@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from helpers import figures, vocabulary
 from helpers.errors import CourseError
-from helpers.indexed import write_index
+from helpers.indexed import IndexedWriter
 from helpers.panels import previews
 from helpers.panels.previews import of_base, of_convert, of_evaluate, of_finetune, of_split
 from helpers.settings import (
@@ -175,8 +175,8 @@ def test_how_often_the_texts_are_read_is_said_when_they_are_there(workspace: Wor
     wanted = FinetuneSettings(max_update=50, max_tokens=100, update_freq=2)
     assert "tokens of train" not in of_finetune(workspace, wanted)
     workspace.data_bin.mkdir(parents=True)
-    write_index(workspace.data_bin / "train.idx", np.array([1000, 3000], "<i4"), 50265)
-    (workspace.data_bin / "train.bin").write_bytes(bytes(2 * 4000))
+    with IndexedWriter(workspace.data_bin / "train", 50265) as out:
+        out.add(bytes(2 * 4000), np.array([1000, 3000], "<i4").tobytes())
     said = "50 updates of up to 200 tokens read the 4,000 tokens of train about 2.5 times."
     assert said in of_finetune(workspace, wanted)
     (workspace.data_bin / "train.bin").write_bytes(b"damaged")

@@ -24,9 +24,9 @@ from typing import NamedTuple
 import numpy as np
 import regex as re
 
-from helpers.bpe import NEWLINE, encode_lines
 from helpers.explorer.scripts import SCRIPTS, WHITE_SPACE, scripts_of
 from helpers.explorer.text import WORD
+from helpers.line_ids import NEWLINE, encode_lines
 from helpers.vocabulary import GPT2_IDS, bytes_of_token, encode
 
 PIECES, TIMES, TOP = 3, 5, 20
