@@ -181,8 +181,9 @@ class Opened:
         return self.page.locator(".jp-Notebook").first.evaluate(LOW_CONTRAST)
 
     def too_wide(self) -> list[str]:
-        """Panels and outputs that are wider than the page."""
-        return self.page.locator(".course-panel, .jp-OutputArea-output > *").evaluate_all(
+        """Panels and outputs that are wider than the page, and names of settings that are cut."""
+        places = ".course-panel, .course-panel .widget-label, .jp-OutputArea-output > *"
+        return self.page.locator(places).evaluate_all(
             "(all) => all.filter((e) => e.scrollWidth > e.clientWidth + 2 && e.clientWidth > 0)"
             ".map((e) => `${e.scrollWidth} > ${e.clientWidth}: ${e.innerText.slice(0, 60)}`)"
         )

@@ -7,8 +7,8 @@ import ipywidgets as widgets
 WARNING = "color:var(--jp-error-color1, #c62828)"
 QUIET = "color:var(--jp-ui-font-color2, #616161);line-height:1.4"
 
-NAME_WIDTH = "13em"
-BESIDE = "2px 2px 2px 13.5em"  # margins of what stands below a control, in line with it
+NAME_WIDTH = "14em"
+BESIDE = "2px 2px 2px 14.5em"  # margins of what stands below a control, in line with it
 
 
 def look(name: str) -> dict[str, object]:
@@ -16,7 +16,7 @@ def look(name: str) -> dict[str, object]:
     return {
         "description": name,
         "style": {"description_width": NAME_WIDTH},
-        "layout": widgets.Layout(width="32em", max_width="100%"),
+        "layout": widgets.Layout(width="33em", max_width="100%"),
     }
 
 
