@@ -12,7 +12,7 @@ TORCH_INDEX ?=
 # fairseq's build is for this system alone.
 HAS_FAIRSEQ := $(findstring Linux x86_64,$(shell uname -sm))
 
-.PHONY: env course test test-long lab bundle notebooks base-model lint clean
+.PHONY: env course test test-long bench lab bundle notebooks base-model lint clean
 
 # In an unpacked bundle all packages lie in wheels/: pip takes them from there and asks no index,
 # TORCH_INDEX included. The path is relative, since pip splits it at spaces.
@@ -43,6 +43,13 @@ test: env
 
 test-long: env
 	$(PYTEST) -m "long or not long"
+
+# How fast this kit makes fairseq's files, beside fairseq itself and others, on SIZES megabytes of
+# text; writes tests/benchmarks/README.md.
+SIZES   ?= 10,40,100
+REPEATS ?= 3
+bench: env
+	$(PY) -m tests.benchmarks --sizes $(SIZES) --repeats $(REPEATS)
 
 lab: env
 	JUPYTER_CONFIG_PATH='$(CURDIR)/jupyter' $(PY) -m jupyter lab --notebook-dir=. $(LAB_FLAGS) notebooks/00_setup.ipynb

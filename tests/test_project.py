@@ -162,6 +162,7 @@ TARGETS = [
     "course",
     "test",
     "test-long",
+    "bench",
     "lab",
     "bundle",
     "notebooks",

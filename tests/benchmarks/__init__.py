@@ -1,0 +1,1 @@
+"""How long text takes to become fairseq's binary files, here and elsewhere: ``make bench``."""
