@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.documents import text_files
+from helpers.inputs import text_files
 from helpers.panels.base_source import BaseSource
 from helpers.panels.text_files import TextFiles
 from helpers.settings import BaseSettings
