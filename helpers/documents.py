@@ -18,7 +18,7 @@ def lines(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterator[str
 
     Raises:
         CourseError: bytes that are not in the encoding: file, line, byte, and what to try; a line
-            of more than ``LONGEST`` characters.
+            of more than ``LONGEST`` characters, or some thousands more.
         DamagedFile: an archive that cannot be unpacked.
     """
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
