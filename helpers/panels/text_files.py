@@ -30,7 +30,7 @@ class TextFiles(widgets.VBox):
             placeholder=hint, rows=2, continuous_update=False, **look(name)
         )
         self.upload = widgets.FileUpload(
-            accept=",".join(sorted({Path(kind).suffix for kind in KINDS})),
+            accept=",".join(sorted({f".{kind.split('.')[-1]}" for kind in KINDS})),
             multiple=True,
             description="Send files …",
             tooltip=f"Copy texts ({', '.join(KINDS)}) from this computer into the workspace",
