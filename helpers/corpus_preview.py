@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.documents import documents, lines, text_files
-from helpers.encodings import encoding_of
+from helpers.archives import Gauge
+from helpers.documents import documents
+from helpers.inputs import Input, opened, text_files
 from helpers.report import Grid, Shown
 from helpers.settings import SplitSettings
 from helpers.vocabulary import count_tokens
@@ -89,31 +90,38 @@ def corpus_preview(workspace: Workspace, settings: SplitSettings) -> CorpusPrevi
     """
     files = text_files(settings.txt_files, workspace)
     stamps = tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
-    return _looked_at(stamps, settings.encoding, settings.unit, settings.deduplicate)
+    return _looked_at(
+        stamps, settings.encoding, settings.unit, settings.text_field, settings.deduplicate
+    )
 
 
 @functools.lru_cache(maxsize=4)
 def _looked_at(
-    stamps: tuple[tuple[Path, int, int], ...], encoding: str, unit: str, deduplicate: bool
+    stamps: tuple[tuple[Path, int, int], ...],
+    encoding: str,
+    unit: str,
+    field: str,
+    deduplicate: bool,
 ) -> CorpusPreview:
     files: list[FileSeen] = []
     kept: list[str] = []
     distinct: set[int] = set()
-    left, read = MOST, 0
-    for file, size, _ in stamps:
+    left, read = MOST, 0.0
+    for path, size, _ in stamps:
         if left <= 0:
             break
-        found = encoding_of(file, encoding)
-        begin, whole = _begin(file, found, left)
-        whole_documents = [*map(list, documents(begin, unit))]
-        for document in whole_documents:
+        file = opened(path, encoding, unit, field)
+        texts, share = _begin(file, left, size)
+        found = [list(d) for text in texts for d in documents(text, file.unit)]
+        for document in found:
             same = hash("\n".join(document))
             if not (deduplicate and same in distinct):
                 kept += [line for line in document if line.strip()]
             distinct.add(same)
-        files.append(FileSeen(file.name, found, size, len(whole_documents), len(begin)))
-        left -= sum(map(len, begin)) + len(begin)
-        read += size if whole else len("\n".join(begin).encode(found, "ignore"))
+        many = sum(map(len, texts))
+        files.append(FileSeen(path.name, file.encoding, size, len(found), many))
+        left -= sum(len(line) for text in texts for line in text) + many
+        read += share * size
     tokens = np.array([count_tokens(line) for line in kept], dtype=np.int64)
     longest = heapq.nlargest(LONGEST, range(len(kept)), key=tokens.__getitem__)
     total = sum(size for _, size, _ in stamps)
@@ -128,15 +136,20 @@ def _looked_at(
     )
 
 
-def _begin(file: Path, encoding: str, most: int) -> tuple[list[str], bool]:
-    """The first lines of a file, ``most`` characters at least, and whether these are all.
+def _begin(file: Input, most: int, size: int) -> tuple[list[list[str]], float]:
+    """The first texts of a file as lines, ``most`` characters at least, and their share of it.
 
     A line that is longer than that is cut: it will be wrapped in any case.
     """
-    found: list[str] = []
-    for line in lines(file, encoding):
-        if most <= 0:
-            return found, False
-        found.append(line[:most])
-        most -= len(line) + 1
-    return found, True
+    gauge = Gauge()
+    found: list[list[str]] = []
+    for text in file.texts(gauge):
+        found.append([])
+        for line in text:
+            if most <= 0:
+                if file.is_plain:  # the gauge is ahead, by as much as is read at a time
+                    return found, len("\n".join(found[0]).encode(file.encoding, "ignore")) / size
+                return found, min(gauge.share, 0.99)
+            found[-1].append(line[:most])
+            most -= len(line) + 1
+    return found, 1.0

@@ -1,4 +1,4 @@
-"""Students' text files as documents: streams of lines."""
+"""Plain text as documents: streams of lines."""
 
 import codecs
 import io
@@ -6,93 +6,59 @@ import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from helpers.archives import Gauge, endings
 from helpers.encodings import bad_place, decoded_blocks, guessed_encoding, telling_piece
 from helpers.errors import CourseError
-from helpers.workspace import Workspace, home
 
-_GLOB = set("*?[")
-
-
-def text_files(names: Iterable[str], workspace: Workspace) -> list[Path]:
-    """The files that names stand for: files, folders (all ``.txt`` below), patterns.
-
-    Raises:
-        CourseError: a name that leads nowhere, or no text file at all.
-    """
-    found: dict[Path, None] = {}
-    for name in names:
-        path = workspace.locate(name)
-        if path.is_dir():
-            new = _texts_below(path)
-        elif path.is_file():
-            new = [path]
-        elif _GLOB & set(name):
-            new = _matches(path)
-        else:
-            raise CourseError(
-                f"There is no file or folder {name} in {workspace.root} or in {home()}.",
-                "Name text files, folders or patterns in txt_files; relative names start in the "
-                "workspace (00_setup puts a sample there) or in the project.",
-            )
-        found |= dict.fromkeys(file.resolve() for file in new)
-    if not found:
-        raise CourseError(
-            f"There are no text files in {', '.join(names)}.",
-            "Put .txt files there, or name others in txt_files.",
-        )
-    return list(found)
+LONGEST = 1 << 26  # characters of a line: memory has to hold it
 
 
-def _matches(pattern: Path) -> list[Path]:
-    base = next(folder for folder in pattern.parents if folder.is_dir())
-    try:
-        return sorted(f for f in base.glob(str(pattern.relative_to(base))) if f.is_file())
-    except ValueError:  # such as a**b
-        raise CourseError(
-            f"{pattern.name} is no pattern that can be looked for.",
-            "Patterns are like novels/*.txt, or novels/**/*.txt with the folders below.",
-        ) from None
-
-
-def _texts_below(folder: Path) -> list[Path]:
-    """Its ``.txt`` files, except hidden ones such as JupyterLab's copies."""
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() == ".txt"
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        and file.is_file()
-    )
-
-
-def lines(file: Path, encoding: str) -> Iterator[str]:
+def lines(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterator[str]:
     """The lines of a file without their ends (``\\n``, ``\\r\\n`` or ``\\r``).
 
     Raises:
-        CourseError: bytes that are not in the encoding: file, line, byte, and what to try.
+        CourseError: bytes that are not in the encoding: file, line, byte, and what to try; a line
+            of more than ``LONGEST`` characters, or some thousands more.
+        DamagedFile: an archive that cannot be unpacked.
     """
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     carried: list[str] = []
+    done = length = 0
     try:
-        for text in decoded_blocks(file, encoding):
+        for text in decoded_blocks(file, encoding, gauge):
             head, newline, tail = newlines.decode(text, final=not text).rpartition("\n")
             if newline:
                 yield from ("".join((*carried, head))).split("\n")
-                carried = []
+                carried, done, length = [], done + head.count("\n") + 1, 0
             carried.append(tail)
+            length += len(tail)
+            if length > LONGEST:
+                raise CourseError(
+                    f"{file}: line {done + 1:,} has more than {LONGEST:,} characters.",
+                    "Put line ends into it, for example between paragraphs.",
+                )
     except UnicodeDecodeError:
-        line, byte = bad_place(file, encoding)
-        guess = guessed_encoding(telling_piece(file))
-        other = guess and codecs.lookup(guess).name != codecs.lookup(encoding).name
-        raise CourseError(
-            f"{file} is not {encoding}: line {line}, byte {byte}.",
-            f"Try encoding = {guess!r}, or save the file as UTF-8."
-            if other
-            else "Mend this place in an editor if it alone is damaged, or name another encoding, "
-            "for example gb18030 or utf-16.",
-        ) from None
+        raise _wrongly_encoded(file, encoding) from None
     if rest := "".join(carried):
         yield rest
+
+
+def _wrongly_encoded(file: Path, encoding: str) -> CourseError:
+    line, byte = bad_place(file, encoding)
+    guess = guessed_encoding(telling_piece(file))
+    other = guess and codecs.lookup(guess).name != codecs.lookup(encoding).name
+    inner, archive = endings(file)
+    if inner == ".jsonl":
+        hint = "JSON lines are in UTF-8: save the file so."
+    elif other:
+        hint = f"Try encoding = {guess!r}, or save the file as UTF-8."
+    else:
+        hint = (
+            "Mend this place in an editor if it alone is damaged, or name another encoding, "
+            "for example gb18030 or utf-16."
+        )
+    where = f"line {line}, byte {byte}{' when unpacked' if archive else ''}"
+    return CourseError(f"{file} is not {encoding}: {where}.", hint)
 
 
 def documents(text: Iterable[str], unit: str) -> Iterator[Iterator[str]]:

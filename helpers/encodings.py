@@ -2,13 +2,14 @@
 
 import codecs
 import io
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from helpers.archives import Gauge, blocks
 from helpers.errors import CourseError
 
-BLOCK = 1 << 20  # bytes
 MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -17,12 +18,15 @@ MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _NOT_ASCII = re.compile(rb"[^\x01-\x7f]")
-# How files begin that have only been renamed to .txt.
+# What files have at their beginning that have only been renamed, or are an archive in an archive.
 _NO_TEXT = {
-    b"PK\x03\x04": "a Word, Excel or zip file",
-    b"\xd0\xcf\x11\xe0": "an old Word or Excel file",
-    b"%PDF-": "a PDF",
-    b"\x1f\x8b": "a gzip archive",
+    (0, b"PK\x03\x04"): "a Word, Excel or zip file",
+    (0, b"\xd0\xcf\x11\xe0"): "an old Word or Excel file",
+    (0, b"%PDF-"): "a PDF",
+    (0, b"PAR1"): "a Parquet file",
+    (0, b"\x1f\x8b"): "a gzip archive",
+    (0, b"\x28\xb5\x2f\xfd"): "a zstd archive",
+    (257, b"ustar"): "a tar archive",
 }
 # What is tried when a file is neither UTF-8 nor everyday Chinese.
 _CANDIDATES = [
@@ -38,14 +42,14 @@ def encoding_of(file: Path, wanted: str) -> str:
 
     Raises:
         CourseError: no text at all, or ``auto``, and the encoding cannot be told.
+        DamagedFile: an archive that cannot be unpacked.
     """
-    with file.open("rb") as handle:
-        head = handle.read(8)
-    for beginning, what in _NO_TEXT.items():
-        if head.startswith(beginning):
+    head = next(blocks(file), b"")
+    for (start, sign), what in _NO_TEXT.items():
+        if head.startswith(sign, start):
             raise CourseError(
                 f"{file} is no plain text, but {what}.",
-                "Save it as plain text with its own program, and remove this file.",
+                "Unpack it, or save it as plain text with its own program, and remove this file.",
             )
     for mark, name in MARKS:
         if head.startswith(mark):
@@ -72,10 +76,9 @@ def _fits(file: Path, encoding: str) -> bool:
 
 def telling_piece(file: Path) -> bytes:
     """From the first byte that is not ASCII (a little before it): the rest tells nothing."""
-    with file.open("rb") as handle:
-        while block := handle.read(BLOCK):
-            if first := _NOT_ASCII.search(block):
-                return block[max(0, first.start() - 1000) & ~1 :]  # UTF-16 stays in step
+    for block in blocks(file):
+        if first := _NOT_ASCII.search(block):
+            return block[max(0, first.start() - 1000) & ~1 :]  # UTF-16 stays in step
     return b""
 
 
@@ -145,46 +148,44 @@ def _row_of_level_one(character: str) -> int:
     return encoded[0] if level_one else 0
 
 
-def decoded_blocks(file: Path, encoding: str) -> Iterator[str]:
-    """The text of a file, block by block.
+def decoded_blocks(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterator[str]:
+    """The text of a file, block by block; the last one is what the decoder still held.
 
     Raises:
         UnicodeDecodeError: bytes that are not in the encoding, or NUL, which no text has (UTF-16
             read as UTF-8 is full of it).
     """
     decoder = codecs.getincrementaldecoder(encoding)()
-    with file.open("rb") as handle:
-        while True:
-            block = handle.read(BLOCK)
-            text = decoder.decode(block, final=not block)
-            if "\0" in text:
-                raise UnicodeDecodeError(encoding, b"\0", 0, 1, "NUL")
-            yield text
-            if not block:
-                return
+    for block in itertools.chain(blocks(file, gauge), (b"",)):
+        yield _decoded(decoder, block, encoding)
+
+
+def _decoded(decoder: codecs.IncrementalDecoder, block: bytes, encoding: str) -> str:
+    text = decoder.decode(block, final=not block)
+    if "\0" in text:
+        raise UnicodeDecodeError(encoding, b"\0", 0, 1, "NUL")
+    return text
 
 
 def bad_place(file: Path, encoding: str) -> tuple[int, int]:
     """Line and byte offset of what cannot be read: sought by blocks, then byte by byte."""
     decoder = codecs.getincrementaldecoder(encoding)()
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
-    line, done, size = 1, 0, BLOCK
-    with file.open("rb") as handle:
-        while True:
-            state, block = decoder.getstate(), handle.read(size)
-            try:
-                text = decoder.decode(block, final=not block)
-                if "\0" in text:
-                    raise UnicodeDecodeError(encoding, b"\0", 0, 1, "NUL")
-            except UnicodeDecodeError as error:
-                if len(block) <= 1:
-                    held = newlines.decode("", final=True).count("\n")
-                    return line + held, done - len(state[0]) + error.start
-                decoder.setstate(state)
-                handle.seek(done)
-                size = 1
-                continue
-            line += newlines.decode(text).count("\n")
+    line, done = 1, 0
+    for block in itertools.chain(blocks(file), (b"",)):
+        state = decoder.getstate()
+        try:
+            line += newlines.decode(_decoded(decoder, block, encoding)).count("\n")
             done += len(block)
-            if not block:
-                return line, done
+            continue
+        except UnicodeDecodeError:
+            decoder.setstate(state)
+        for byte in [block[i : i + 1] for i in range(len(block))] or [b""]:
+            state = decoder.getstate()
+            try:
+                line += newlines.decode(_decoded(decoder, byte, encoding)).count("\n")
+            except UnicodeDecodeError as error:
+                held = newlines.decode("", final=True).count("\n")
+                return line + held, done - len(state[0]) + error.start
+            done += 1
+    return line, done

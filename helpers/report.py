@@ -20,7 +20,7 @@ class Shown:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report(Shown):
-    """Base of all reports. A report is a title, one table and notes; all its fields are JSON."""
+    """Base of all reports. A title, one table or two, and notes; all its fields are JSON."""
 
     TITLE: ClassVar[str] = ""
 
@@ -31,6 +31,10 @@ class Report(Shown):
         """Column names and rows of the table that people see."""
         raise NotImplementedError
 
+    def more(self) -> "Grid | None":
+        """A second table, below the first."""
+        return None
+
     def to_json(self) -> dict:
         return {k: v for k, v in dataclasses.asdict(self).items() if k != "reused"}
 
@@ -40,12 +44,15 @@ class Report(Shown):
 
     def __str__(self) -> str:
         head, rows = self.table()
-        lines = [self.TITLE, text_table(head, rows), *(f"note: {n}" for n in self.remarks())]
+        lines = [self.TITLE, text_table(head, rows), str(self.more() or "")]
+        lines += [f"note: {n}" for n in self.remarks()]
         return "\n".join(line for line in lines if line)
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<div>ⓘ {html.escape(note)}</div>" for note in self.remarks())
-        return f"<div><b>{html.escape(self.TITLE)}</b>{html_table(*self.table())}{notes}</div>"
+        more = self.more()._repr_html_() if self.more() else ""
+        table = html_table(*self.table())
+        return f"<div><b>{html.escape(self.TITLE)}</b>{table}{more}{notes}</div>"
 
 
 @dataclasses.dataclass(frozen=True)

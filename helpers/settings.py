@@ -58,7 +58,7 @@ class BaseSettings(Settings):
 
 class SplitSettings(Settings):
     GROUPS: ClassVar = {
-        "Texts": ("txt_files", "encoding", "unit"),
+        "Texts": ("txt_files", "encoding", "unit", "text_field"),
         "Shares": ("train", "valid", "test", "seed"),
         "Tidying": ("deduplicate", "max_line_tokens"),
     }
@@ -68,20 +68,28 @@ class SplitSettings(Settings):
         ("texts",),
         min_length=1,
         json_schema_extra={"path": True, "upload": "my-texts"},
-        description="Text files, folders (their .txt files) or patterns such as novels/*.txt; "
-        "relative ones start in the workspace.",
+        description="Files (.txt or .jsonl, also with .gz or .zst behind; .parquet), folders of "
+        "them, or patterns such as novels/*.txt; relative ones start in the workspace.",
     )
     train: float = Field(0.8, ge=0, le=1, description="Share of documents to learn from.")
     valid: float = Field(0.1, ge=0, le=1, description="Share that chooses the best checkpoint.")
     test: float = Field(0.1, ge=0, le=1, description="Share kept for the last evaluation.")
     seed: int = Field(1, ge=0, le=MAX_SEED, description="Another seed gives another division.")
     unit: Literal["blank-line", "file", "line"] = Field(
-        "blank-line", description="What ends a document: a blank line, the file, or every line."
+        "blank-line",
+        description="What ends a document of plain text: a blank line, the file, or every line. "
+        "In .jsonl and .parquet every record is a document.",
+    )
+    text_field: str = Field(
+        "text",
+        min_length=1,
+        description="The field of .jsonl, or the column of .parquet, that holds the text; a "
+        "record with null there is left out.",
     )
     encoding: str = Field(
         "utf-8",
         examples=["utf-8", "auto", "gb18030", "big5", "utf-16", "cp1252"],
-        description="How the files are written: utf-8, gb18030, utf-16, …, or auto to guess.",
+        description="How plain text is written: utf-8, gb18030, utf-16, …, or auto to guess.",
     )
     deduplicate: bool = Field(True, description="Keep only the first of equal documents.")
     max_line_tokens: int = Field(

@@ -1,4 +1,4 @@
-"""Plain text files to ``mydata/data.{train,valid,test}.raw``: by document, exactly, streaming.
+"""Texts to ``mydata/data.{train,valid,test}.raw``: by document, exactly, streaming.
 
 Pass one hashes every document with the seed as key. The distinct hashes in ascending order are a
 shuffle of the documents that depends on their texts and the seed only; the first of them go to
@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from helpers.documents import documents, lines, text_files
-from helpers.encodings import encoding_of
+from helpers.documents import documents, lines
 from helpers.errors import CourseError
-from helpers.report import Report, Table
+from helpers.inputs import Input, opened, text_files
+from helpers.report import Grid, Report, Table
 from helpers.sample import SAMPLE
 from helpers.settings import SplitSettings
 from helpers.stage import Job, Stage
@@ -27,17 +27,22 @@ from helpers.workspace import SPLITS, Workspace
 from helpers.wrap import is_too_long, wrap
 
 DIGEST = 16  # bytes: with a million documents, two have the same by chance once in 10^26 times
+NAMED = 20  # files in the report
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SplitReport(Report):
-    """Documents, lines and characters per split, in the order train, valid, test."""
+    """Documents, lines and characters per split, in the order train, valid, test.
+
+    Attributes:
+        inputs: the name of every file that was read, and how many documents it has.
+    """
 
     TITLE = "Documents are divided"
     documents: tuple[int, ...]
     lines: tuple[int, ...]
     characters: tuple[int, ...]
-    files: int = 0
+    inputs: tuple[tuple[str, int], ...] = ()
     duplicates: int = 0
     wrapped: int = 0
 
@@ -49,6 +54,14 @@ class SplitReport(Report):
             for split, docs, n_lines, characters in zip(*columns, strict=True)
         ]
         return ("file", "documents", "share", "lines", "characters"), rows
+
+    def more(self) -> Grid | None:
+        rows, rest = [*self.inputs[:NAMED]], self.inputs[NAMED:]
+        if rest:
+            rows.append((f"and {len(rest):,} more", sum(number for _, number in rest)))
+        if rows[1:]:
+            rows.append(("together", sum(number for _, number in self.inputs)))
+        return Grid(("file", "documents"), rows, "What was read") if rows else None
 
 
 def shares_of(total: int, shares: Iterable[float]) -> list[int]:
@@ -97,27 +110,26 @@ def _changed(file: Path) -> CourseError:
 class _Splitter:
     """Where each document goes, and the files that it is written to."""
 
-    def __init__(self, job: Job, files: list[tuple[Path, str]]) -> None:
+    def __init__(self, job: Job, files: list[Input]) -> None:
         self.settings: SplitSettings = job.settings
         self.files = files
         self.key = str(self.settings.seed).encode()
         self.order = bytearray()  # the hashes of all documents in reading order
-        self.empty: list[Path] = []
+        self.found: list[int] = []  # documents per file
         self.counts = {name: Counter() for name in ("documents", "lines", "characters")}
         self.duplicates = self.wrapped = 0
 
     def hash_all(self) -> None:
         """Pass one. Sets ``limits``: the first hash of valid, and of test."""
-        for file, encoding in self.files:
+        for file in self.files:
             before = len(self.order)
-            for document in documents(lines(file, encoding), self.settings.unit):
+            for document in file.documents():
                 self.order += _hashed(document, self.key)
-            if len(self.order) == before:
-                self.empty.append(file)
+            self.found.append((len(self.order) - before) // DIGEST)
         self.unseen = {bytes(self.order[i : i + DIGEST]) for i in self._starts()}
         if not self.unseen:
             raise CourseError(
-                f"There is no text in {', '.join(str(f) for f, _ in self.files[:3])}.",
+                f"There is no text in {', '.join(str(f.path) for f in self.files[:3])}.",
                 "Name files with text in txt_files.",
             )
         ranked = sorted(self.unseen)
@@ -133,8 +145,8 @@ class _Splitter:
     def write_all(self, outputs: dict[str, TextIO]) -> None:
         """Pass two."""
         hashes = (bytes(self.order[i : i + DIGEST]) for i in self._starts())
-        for file, encoding in self.files:
-            for document in documents(lines(file, encoding), self.settings.unit):
+        for file in self.files:
+            for document in file.documents():
                 expected = next(hashes, b"")
                 first = expected in self.unseen
                 self.unseen.discard(expected)
@@ -144,9 +156,9 @@ class _Splitter:
                     split = SPLITS[bisect.bisect(self.limits, expected)]
                     document = self._write(document, split, outputs[split])
                 if _hashed(document, self.key) != expected:
-                    raise _changed(file)
+                    raise _changed(file.path)
         if next(hashes, None) is not None:
-            raise _changed(self.files[-1][0])
+            raise _changed(self.files[-1].path)
 
     def _write(self, document: Iterator[str], split: str, out: TextIO) -> Iterator[str]:
         """Write a document, and pass its lines on to whoever checks them."""
@@ -166,7 +178,7 @@ class _Splitter:
 def _work(job: Job) -> SplitReport:
     settings = job.settings
     files = [
-        (file, encoding_of(file, settings.encoding))
+        opened(file, settings.encoding, settings.unit, settings.text_field)
         for file in text_files(settings.txt_files, job.workspace)
     ]
     splitter = _Splitter(job, files)
@@ -179,12 +191,14 @@ def _work(job: Job) -> SplitReport:
             for split in SPLITS
         }
         splitter.write_all(outputs)
-    return _report(splitter)
+    return _report(splitter, job.workspace)
 
 
-def _report(splitter: _Splitter) -> SplitReport:
-    notes = [f"{file.name} is empty." for file in splitter.empty]
-    other = [f"{f.name} ({e})" for f, e in splitter.files if e != splitter.settings.encoding]
+def _report(splitter: _Splitter, workspace: Workspace) -> SplitReport:
+    counted = [*zip((file.path for file in splitter.files), splitter.found, strict=True)]
+    notes = [f"{path.name} is empty." for path, number in counted if not number]
+    wanted = splitter.settings.encoding
+    other = [f"{f.path.name} ({f.encoding})" for f in splitter.files if f.encoding != wanted]
     if other and len(other) <= 5:
         notes.append(f"Read in the encoding that the file itself shows: {', '.join(other)}.")
     elif other:
@@ -201,7 +215,7 @@ def _report(splitter: _Splitter) -> SplitReport:
     }
     return SplitReport(
         **counts,
-        files=len(splitter.files),
+        inputs=tuple((workspace.key(path), number) for path, number in counted),
         duplicates=splitter.duplicates,
         wrapped=splitter.wrapped,
         notes=tuple(notes),

@@ -121,6 +121,17 @@ def with_texts(workspace: Workspace) -> Callable[..., Workspace]:
 
 
 @pytest.fixture
+def put(tmp_path: Path) -> Callable[[str, bytes], Path]:
+    """Write a file: ``put("a.txt", b"…")`` returns its path."""
+
+    def write(name: str, data: bytes) -> Path:
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
 def nothing_is_left(tmp_path: Path) -> Iterator[None]:
     """For models: they are large, and pytest keeps the folders of three sessions."""
     yield

@@ -147,7 +147,7 @@ def use_split(notebook: Opened, work: Workspace) -> None:
     expect(pictures.first).not_to_have_attribute("src", before)
     chinese = work.root / "小说.txt"
     chinese.write_bytes(CHINESE.encode("gb18030"))
-    notebook.send("split", "Send .txt files", chinese)
+    notebook.send("split", "Send files", chinese)
     expect(panel).to_contain_text("in my-texts/ now")
     expect(panel).to_contain_text("is not utf-8: line 1, byte 0.")
     notebook.fill("split", "encoding", "auto")

@@ -18,8 +18,8 @@ OPTIONS = {
     "check": "",
     "sample": "--packages",
     "base": "--source --dict --keep-optimizer",
-    "split": "--txt-files --train --valid --test --seed --unit --encoding --deduplicate "
-    "--max-line-tokens",
+    "split": "--txt-files --train --valid --test --seed --unit --text-field --encoding "
+    "--deduplicate --max-line-tokens",
     "encode": "--engine --workers",
     "binarize": "--engine --workers",
     "prepare": "--workers",
@@ -63,7 +63,7 @@ def test_there_are_no_other_commands(capsys):
 def test_the_whole_split_command_line_is_understood(started, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(started.texts)
     words = "--txt-files a.txt b.txt --train 0.7 --valid 0.2 --test 0.1 --seed 2 "
-    words += "--unit blank-line --encoding utf-8 --max-line-tokens 510"
+    words += "--unit blank-line --encoding utf-8 --text-field body --max-line-tokens 510"
     assert run("split", "--workspace", started.root, *words.split()) == 0
     assert "data.train.raw" in capsys.readouterr().out
     assert started.record.stages["split"]["settings"] == {
@@ -73,6 +73,7 @@ def test_the_whole_split_command_line_is_understood(started, tmp_path, monkeypat
         "test": 0.1,
         "seed": 2,
         "unit": "blank-line",
+        "text_field": "body",
         "encoding": "utf-8",
         "deduplicate": True,
         "max_line_tokens": 510,

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import encodings
-from helpers.documents import documents, lines, text_files
+from helpers import archives
+from helpers.documents import documents, lines
 from helpers.encodings import encoding_of
 from helpers.errors import CourseError
+from helpers.inputs import text_files
 
 from .awkward import TEXTS, text
 
@@ -176,7 +177,7 @@ def test_lines_are_those_of_text_mode(content: str, block: int, tmp_path_factory
     content = content.replace("\0", "").removeprefix("\ufeff")
     file.write_bytes(content.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encodings, "BLOCK", block if len(content) < 1000 else 1000 + block)
+        patch.setattr(archives, "BLOCK", block if len(content) < 1000 else 1000 + block)
         found = list(lines(file, "utf-8"))
     assert found == [line.rstrip("\n") for line in io.StringIO(content, newline=None)]
 

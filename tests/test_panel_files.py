@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.documents import text_files
+from helpers.inputs import text_files
 from helpers.panels.base_source import BaseSource
 from helpers.panels.text_files import TextFiles
 from helpers.settings import BaseSettings
@@ -54,6 +54,12 @@ NAMES = {
     "LOUD.TXT": "LOUD.TXT",
     "notes": "notes.txt",
     "notes.md": "notes.md.txt",
+    "小说.jsonl": "小说.jsonl",
+    "A.TXT.GZ": "A.TXT.GZ",
+    "a.jsonl.zst": "a.jsonl.zst",
+    "../a.parquet": "a.parquet",
+    "notes.md.GZ": "notes.md.txt.gz",
+    "table.parquet.gz": "table.parquet.txt.gz",
     "../../notes.txt": "notes.txt",
     "/etc/passwd": "passwd.txt",
     "C:\\texts\\notes.txt": "notes.txt",
@@ -75,6 +81,11 @@ def test_a_file_lands_in_the_folder_as_a_visible_text(name: str, texts: TextFile
     assert "1 file" in said and "(8 bytes)" in said and "my-texts/ now" in said
     assert texts.value == texts.names.value == "my-texts"
     assert [file.name for file in text_files([texts.value], workspace)] == [NAMES[name]]
+
+
+def test_a_browser_offers_files_of_every_kind(texts: TextFiles):
+    """It looks at the last ending of a name only."""
+    assert texts.upload.accept.split(",") == [".gz", ".jsonl", ".parquet", ".txt", ".zst"]
 
 
 @given(name=st.text(max_size=60))

@@ -22,7 +22,7 @@ from .conftest import project_files
 HELPERS = PROJECT / "helpers"
 MODULES = {file.stem: file for file in sorted(HELPERS.glob("*.py")) if file.stem != "__init__"}
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
-HEAVY = ("torch", "fairseq", "transformers", "matplotlib")
+HEAVY = ("torch", "fairseq", "transformers", "matplotlib", "pyarrow")
 # A folder of one machine: somebody's home, or a temporary folder.
 LOCAL = re.compile(r"(?<![\w.$])/(?:root|tmp|work|home/\w+|Users/\w+)/[\w.]")
 

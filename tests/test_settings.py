@@ -39,6 +39,7 @@ REFUSED = [
     (SplitSettings, "seed", 2**32),
     (SplitSettings, "seed", 1.5),
     (SplitSettings, "unit", "paragraph"),
+    (SplitSettings, "text_field", ""),
     (SplitSettings, "encoding", "utf-9"),
     (SplitSettings, "encoding", "base64"),
     (SplitSettings, "max_line_tokens", 15),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import split as module
+from helpers import inputs as module
 from helpers.errors import CourseError
 from helpers.settings import SplitSettings
 from helpers.split import SPLIT, shares_of
@@ -220,7 +220,7 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(change: str, with_texts
     workspace = with_texts(a=numbered(9) + "\n\n" + numbered(1))
     passes = []
 
-    def changing(file: Path, encoding: str):
+    def changing(file: Path, encoding: str, gauge: object = None):
         passes.append(file)
         found = [*original(file, encoding)]
         return iter(found if len(passes) == 1 else CHANGES[change](found))

@@ -6,7 +6,9 @@ from pathlib import Path
 import ipywidgets as widgets
 import traitlets
 
+from helpers.archives import endings
 from helpers.errors import CourseError
+from helpers.inputs import KINDS
 from helpers.panels.look import BESIDE, look
 from helpers.workspace import set_aside, write_whole
 
@@ -28,10 +30,10 @@ class TextFiles(widgets.VBox):
             placeholder=hint, rows=2, continuous_update=False, **look(name)
         )
         self.upload = widgets.FileUpload(
-            accept=".txt",
+            accept=",".join(sorted({f".{kind.split('.')[-1]}" for kind in KINDS})),
             multiple=True,
-            description="Send .txt files …",
-            tooltip="Copy text files from this computer into the workspace",
+            description="Send files …",
+            tooltip=f"Copy texts ({', '.join(KINDS)}) from this computer into the workspace",
             layout=widgets.Layout(width="auto", margin=BESIDE, align_self="flex-start"),
         )
         self.said = widgets.HTML(layout=widgets.Layout(margin=BESIDE, max_width="28em"))
@@ -70,10 +72,13 @@ class TextFiles(widgets.VBox):
 
 
 def _plain_name(name: str) -> str:
-    """The last part of a name that a browser sent, as a visible text file.
+    """The last part of a name that a browser sent, visible and of a kind that is read.
 
     >>> _plain_name("../../notes"), _plain_name("小说.TXT"), _plain_name("C:\\\\.a.txt")
     ('notes.txt', '小说.TXT', 'a.txt')
+    >>> _plain_name("a.jsonl"), _plain_name("b.txt.gz"), _plain_name("notes.gz")
+    ('a.jsonl', 'b.txt.gz', 'notes.txt.gz')
     """
     last = name.replace("\\", "/").split("/")[-1].lstrip(".").replace("\0", "") or "text"
-    return last if last.lower().endswith(".txt") else f"{last}.txt"
+    kind, archive = endings(Path(last))
+    return last if kind + archive in KINDS else f"{last[: len(last) - len(archive)]}.txt{archive}"
