@@ -13,7 +13,6 @@ import numpy as np
 
 from helpers.base_model import BASE
 from helpers.bpe import ENCODE, count_bpe
-from helpers.chunks import allowed_workers
 from helpers.dictionary import UNK, Dictionary
 from helpers.errors import CourseError
 from helpers.fairseq_tools import preprocess_command, run
@@ -21,6 +20,7 @@ from helpers.indexed import binarize_file, read_sizes
 from helpers.report import Report, Table
 from helpers.settings import BinarizeSettings
 from helpers.stage import Job, Stage
+from helpers.workers import ALONE, Workers, allowed_workers
 from helpers.workspace import SPLITS, Workspace, fresh_folder
 
 
@@ -49,7 +49,7 @@ def binarized_files(folder: Path) -> list[Path]:
 
 
 def binarize_folder(
-    bpe: dict[str, Path], dictionary: Dictionary, folder: Path, workers: int = 1
+    bpe: dict[str, Path], dictionary: Dictionary, folder: Path, workers: Workers = ALONE
 ) -> None:
     """Make a data-bin folder, byte for byte as ``fairseq-preprocess`` makes it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,8 @@ def _work(job: Job) -> BinarizeReport:
         count_bpe(file, workspace.raw(split))
     folder = job.out(workspace.data_bin / "dict.txt").parent
     if job.settings.engine == "fast":
-        binarize_folder(bpe, dictionary, folder, workers)
+        with Workers(workers) as pool:
+            binarize_folder(bpe, dictionary, folder, pool)
     else:
         _run_fairseq(job, bpe, folder, workers)
     report = _report(folder)

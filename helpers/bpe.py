@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.chunks import allowed_workers, count_lines, line_chunks, map_in_order, spans
+from helpers.chunks import count_lines, line_chunks, spans
 from helpers.errors import DamagedFile
 from helpers.fairseq_tools import encoder_command, run
 from helpers.line_ids import encoded_span
@@ -17,6 +17,7 @@ from helpers.report import Report, Table
 from helpers.settings import EncodeSettings
 from helpers.split import SPLIT
 from helpers.stage import Job, Stage
+from helpers.workers import ALONE, Workers, allowed_workers
 from helpers.workspace import SPLITS, Workspace
 
 
@@ -39,7 +40,7 @@ class EncodeReport(Report):
         return ("file", "lines", "tokens", "bytes a token"), rows
 
 
-def encode_file(source: Path, target: Path, workers: int = 1) -> tuple[int, int, int]:
+def encode_file(source: Path, target: Path, workers: Workers = ALONE) -> tuple[int, int, int]:
     """Encode a text file, byte for byte as fairseq's encoder with ``--keep-empty``.
 
     Returns:
@@ -47,7 +48,7 @@ def encode_file(source: Path, target: Path, workers: int = 1) -> tuple[int, int,
     """
     totals = np.zeros(3, dtype=np.int64)
     with target.open("wb") as out:
-        for text, *counts in map_in_order(encoded_span, spans(source), workers):
+        for text, *counts in workers.map(encoded_span, spans(source)):
             out.write(text)
             totals += counts
     return tuple(totals.tolist())
@@ -78,16 +79,17 @@ def count_bpe(bpe: Path, raw: Path | None = None) -> tuple[int, int]:
 
 
 def _work(job: Job) -> EncodeReport:
-    workers, notes = allowed_workers(job.settings.workers)
+    number, notes = allowed_workers(job.settings.workers)
     totals = []
-    for split in SPLITS:
-        source, target = job.workspace.raw(split), job.out(job.workspace.bpe(split))
-        if job.settings.engine == "fast":
-            totals.append(encode_file(source, target, workers))
-        else:
-            command = encoder_command(source, target, workers)
-            run(command, job.workspace.scratch / "encode.log", keep_open=(job.lock,))
-            totals.append((*count_bpe(target, source), source.stat().st_size))
+    with Workers(number) as workers:
+        for split in SPLITS:
+            source, target = job.workspace.raw(split), job.out(job.workspace.bpe(split))
+            if job.settings.engine == "fast":
+                totals.append(encode_file(source, target, workers))
+            else:
+                command = encoder_command(source, target, number)
+                run(command, job.workspace.scratch / "encode.log", keep_open=(job.lock,))
+                totals.append((*count_bpe(target, source), source.stat().st_size))
     lines, tokens, size = zip(*totals, strict=True)
     return EncodeReport(lines=lines, tokens=tokens, bytes=size, notes=tuple(notes))
 

@@ -1,21 +1,15 @@
-"""Large files in chunks of whole lines, worked on side by side, results in order."""
+"""Large files in chunks of whole lines."""
 
-import collections
-import concurrent.futures
 import dataclasses
-import itertools
-import multiprocessing
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from helpers.errors import CourseError, DamagedFile
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-CHUNK = 2_000_000  # bytes
+CHUNK = 1_000_000  # bytes
 BLOCK = 1 << 16  # bytes, while a line's end is looked for
 # The last byte of a line. Of "\r\n" that is "\n"; a "\r" at the end of a block is not decided yet.
 _LINE_END = re.compile(rb"\n|\r(?=[^\n])")
@@ -97,35 +91,3 @@ def count_lines(file: Path) -> int:
     for chunk in line_chunks(file):
         total, last = total + chunk.count("\n"), chunk[-1]
     return total + (last != "\n")
-
-
-def allowed_workers(wanted: int | None) -> tuple[int, list[str]]:
-    """How many processes to use, and a note if more were wanted than there are cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = cores or 1
-    if wanted is not None and wanted > cores:
-        return cores, [f"{wanted} workers were asked for; this machine has {cores} cores."]
-    return wanted or cores, []
-
-
-def map_in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int
-) -> Iterator[Result]:
-    """``map`` with worker processes; at most two items a worker are in flight.
-
-    A single item, or a single worker, is done in this process: starting another costs more.
-    """
-    items = iter(items)
-    first = list(itertools.islice(items, 2))
-    if workers == 1 or len(first) < 2:
-        yield from map(function, itertools.chain(first, items))
-        return
-    context = multiprocessing.get_context("spawn")  # a notebook's kernel has threads: no fork
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
-        waiting: collections.deque = collections.deque()
-        for item in itertools.chain(first, items):
-            waiting.append(pool.submit(function, item))
-            if len(waiting) >= 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

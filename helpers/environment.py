@@ -9,9 +9,9 @@ import shutil
 import subprocess
 import sys
 
-from helpers.chunks import allowed_workers
 from helpers.fairseq_tools import ENCODER_MODULE, tool
 from helpers.report import Report, Table
+from helpers.workers import allowed_workers
 from helpers.workspace import Workspace
 
 FAIRSEQ = "ve-fairseq==0.12.3"

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.chunks import Span, map_in_order, spans
+from helpers.chunks import Span, spans
 from helpers.dictionary import EOS, UNK, Dictionary
 from helpers.errors import DamagedFile
 from helpers.line_ids import encode_lines
 from helpers.vocabulary import GPT2_IDS
+from helpers.workers import ALONE, Workers
 
 MAGIC = b"MMIDIDX\x00\x00"
 HEADER = struct.Struct("<9sQBQ")
@@ -134,7 +135,7 @@ class IndexedWriter:
 
 
 def binarize_file(
-    bpe: Path, prefix: Path, dictionary: Dictionary, workers: int = 1
+    bpe: Path, prefix: Path, dictionary: Dictionary, workers: Workers = ALONE
 ) -> tuple[int, int]:
     """Write ``prefix.bin`` and ``prefix.idx``, byte for byte as ``fairseq-preprocess`` does.
 
@@ -146,7 +147,7 @@ def binarize_file(
     """
     function = functools.partial(_indexed_span, table=index_table(dictionary))
     with IndexedWriter(prefix, len(dictionary)) as out:
-        for first, second in map_in_order(function, spans(bpe), workers):
+        for first, second in workers.map(function, spans(bpe)):
             if isinstance(first, str):
                 raise DamagedFile(
                     f"{bpe}, line {out.lines + second + 1}: {first}.",

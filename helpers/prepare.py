@@ -11,18 +11,19 @@ from pathlib import Path
 
 from helpers.base_model import BASE
 from helpers.binarize import BinarizeReport, binarized_files, describe_data, note_on_unknown
-from helpers.chunks import allowed_workers, map_in_order, spans
+from helpers.chunks import spans
 from helpers.dictionary import Dictionary
 from helpers.indexed import IndexedWriter, index_table, prepared_span
 from helpers.progress import Progress
 from helpers.settings import PrepareSettings
 from helpers.split import SPLIT
 from helpers.stage import Job, Stage
+from helpers.workers import Workers, allowed_workers
 from helpers.workspace import SPLITS
 
 
 def prepare_file(
-    raw: Path, prefix: Path, dictionary: Dictionary, workers: int, progress: Progress
+    raw: Path, prefix: Path, dictionary: Dictionary, workers: Workers, progress: Progress
 ) -> tuple[int, int, int]:
     """Write ``prefix.bin`` and ``prefix.idx`` of a text file.
 
@@ -36,7 +37,7 @@ def prepare_file(
     given, shown = itertools.tee(spans(raw))
     begun, first, total = time.monotonic(), progress.done, 0
     with IndexedWriter(prefix, len(dictionary)) as out:
-        results = map_in_order(function, given, workers)
+        results = workers.map(function, given)
         for span, (data, sizes, unknown) in zip(shown, results, strict=True):
             out.add(data, sizes)
             total += unknown
@@ -48,12 +49,13 @@ def prepare_file(
 
 def _work(job: Job) -> BinarizeReport:
     workspace = job.workspace
-    workers, notes = allowed_workers(job.settings.workers)
+    number, notes = allowed_workers(job.settings.workers)
     dictionary = Dictionary.load(workspace.base_dict)
     folder = job.out(workspace.data_bin / "dict.txt").parent
     (folder / "dict.txt").write_text(dictionary.text(), "utf-8")
     raws = [workspace.raw(split) for split in SPLITS]
-    with Progress(sum(raw.stat().st_size for raw in raws), "bytes") as progress:
+    size = sum(raw.stat().st_size for raw in raws)
+    with Workers(number) as workers, Progress(size, "bytes") as progress:
         counts = [
             prepare_file(raw, folder / split, dictionary, workers, progress)
             for split, raw in zip(SPLITS, raws, strict=True)

@@ -80,11 +80,11 @@ class Progress:
 
 def _notebook_display() -> Draw | None:
     """What shows HTML below the cell, and replaces it the next time; None without a notebook."""
-    try:
-        from IPython import get_ipython
-        from IPython.display import HTML, DisplayHandle
-    except ImportError:
+    if "IPython" not in sys.modules:  # importing it takes longer than much of the work
         return None
+    from IPython import get_ipython
+    from IPython.display import HTML, DisplayHandle
+
     shell = get_ipython()
     if shell is None or not hasattr(shell, "kernel"):
         return None

@@ -10,6 +10,7 @@ from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
 from helpers.prepare import prepare_file
 from helpers.progress import Progress
+from helpers.workers import ALONE
 
 from .benchmarks import __main__ as bench
 from .benchmarks import corpus, peers, report
@@ -57,7 +58,7 @@ def test_one_altered_byte_is_an_error(peer, small: Corpus, tmp_path: Path):
     raw = small.raw["train"]
     encode_file(raw, reference / "train.bpe")
     with Progress(1, "bytes") as progress:
-        prepare_file(raw, reference / "train", Dictionary.load(small.dictionary), 1, progress)
+        prepare_file(raw, reference / "train", Dictionary.load(small.dictionary), ALONE, progress)
     for step in peer(small, folder, 1):
         bench.take(step, folder, reference)
         assert step.makes

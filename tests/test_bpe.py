@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import bpe as module
-from helpers import chunks
 from helpers.bpe import ENCODE, count_bpe, encode_file
-from helpers.chunks import allowed_workers, count_lines, line_chunks, map_in_order, spans
+from helpers.chunks import count_lines, line_chunks, spans
 from helpers.errors import DamagedFile, StageMissing
 from helpers.fairseq_tools import encoder_command, run
 from helpers.line_ids import bpe_text, encode_lines
 from helpers.settings import EncodeSettings, SplitSettings
 from helpers.split import SPLIT
 from helpers.vocabulary import GPT2_IDS, gpt2_encoding, gpt2_file
+from helpers.workers import Workers
 from helpers.workspace import SPLITS
 
 from .awkward import TEXTS, text
@@ -63,7 +63,8 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
 
 def encoded(source: Path, workers: int = 1) -> bytes:
     target = source.with_suffix(".ours")
-    lines, tokens, size = encode_file(source, target, workers)
+    with Workers(workers) as these:
+        lines, tokens, size = encode_file(source, target, these)
     written = target.read_bytes()
     assert (lines, tokens) == (written.count(b"\n"), len(written.split()))
     assert size == len("".join(text_mode(source.read_bytes().decode())).encode())
@@ -134,21 +135,6 @@ def test_text_that_is_not_utf8_is_named_with_its_line(tmp_path: Path):
     source.write_bytes("文\n".encode() * 100_000 + b"\xff\n")
     with pytest.raises(DamagedFile, match=r"bad\.raw, line 100001: not UTF-8"):
         encode_file(source, tmp_path / "bad.bpe")
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_results_come_in_order(workers: int):
-    assert [*map_in_order(abs, range(-20, 0), workers)] == [*range(20, 0, -1)]
-    assert [*map_in_order(abs, [-3], workers)] == [3]
-    assert [*map_in_order(abs, [], workers)] == []
-
-
-def test_more_workers_than_cores_are_lowered(monkeypatch):
-    monkeypatch.setattr(chunks.os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
-    workers, notes = allowed_workers(60)
-    assert workers == 3 and "60 workers were asked for" in notes[0]
-    assert allowed_workers(2) == (2, [])
-    assert allowed_workers(None) == (3, [])
 
 
 # The stage

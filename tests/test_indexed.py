@@ -27,6 +27,7 @@ from helpers.indexed import (
 from helpers.settings import BinarizeSettings, EncodeSettings, SplitSettings
 from helpers.split import SPLIT
 from helpers.vocabulary import GPT2_IDS
+from helpers.workers import Workers
 from helpers.workspace import SPLITS, Workspace
 
 from .awkward import TEXTS
@@ -65,7 +66,8 @@ def theirs(request, parts, dictionary: Dictionary, tmp_path_factory) -> Path:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_file_is_fairseqs(workers, theirs, parts, dictionary, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "spans", lambda file: spans(file, 20_000))
-    binarize_folder(parts, dictionary, tmp_path, workers)
+    with Workers(workers) as these:
+        binarize_folder(parts, dictionary, tmp_path, these)
     files = binarized_files(tmp_path)
     assert len(files) == 7
     for file in files:

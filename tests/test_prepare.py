@@ -23,6 +23,7 @@ from helpers.report import Report
 from helpers.settings import PrepareSettings
 from helpers.stage import Stage
 from helpers.vocabulary import GPT2_IDS
+from helpers.workers import Workers
 from helpers.workspace import SPLITS, Workspace
 
 from . import road
@@ -38,7 +39,8 @@ def prepared(raw: Path, size: int | None = None, workers: int = 1) -> tuple[byte
         if size:
             patch.setattr(module, "spans", functools.partial(spans, size=size))
         prefix = raw.with_name("prepared")
-        counts = prepare_file(raw, prefix, DICTIONARY, workers, progress)
+        with Workers(workers) as these:
+            counts = prepare_file(raw, prefix, DICTIONARY, these, progress)
         assert progress.done == raw.stat().st_size
     lines = read_lines(prefix)
     tokens = sum(map(len, lines)) - len(lines)

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from helpers.chunks import allowed_workers, line_chunks, map_in_order
+from helpers.chunks import line_chunks
 from helpers.errors import StageMissing
 from helpers.explorer.counting import (
     Fragmented,
@@ -25,6 +25,7 @@ from helpers.progress import Progress
 from helpers.report import Grid, Report, Table
 from helpers.tokens import readable
 from helpers.vocabulary import GPT2_IDS, bytes_of_token, encode
+from helpers.workers import Workers, allowed_workers
 from helpers.workspace import Workspace, fingerprint, write_whole
 
 FORMAT = 1
@@ -231,8 +232,8 @@ def _counted_file(raw: Path, split: str, workers: int) -> CorpusTokens:
     lines, words = Counter(), Counter()
     table: dict[str, tuple[int, int]] = {}
     done = 0
-    with Progress(raw.stat().st_size, "bytes") as progress:
-        for chunk in map_in_order(counted, line_chunks(raw, CHUNK), workers):
+    with Workers(workers) as pool, Progress(raw.stat().st_size, "bytes") as progress:
+        for chunk in pool.map(counted, line_chunks(raw, CHUNK)):
             counts += chunk.counts
             scripts += chunk.scripts
             lines.update(chunk.lines)

@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from helpers.chunks import allowed_workers
 from helpers.errors import CourseError
+from helpers.workers import allowed_workers
 
 from . import corpus, peers, report
 from .corpus import Corpus

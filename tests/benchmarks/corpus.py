@@ -11,9 +11,9 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers.chunks import map_in_order
 from helpers.course_base import unpack
 from helpers.sample import docstrings_of
+from helpers.workers import Workers
 from helpers.workspace import SPLITS
 
 KINDS = (".py", ".md", ".rst")
@@ -64,14 +64,15 @@ def gather(enough: int, workers: int) -> Documents:
     seen: dict[str, None] = {}
     packages, size = set(), 0
     files, given = itertools.tee(_files(root))
-    for file, texts in zip(files, map_in_order(documents_of, given, workers), strict=False):
-        for text in texts:
-            if text not in seen:
-                seen[text] = None
-                size += len(as_bytes(text))
-                packages.add(file.relative_to(root).parts[0])
-        if size >= enough:
-            break
+    with Workers(workers) as pool:
+        for file, texts in zip(files, pool.map(documents_of, given), strict=False):
+            for text in texts:
+                if text not in seen:
+                    seen[text] = None
+                    size += len(as_bytes(text))
+                    packages.add(file.relative_to(root).parts[0])
+            if size >= enough:
+                break
     mixed = list(seen)
     random.Random(0).shuffle(mixed)
     return Documents(mixed, size, len(packages))

@@ -25,7 +25,7 @@ def main(raw: str, dict_file: str, prefix: str, threads: str) -> None:
     dictionary = Dictionary.load(Path(dict_file))
     table = index_table(dictionary)
     with IndexedWriter(Path(prefix), len(dictionary)) as out:
-        for span in spans(Path(raw)):
+        for span in spans(Path(raw), 4_000_000):
             lines = [line.strip() for line in span.text().removesuffix("\n").split("\n")]
             found: list[int] = []
             for line in tokenizer.encode_batch_fast(lines, add_special_tokens=False):

@@ -1,0 +1,88 @@
+"""Worker processes: one function on many items side by side, results in order."""
+
+import collections
+import concurrent.futures
+import itertools
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from helpers.errors import CourseError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def allowed_workers(wanted: int | None) -> tuple[int, list[str]]:
+    """How many processes to use, and a note if more were wanted than there are cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = cores or 1
+    if wanted is not None and wanted > cores:
+        return cores, [f"{wanted} workers were asked for; this machine has {cores} cores."]
+    return wanted or cores, []
+
+
+class Workers:
+    """So many processes, started when there is work for them; use as a context manager.
+
+    >>> with Workers(2) as workers:
+    ...     [*workers.map(abs, [-3, 2])]
+    [3, 2]
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.pool: concurrent.futures.ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.pool:
+            self.pool.shutdown(cancel_futures=True)
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """``map``, at most two items a worker in flight.
+
+        A single item, or all with a single worker, is done in this process: starting another
+        costs more.
+
+        Raises:
+            CourseError: a worker was killed, or had no memory left.
+        """
+        items = iter(items)
+        first = list(itertools.islice(items, 2))
+        every = itertools.chain(first, items)
+        try:
+            if self.number == 1 or len(first) < 2:
+                yield from map(function, every)
+            else:
+                yield from self._side_by_side(function, every)
+        except (BrokenProcessPool, MemoryError) as error:
+            self.pool = None
+            out = isinstance(error, MemoryError)
+            raise CourseError(
+                "There is not enough memory for this work."
+                if out
+                else "A worker process was killed, most likely because memory ran out.",
+                "Close other programs, or use fewer workers (--workers 1), and run it again.",
+            ) from error
+
+    def _side_by_side(
+        self, function: Callable[[Item], Result], items: Iterator[Item]
+    ) -> Iterator[Result]:
+        if self.pool is None:
+            context = multiprocessing.get_context("spawn")  # a kernel has threads: no fork
+            self.pool = concurrent.futures.ProcessPoolExecutor(self.number, mp_context=context)
+        waiting: collections.deque[concurrent.futures.Future] = collections.deque()
+        for item in items:
+            waiting.append(self.pool.submit(function, item))
+            if len(waiting) >= 2 * self.number:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+ALONE = Workers(1)

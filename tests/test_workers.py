@@ -1,0 +1,70 @@
+"""Worker processes: results in order, and what is said when one of them dies."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from helpers import workers as module
+from helpers.errors import CourseError
+from helpers.workers import Workers, allowed_workers
+
+
+def late(number: int) -> int:
+    """The first ones take longest."""
+    time.sleep(max(0, 5 - number) * 0.02)
+    return -number
+
+
+def dies(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def takes_too_much(number: int) -> int:
+    return len(np.zeros(1 << 60, dtype=np.uint8)) if number == 3 else number
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_results_come_in_order(number: int):
+    with Workers(number) as workers:
+        assert [*workers.map(late, range(20))] == [*range(0, -20, -1)]
+        assert [*workers.map(abs, [-3])] == [3]
+        assert [*workers.map(abs, [])] == []
+
+
+def test_a_killed_worker_is_told_in_words():
+    with Workers(2) as workers, pytest.raises(CourseError) as raised:
+        list(workers.map(dies, range(10)))
+    assert "worker process was killed" in str(raised.value) and "--workers 1" in str(raised.value)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_too_little_memory_is_told_in_words(number: int):
+    with Workers(number) as workers, pytest.raises(CourseError, match="not enough memory"):
+        list(workers.map(takes_too_much, range(10)))
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_bug_keeps_its_traceback(number: int):
+    with Workers(number) as workers, pytest.raises(ZeroDivisionError):
+        list(workers.map((1).__floordiv__, [1, 2, 0, 3]))
+
+
+def test_no_more_than_two_items_a_worker_are_taken_ahead():
+    taken = []
+    with Workers(2) as workers:
+        results = workers.map(abs, (taken.append(i) or i for i in range(100)))
+        next(results)
+        assert len(taken) <= 5
+
+
+def test_more_workers_than_cores_are_lowered(monkeypatch):
+    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    number, notes = allowed_workers(60)
+    assert number == 3 and "60 workers were asked for" in notes[0]
+    assert allowed_workers(2) == (2, [])
+    assert allowed_workers(None) == (3, [])
