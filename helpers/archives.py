@@ -17,8 +17,9 @@ ARCHIVES = {  # by the last ending of a name: what it is, and how such a file be
 
 @dataclasses.dataclass
 class Gauge:
-    """How much of a file has been read, from 0 to 1, for somebody who does not read all of it."""
+    """How much of a file has been read, from 0 to 1, in steps of so many bytes."""
 
+    step: int = BLOCK
     share: float = 0.0
 
 
@@ -36,13 +37,13 @@ def blocks(file: Path, gauge: Gauge | None = None) -> Iterator[bytes]:
     """The bytes of a file, at most ``BLOCK`` at a time, however large an archive unpacks.
 
     Args:
-        gauge: is told how far that is, and then smaller pieces are read, so that it is about right.
+        gauge: is told how far that is; it can ask for smaller steps.
 
     Raises:
         DamagedFile: an archive that is none, is damaged, or ends too early: up to which of its
             bytes it was read. An error shows at the end of a checked piece, behind the damage.
     """
-    size, step = file.stat().st_size, BLOCK >> 4 if gauge else BLOCK
+    size, step = file.stat().st_size, gauge.step if gauge else BLOCK
     with file.open("rb") as handle:
         stream = _unpacking(file, handle)
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.archives import Gauge
-from helpers.documents import documents
+from helpers.documents import Piece, documents, part
 from helpers.inputs import Input, opened, text_files
 from helpers.report import Grid, Shown
 from helpers.settings import SplitSettings
@@ -17,6 +17,7 @@ from helpers.vocabulary import count_tokens
 from helpers.workspace import Workspace
 
 MOST = 4 << 20  # characters that are read: a look should take about a second
+STEP = 1 << 16  # bytes that are read at a time
 FILES, FIRST, LONGEST = 5, 4, 3  # files, first lines and longest lines that are shown
 WIDTH = 100  # characters of a line that are shown
 
@@ -111,16 +112,20 @@ def _looked_at(
         if left <= 0:
             break
         file = opened(path, encoding, unit, field)
-        texts, share = _begin(file, left, size)
-        found = [list(d) for text in texts for d in documents(text, file.unit)]
-        for document in found:
-            same = hash("\n".join(document))
-            if not (deduplicate and same in distinct):
-                kept += [line for line in document if line.strip()]
-            distinct.add(same)
-        many = sum(map(len, texts))
-        files.append(FileSeen(path.name, file.encoding, size, len(found), many))
-        left -= sum(len(line) for text in texts for line in text) + many
+        found, share = _begin(file, left, size)
+        number = 0
+        for piece in found:
+            chosen = documents(piece.text, file.unit) if piece.whole else [part(piece)]
+            number += len(chosen) if piece.begins else 0
+            for document in chosen:
+                same = hash(document)
+                if not (deduplicate and same in distinct):
+                    kept += [line for line in document.split("\n") if line.strip()]
+                distinct.add(same)
+        texts = [piece.text for piece in found]
+        lines = sum(text.count("\n") + (not text.endswith("\n")) for text in texts)
+        files.append(FileSeen(path.name, file.encoding, size, number, lines))
+        left = left - sum(map(len, texts)) if share == 1 else 0
         read += share * size
     tokens = np.array([count_tokens(line) for line in kept], dtype=np.int64)
     longest = heapq.nlargest(LONGEST, range(len(kept)), key=tokens.__getitem__)
@@ -136,20 +141,24 @@ def _looked_at(
     )
 
 
-def _begin(file: Input, most: int, size: int) -> tuple[list[list[str]], float]:
-    """The first texts of a file as lines, ``most`` characters at least, and their share of it.
+def _begin(file: Input, most: int, size: int) -> tuple[list[Piece], float]:
+    """The first pieces of a file, ``most`` characters at most, and their share of it.
 
     A line that is longer than that is cut: it will be wrapped in any case.
     """
-    gauge = Gauge()
-    found: list[list[str]] = []
-    for text in file.texts(gauge):
-        found.append([])
-        for line in text:
-            if most <= 0:
-                if file.is_plain:  # the gauge is ahead, by as much as is read at a time
-                    return found, len("\n".join(found[0]).encode(file.encoding, "ignore")) / size
-                return found, min(gauge.share, 0.99)
-            found[-1].append(line[:most])
-            most -= len(line) + 1
+    gauge = Gauge(STEP)
+    found: list[Piece] = []
+    characters = ""
+    for piece in file.pieces(gauge):
+        if len(piece.text) > most:
+            end = piece.text.rfind("\n", 0, most) + 1
+            behind = end or piece.text.find("\n", most) + 1 or len(piece.text)
+            found += [piece._replace(text=piece.text[: end or most])] if most else []
+            if file.is_plain:
+                characters += piece.text[:behind]
+                return found, len(characters.encode(file.encoding, "ignore")) / size
+            return found, min(gauge.share, 0.99)  # it is ahead, by as much as is read at a time
+        found.append(piece)
+        characters += piece.text
+        most -= len(piece.text)
     return found, 1.0

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from helpers.archives import ARCHIVES, Gauge, endings
-from helpers.documents import documents, lines
+from helpers.documents import Piece, pieces
 from helpers.encodings import encoding_of
 from helpers.errors import CourseError
 from helpers.records import json_texts, parquet_texts
@@ -94,23 +94,18 @@ class Input:
         kind, archive = endings(self.path)
         return not archive and kind not in RECORDS
 
-    def texts(self, gauge: Gauge | None = None) -> Iterator[Iterable[str]]:
-        """Plain text once, or record by record; each as lines that must be read before the next.
+    def pieces(self, gauge: Gauge | None = None) -> Iterator[Piece]:
+        """The text in pieces, or record by record.
 
         Raises:
             CourseError: what cannot be read, with the file and the position.
         """
         records = RECORDS.get(endings(self.path)[0])
         if records is None:
-            yield lines(self.path, self.encoding, gauge)
+            yield from pieces(self.path, self.encoding, self.unit, gauge)
         else:
             for text in records(self.path, self.encoding, self.field, gauge):
-                yield text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-
-    def documents(self) -> Iterator[Iterator[str]]:
-        """Each a stream of lines that must be read before the next."""
-        for text in self.texts():
-            yield from documents(text, self.unit)
+                yield Piece(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def opened(file: Path, encoding: str, unit: str, field: str) -> Input:

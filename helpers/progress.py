@@ -25,6 +25,8 @@ def drawn_by(draw: Draw) -> Iterator[None]:
 class Progress:
     """Shows how far some work is. Use as a context manager; call :meth:`update`.
 
+    Of ``bytes``, it shows megabytes, and how many of them a second.
+
     In a notebook or a panel the bar is HTML that stays readable on a web page; elsewhere it is
     tqdm's.
     """
@@ -42,7 +44,11 @@ class Progress:
             self.draw(self._html())
         else:
             self.bar = tqdm(
-                total=self.total, initial=self.done, unit=f" {self.unit}", file=sys.stderr
+                total=self.total,
+                initial=self.done,
+                unit="B" if self._is_bytes else f" {self.unit}",
+                unit_scale=self._is_bytes,
+                file=sys.stderr,
             )
         return self
 
@@ -67,15 +73,21 @@ class Progress:
 
     def _html(self) -> str:
         passed = time.monotonic() - self.begun
-        left = ""
+        done, total, unit = f"{self.done:,}", f"{self.total:,}", self.unit
+        if self._is_bytes:
+            done, total, unit = f"{self.done / 1e6:,.1f}", f"{self.total / 1e6:,.1f}", "MB"
+        said = [f"{done} of {total} {unit}", f"{passed:.0f} s"]
+        if self._is_bytes and self.done > self.first:
+            said.append(f"{(self.done - self.first) / 1e6 / max(passed, 1e-3):,.0f} MB/s")
         if self.first < self.done < self.total:
             seconds = passed / (self.done - self.first) * (self.total - self.done)
-            left = f" · about {seconds:.0f} s left"
-        return (
-            f"<progress value='{self.done}' max='{self.total}' style='width:20em'></progress> "
-            f"{self.done:,} of {self.total:,} {self.unit} · {passed:.0f} s{left}"
-            f"{' · ' if self.text else ''}{self.text}"
-        )
+            said.append(f"about {seconds:.0f} s left")
+        bar = f"<progress value='{self.done}' max='{self.total}' style='width:20em'></progress>"
+        return f"{bar} {' · '.join((*said, *filter(None, (self.text,))))}"
+
+    @property
+    def _is_bytes(self) -> bool:
+        return self.unit == "bytes"
 
 
 def _notebook_display() -> Draw | None:

@@ -1,4 +1,4 @@
-"""Texts to ``mydata/data.{train,valid,test}.raw``: by document, exactly, streaming.
+"""Texts to ``mydata/data.{train,valid,test}.raw``: by document, exactly, side by side.
 
 Pass one hashes every document with the seed as key. The distinct hashes in ascending order are a
 shuffle of the documents that depends on their texts and the seed only; the first of them go to
@@ -7,26 +7,36 @@ documents cannot fall into two splits. Pass two writes in reading order. In memo
 bytes for each document, never a text.
 """
 
-import bisect
 import contextlib
 import dataclasses
-import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TextIO
+import functools
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import BinaryIO
 
-from helpers.documents import documents, lines
+import numpy as np
+
+from helpers.batches import batches, is_long_document
+from helpers.division import (
+    DIGEST,
+    DUPLICATE,
+    Portion,
+    divided_batch,
+    hashed,
+    hashed_batch,
+    portion,
+)
+from helpers.documents import documents, part, pieces
 from helpers.errors import CourseError
 from helpers.inputs import Input, opened, text_files
+from helpers.progress import Progress
 from helpers.report import Grid, Report, Table
 from helpers.sample import SAMPLE
 from helpers.settings import SplitSettings
 from helpers.stage import Job, Stage
+from helpers.workers import Workers, allowed_workers
 from helpers.workspace import SPLITS, Workspace
-from helpers.wrap import is_too_long, wrap
 
-DIGEST = 16  # bytes: with a million documents, two have the same by chance once in 10^26 times
 NAMED = 20  # files in the report
 
 
@@ -92,87 +102,91 @@ def shares_of(total: int, shares: Iterable[float]) -> list[int]:
     return parts
 
 
-def _hashed(document: Iterable[str], key: bytes) -> bytes:
-    """The keyed hash of a document's lines (BLAKE2b)."""
-    digest = hashlib.blake2b(digest_size=DIGEST, key=key)
-    for line in document:
-        digest.update(line.encode("utf-8", "surrogatepass"))
-        digest.update(b"\n")
-    return digest.digest()
-
-
-def _changed(file: Path) -> CourseError:
-    return CourseError(
-        f"{file} has changed while it was read.", "Run this step again when nobody writes to it."
-    )
-
-
 class _Splitter:
-    """Where each document goes, and the files that it is written to."""
+    """Two passes over the texts: where each document goes, and then writing it there."""
 
-    def __init__(self, job: Job, files: list[Input]) -> None:
-        self.settings: SplitSettings = job.settings
-        self.files = files
-        self.key = str(self.settings.seed).encode()
-        self.order = bytearray()  # the hashes of all documents in reading order
-        self.found: list[int] = []  # documents per file
-        self.counts = {name: Counter() for name in ("documents", "lines", "characters")}
-        self.duplicates = self.wrapped = 0
+    def __init__(self, settings: SplitSettings, files: list[Input], workers: Workers) -> None:
+        self.settings, self.files, self.workers = settings, files, workers
+        self.found = [0] * len(files)  # documents in each file
+        self.hashes = bytearray()  # of all documents in reading order
+        self.sizes: list[int] = []  # documents in each batch; a long one is a batch by itself
+        self.totals = {split: np.zeros(4, dtype=np.int64) for split in SPLITS}  # see Portion
 
-    def hash_all(self) -> None:
-        """Pass one. Sets ``limits``: the first hash of valid, and of test."""
-        for file in self.files:
-            before = len(self.order)
-            for document in file.documents():
-                self.order += _hashed(document, self.key)
-            self.found.append((len(self.order) - before) // DIGEST)
-        self.unseen = {bytes(self.order[i : i + DIGEST]) for i in self._starts()}
-        if not self.unseen:
+    def hash_all(self, progress: Progress) -> None:
+        """Pass one."""
+        key = str(self.settings.seed).encode()
+        function = functools.partial(hashed_batch, key=key)
+        for is_long, items in itertools.groupby(batches(self.files, progress), is_long_document):
+            if is_long:
+                results = ([(long.file, hashed(long.parts, key))] for long in items)
+            else:
+                results = self.workers.map(function, items)
+            for result in results:
+                for file, hashes in result:
+                    self.hashes += hashes
+                    self.found[file] += len(hashes) // DIGEST
+                self.sizes.append(sum(len(hashes) for _, hashes in result) // DIGEST)
+        if not self.hashes:
             raise CourseError(
                 f"There is no text in {', '.join(str(f.path) for f in self.files[:3])}.",
                 "Name files with text in txt_files.",
             )
-        ranked = sorted(self.unseen)
-        settings = self.settings
-        train, valid, _ = shares_of(len(ranked), (settings.train, settings.valid, settings.test))
-        beyond = b"\xff" * (DIGEST + 1)
-        ranked += [beyond, beyond]
-        self.limits = [ranked[train], ranked[min(train + valid, len(ranked) - 1)]]
 
-    def _starts(self) -> range:
-        return range(0, len(self.order), DIGEST)
-
-    def write_all(self, outputs: dict[str, TextIO]) -> None:
-        """Pass two."""
-        hashes = (bytes(self.order[i : i + DIGEST]) for i in self._starts())
-        for file in self.files:
-            for document in file.documents():
-                expected = next(hashes, b"")
-                first = expected in self.unseen
-                self.unseen.discard(expected)
-                if self.settings.deduplicate and expected and not first:
-                    self.duplicates += 1
-                else:
-                    split = SPLITS[bisect.bisect(self.limits, expected)]
-                    document = self._write(document, split, outputs[split])
-                if _hashed(document, self.key) != expected:
-                    raise _changed(file.path)
-        if next(hashes, None) is not None:
-            raise _changed(self.files[-1].path)
-
-    def _write(self, document: Iterator[str], split: str, out: TextIO) -> Iterator[str]:
-        """Write a document, and pass its lines on to whoever checks them."""
-        if self.counts["documents"][split]:
-            out.write("\n")
-        self.counts["documents"][split] += 1
+    def write_all(self, outputs: Mapping[str, BinaryIO], progress: Progress) -> int:
+        """Pass two. Returns how many documents were left out, having occurred before."""
+        places = places_of(self.hashes, self.settings)
+        ends = itertools.accumulate(self.sizes)
+        of_batch = (places[end - n : end] for n, end in zip(self.sizes, ends, strict=True))
         limit = self.settings.max_line_tokens
-        for line in document:
-            pieces = list(wrap(line, limit)) if limit and is_too_long(line, limit) else [line]
-            self.wrapped += len(pieces) > 1
-            out.writelines(piece + "\n" for piece in pieces)
-            self.counts["lines"][split] += len(pieces)
-            self.counts["characters"][split] += len(line)
-            yield line
+        function = functools.partial(divided_batch, limit=limit)
+        for is_long, items in itertools.groupby(batches(self.files, progress), is_long_document):
+            if is_long:
+                for long in items:
+                    self._write_long(long.parts, next(of_batch)[0], outputs)
+            else:
+                for portions in self.workers.map(function, zip(items, of_batch, strict=False)):
+                    for split, portion in zip(SPLITS, portions, strict=True):
+                        self._write(split, portion, outputs)
+        if next(of_batch, None) is not None:
+            raise ValueError("there are fewer documents than before")
+        return places.count(DUPLICATE)
+
+    def _write_long(
+        self, parts: Iterable[str], place: int, outputs: Mapping[str, BinaryIO]
+    ) -> None:
+        first = 1
+        for lines in parts:
+            if place != DUPLICATE:
+                written = portion([lines], self.settings.max_line_tokens)
+                self._write(SPLITS[place], written._replace(documents=first), outputs)
+            first = 0
+
+    def _write(self, split: str, portion: Portion, outputs: Mapping[str, BinaryIO]) -> None:
+        text, *counts = portion
+        if portion.documents and self.totals[split][0]:
+            outputs[split].write(b"\n")
+        outputs[split].write(text)
+        self.totals[split] += counts
+
+
+def places_of(hashes: bytes, settings: SplitSettings) -> bytes:
+    """A byte for each document: the index in ``SPLITS`` where it goes, or ``DUPLICATE``.
+
+    Args:
+        hashes: of all documents, one after the other.
+    """
+    halves = np.frombuffer(hashes, ">u8").astype(np.uint64).reshape(-1, 2)
+    order = np.lexsort((halves[:, 1], halves[:, 0]))  # the first of equal ones stays the first
+    ranked = halves[order]
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (ranked[1:] != ranked[:-1]).any(axis=1)
+    ranks = np.cumsum(new) - 1
+    train, valid, _ = shares_of(int(new.sum()), (settings.train, settings.valid, settings.test))
+    places = np.empty(len(order), dtype=np.uint8)
+    places[order] = np.searchsorted([train, train + valid], ranks, side="right")
+    if settings.deduplicate:
+        places[order[~new]] = DUPLICATE
+    return places.tobytes()
 
 
 def _work(job: Job) -> SplitReport:
@@ -181,20 +195,25 @@ def _work(job: Job) -> SplitReport:
         opened(file, settings.encoding, settings.unit, settings.text_field)
         for file in text_files(settings.txt_files, job.workspace)
     ]
-    splitter = _Splitter(job, files)
-    splitter.hash_all()
-    with contextlib.ExitStack() as stack:
+    size = sum(file.path.stat().st_size for file in files)
+    with (
+        Workers(allowed_workers(None)[0]) as workers,
+        Progress(size, "bytes") as progress,
+        contextlib.ExitStack() as stack,
+    ):
+        splitter = _Splitter(settings, files, workers)
+        progress.update(0, "reading")
+        splitter.hash_all(progress)
+        progress.update(progress.done, "writing")
         outputs = {
-            split: stack.enter_context(
-                job.out(job.workspace.raw(split)).open("w", encoding="utf-8", newline="\n")
-            )
+            split: stack.enter_context(job.out(job.workspace.raw(split)).open("wb"))
             for split in SPLITS
         }
-        splitter.write_all(outputs)
-    return _report(splitter, job.workspace)
+        duplicates = splitter.write_all(outputs, progress)
+    return _report(splitter, duplicates, job.workspace)
 
 
-def _report(splitter: _Splitter, workspace: Workspace) -> SplitReport:
+def _report(splitter: _Splitter, duplicates: int, workspace: Workspace) -> SplitReport:
     counted = [*zip((file.path for file in splitter.files), splitter.found, strict=True)]
     notes = [f"{path.name} is empty." for path, number in counted if not number]
     wanted = splitter.settings.encoding
@@ -203,21 +222,22 @@ def _report(splitter: _Splitter, workspace: Workspace) -> SplitReport:
         notes.append(f"Read in the encoding that the file itself shows: {', '.join(other)}.")
     elif other:
         notes.append(f"{len(other)} files were read in the encoding that they show themselves.")
-    if splitter.duplicates:
-        were = _counted(splitter.duplicates, "document was", "documents were")
+    if duplicates:
+        were = _counted(duplicates, "document was", "documents were")
         notes.append(f"{were} left out, having occurred before.")
-    if splitter.wrapped:
+    counts = zip(*(splitter.totals[split].tolist() for split in SPLITS), strict=True)
+    n_documents, n_lines, characters, wrapped = map(tuple, counts)
+    if any(wrapped):
         limit = splitter.settings.max_line_tokens
-        were = _counted(splitter.wrapped, "line was", "lines were")
+        were = _counted(sum(wrapped), "line was", "lines were")
         notes.append(f"{were} wrapped, having more than {limit} tokens.")
-    counts = {
-        name: tuple(counter[split] for split in SPLITS) for name, counter in splitter.counts.items()
-    }
     return SplitReport(
-        **counts,
+        documents=n_documents,
+        lines=n_lines,
+        characters=characters,
         inputs=tuple((workspace.key(path), number) for path, number in counted),
-        duplicates=splitter.duplicates,
-        wrapped=splitter.wrapped,
+        duplicates=duplicates,
+        wrapped=sum(wrapped),
         notes=tuple(notes),
     )
 
@@ -229,13 +249,13 @@ def _counted(number: int, one: str, many: str) -> str:
 def _describe(workspace: Workspace) -> SplitReport:
     counts = []
     for split in SPLITS:
-        n_documents = n_lines = characters = 0
-        for document in documents(lines(workspace.raw(split), "utf-8"), "blank-line"):
-            n_documents += 1
-            for line in document:
-                n_lines, characters = n_lines + 1, characters + len(line)
-        counts.append((n_documents, n_lines, characters))
-    n_documents, n_lines, characters = zip(*counts, strict=True)
+        total = np.zeros(4, dtype=np.int64)
+        for piece in pieces(workspace.raw(split), "utf-8", "blank-line"):
+            chosen = documents(piece.text, "blank-line") if piece.whole else [part(piece)]
+            total += portion(chosen, 0)[1:]
+            total[0] -= not piece.begins
+        counts.append(total.tolist())
+    n_documents, n_lines, characters, _ = map(tuple, zip(*counts, strict=True))
     return SplitReport(documents=n_documents, lines=n_lines, characters=characters)
 
 

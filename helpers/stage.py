@@ -10,7 +10,7 @@ import dataclasses
 import importlib.metadata
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from helpers.errors import CourseError, StageMissing, StageStale
@@ -105,7 +105,8 @@ class Stage:
             folder = fresh_folder(workspace.scratch / self.name)
             begun = time.monotonic()
             with writing(workspace.root):
-                report = self.work(Job(workspace, settings, folder, lock, force))
+                with _unchanged(workspace, inputs):
+                    report = self.work(Job(workspace, settings, folder, lock, force))
                 report = dataclasses.replace(report, notes=(*notes, *report.notes))
                 outputs = self._publish(workspace, folder, record, inputs)
             record.stages[self.name] = {
@@ -248,6 +249,21 @@ class Stage:
             workspace.path(key).unlink(missing_ok=True)
         shutil.rmtree(workspace.scratch)
         return prints
+
+
+@contextlib.contextmanager
+def _unchanged(workspace: Workspace, inputs: dict[str, dict]) -> Iterator[None]:
+    """Refuse what comes of inputs that have changed meanwhile, be it an error or a result."""
+    try:
+        yield
+    finally:
+        for key, before in inputs.items():
+            path = workspace.path(key)
+            if not path.is_file() or fingerprint(path, before)["sha256"] != before["sha256"]:
+                raise CourseError(
+                    f"{path} has changed while it was read.",
+                    "Run this step again when nobody writes to it.",
+                )
 
 
 def _used_as_it_is(keys: list[str]) -> str:

@@ -5,6 +5,8 @@ import concurrent.futures
 import itertools
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
@@ -75,7 +77,11 @@ class Workers:
     ) -> Iterator[Result]:
         if self.pool is None:
             context = multiprocessing.get_context("spawn")  # a kernel has threads: no fork
-            self.pool = concurrent.futures.ProcessPoolExecutor(self.number, mp_context=context)
+            self.pool = concurrent.futures.ProcessPoolExecutor(
+                self.number,
+                mp_context=context,
+                initializer=_begin,
+            )
         waiting: collections.deque[concurrent.futures.Future] = collections.deque()
         for item in items:
             waiting.append(self.pool.submit(function, item))
@@ -83,6 +89,17 @@ class Workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _begin() -> None:
+    """In a worker: Ctrl-C reaches every process, and one tells of it; alone, it is of no use."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 ALONE = Workers(1)

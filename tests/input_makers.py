@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from helpers.documents import documents, part
 from helpers.inputs import opened
 
 SMALL = "".join(
@@ -58,8 +59,16 @@ WRITE = {
 
 
 def read(file: Path, encoding: str = "utf-8", unit: str = "blank-line") -> list[str]:
-    found = opened(file, encoding, unit, "text").documents()
-    return ["\n".join(document) for document in found]
+    source = opened(file, encoding, unit, "text")
+    found: list[str] = []
+    for piece in source.pieces():
+        if piece.whole:
+            found += documents(piece.text, source.unit)
+        elif piece.begins:
+            found.append(part(piece))
+        else:
+            found[-1] += "\n" + part(piece)
+    return found
 
 
 def documents_of(text: str) -> list[str]:

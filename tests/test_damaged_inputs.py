@@ -206,8 +206,8 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for file in sorted(folder.iterdir()):
     read = 0
     try:
-        for document in opened(file, "utf-8", "blank-line", "text").documents():
-            read += sum(map(len, document))
+        for piece in opened(file, "utf-8", "blank-line", "text").pieces():
+            read += len(piece.text)
     except CourseError as error:
         print(error.message)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -2,6 +2,8 @@
 
 import codecs
 import io
+import itertools
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import archives
-from helpers.documents import documents, lines
+from helpers.documents import Piece, cut, documents, lines, part
 from helpers.encodings import encoding_of
 from helpers.errors import CourseError
 from helpers.inputs import text_files
@@ -183,21 +185,83 @@ def test_lines_are_those_of_text_mode(content: str, block: int, tmp_path_factory
 
 
 UNITS = {
-    "blank-line": [["a", " b"], ["c"]],
-    "file": [["a", " b", "", "", "c"]],
-    "line": [["a"], [" b"], ["c"]],
+    "blank-line": ["a\n b", "c "],
+    "file": ["a\n b\n\n\nc "],
+    "line": ["a", " b", "c "],
 }
 
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_documents_by_unit(unit: str):
-    given_lines = ["", " ", "a", " b", "\u3000", "", "c", "\t", ""]
-    assert [list(d) for d in documents(given_lines, unit)] == UNITS[unit]
+    assert documents("\n \na\n b\n\u3000\n\nc \n\t\n\n ", unit) == UNITS[unit]
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_blank_lines_are_no_document(unit: str):
-    assert [*documents(["", " \t", "\u2028"], unit)] == []
+@pytest.mark.parametrize("blank", ["", "\n", " ", "\n \t\n\u2028\n", "\n" * 1_000_000])
+def test_blank_lines_are_no_document(blank: str, unit: str):
+    assert documents(blank, unit) == []
+
+
+def by_lines(text: str, unit: str) -> list[str]:
+    """The same, independently: line by line."""
+    lines = text.split("\n")
+    blank = [not line.strip() for line in lines]
+    if unit == "line":
+        return [line for line in lines if line.strip()]
+    if unit == "blank-line":
+        groups = itertools.groupby(lines, lambda line: not line.strip())
+        return ["\n".join(group) for is_blank, group in groups if not is_blank]
+    if all(blank):
+        return []
+    first, last = blank.index(False), len(lines) - blank[::-1].index(False)
+    return ["\n".join(line if line.strip() else "" for line in lines[first:last])]
+
+
+def put_together(cut_up: list[Piece], unit: str) -> list[str]:
+    found: list[str] = []
+    for piece in cut_up:
+        if piece.whole:
+            found += documents(piece.text, unit)
+        else:
+            found += [part(piece)] if piece.begins else []
+            found[-1] += "" if piece.begins else "\n" + part(piece)
+    return found
+
+
+blocks = st.lists(st.text("ab \n\n\n\t\u3000\x1c文", max_size=12), max_size=12)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@given(blocks=blocks, size=st.integers(1, 12), more=st.integers(0, 12))
+def test_pieces_of_any_size_hold_the_same_documents(unit, blocks, size, more):
+    text = "".join(blocks)
+    found = [*cut(blocks, unit, size, size + more)]
+    assert "".join(piece.text for piece in found) == text
+    assert put_together(found, unit) == documents(text, unit) == by_lines(text, unit)
+    for piece in found:
+        assert piece.whole or part(piece).strip()
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_pieces_stay_small(unit: str):
+    """Whether there are blank lines, none, or such with spaces in them."""
+    for line in ("a\n", "a\n\n", "a\n \n"):
+        found = [*cut([line * 50] * 400, unit, 1000, 2000)]
+        assert max(len(piece.text) for piece in found) <= 2400
+        assert any(not piece.whole for piece in found) == (
+            unit == "file" or (line == "a\n" and unit != "line")
+        )
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("text", ["\n", " \n", "a", " ", "a\n \n", "\n" * 9 + " ", "a\n\n\nb "])
+def test_five_megabytes_of_anything_take_a_moment(text: str, unit: str):
+    begun = time.process_time()
+    block = text * (1_000_000 // len(text))
+    found = put_together([*cut([block] * 5, unit)], unit)
+    same = found == by_lines(block * 5, unit)
+    assert same  # shown in full, a difference would take hours
+    assert time.process_time() - begun < 20
 
 
 def test_files_folders_and_patterns_are_found_once(with_texts):

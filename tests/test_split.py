@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import inputs as module
+from helpers import split as module
 from helpers.errors import CourseError
 from helpers.settings import SplitSettings
 from helpers.split import SPLIT, shares_of
@@ -208,38 +208,42 @@ def test_after_an_error_nothing_is_left_behind(with_texts):
 
 
 CHANGES = {
-    "another word": lambda lines: [line.replace("3", "III") for line in lines],
-    "a document more": lambda lines: [*lines, "", "new"],
-    "a document less": lambda lines: lines[:-3],
-    "a duplicate becomes new": lambda lines: [*lines[:-1], "It says something new."],
+    "another word": lambda text: text.replace("3", "7"),
+    "a document more": lambda text: text + "\n\nnew",
+    "a document less": lambda text: text[: text.rindex("\n\n")],
+    "a duplicate becomes new": lambda text: text[:-2] + "!\n",
+    "all of it is gone": lambda text: "",
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_file_that_changes_while_it_is_read_is_noticed(change: str, with_texts, monkeypatch):
-    workspace = with_texts(a=numbered(9) + "\n\n" + numbered(1))
-    passes = []
+    text = numbered(9) + "\n\n" + numbered(1)
+    workspace = with_texts(a=text)
+    original = module.places_of
 
-    def changing(file: Path, encoding: str, gauge: object = None):
-        passes.append(file)
-        found = [*original(file, encoding)]
-        return iter(found if len(passes) == 1 else CHANGES[change](found))
+    def changing(*given: object) -> bytes:
+        workspace.texts.joinpath("a.txt").write_text(CHANGES[change](text))
+        return original(*given)
 
-    original = module.lines
-    monkeypatch.setattr(module, "lines", changing)
-    with pytest.raises(CourseError, match="has changed while it was read"):
+    monkeypatch.setattr(module, "places_of", changing)  # between the two passes
+    with pytest.raises(CourseError, match=r"a\.txt has changed while it was read"):
         split(workspace)
+    assert not any(workspace.raw(name).exists() for name in SPLITS)
+    monkeypatch.undo()
+    workspace.texts.joinpath("a.txt").write_text(text)
+    assert split(workspace).duplicates == 1
 
 
 @pytest.mark.parametrize("unit", ["blank-line", "file"])
 def test_memory_does_not_grow_with_the_text(unit: str, tmp_path: Path):
     peaks = []
-    for size in (200, 2000):  # lines a document: 1 MB and 10 MB in all
-        workspace = Workspace(tmp_path / str(size))
+    for many in (300, 1200):  # 15 MB and 60 MB in all, in documents of 50 kB
+        workspace = Workspace(tmp_path / str(many))
         workspace.texts.mkdir(parents=True)
-        document = "A line that is as long as this one, and then some.\n" * size
-        text = "".join(f"{i}\n{document}\n" for i in range(100))
-        (workspace.texts / "a.txt").write_text(text)
+        document = "A line that is as long as this one, and then some.\n" * 1000
+        with (workspace.texts / "a.txt").open("w") as out:
+            out.writelines(f"{i}\n{document}\n" for i in range(many))
         tracemalloc.start()
         split(workspace, unit=unit, max_line_tokens=0, **ALL)
         peaks.append(tracemalloc.get_traced_memory()[1])

@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from helpers import workers as module
 from helpers.errors import CourseError
 from helpers.workers import Workers, allowed_workers
+from helpers.workspace import PROJECT
 
 
 def late(number: int) -> int:
@@ -68,3 +72,42 @@ def test_more_workers_than_cores_are_lowered(monkeypatch):
     assert number == 3 and "60 workers were asked for" in notes[0]
     assert allowed_workers(2) == (2, [])
     assert allowed_workers(None) == (3, [])
+
+
+PARENT = """
+import sys, time
+from helpers.workers import Workers
+from tests.test_workers import own_number
+if __name__ == "__main__":
+    with Workers(2) as workers:
+        print(*{*workers.map(own_number, range(20))}, flush=True)
+        time.sleep(60)
+"""
+
+
+def own_number(_: int) -> int:
+    time.sleep(0.05)
+    return os.getpid()
+
+
+def test_workers_end_with_a_killed_parent(tmp_path: Path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    environ = os.environ | {"PYTHONPATH": str(PROJECT)}
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environ
+    ) as parent:
+        numbers = [int(number) for number in parent.stdout.readline().split()]
+        assert len(numbers) == 2 and parent.pid not in numbers
+        parent.kill()
+    until = time.monotonic() + 10
+    while left := [n for n in numbers if runs(n)]:
+        assert time.monotonic() < until, left
+        time.sleep(0.05)
+
+
+def runs(number: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{number}/stat").read_text().split(")")[-1]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
