@@ -160,22 +160,26 @@ def binarize_file(
 def read_sizes(prefix: Path) -> tuple[np.ndarray, np.dtype]:
     """The tokens of each line and the number type of the ``.bin``, after a look at its health.
 
+    The tokens are not read into memory, where those of a large corpus have no room: int32,
+    shape (lines,).
+
     Raises:
         DamagedFile: not this format, or ``.bin`` and ``.idx`` do not fit each other.
     """
     index, data = Path(f"{prefix}.idx"), Path(f"{prefix}.bin")
     again = "Binarize again (notebook 03_binarize)."
-    content = index.read_bytes()
-    if len(content) < HEADER.size or content[:9] != MAGIC:
+    with index.open("rb") as handle:
+        head, size = handle.read(HEADER.size), os.fstat(handle.fileno()).st_size
+    if len(head) < HEADER.size or head[:9] != MAGIC:
         raise DamagedFile(f"{index} is not an index of fairseq's (it has another head).", again)
-    _, _, code, lines = HEADER.unpack_from(content)
-    if code not in TYPES or len(content) != HEADER.size + 12 * lines:
+    _, _, code, lines = HEADER.unpack(head)
+    if code not in TYPES or size != HEADER.size + 12 * lines:
         raise DamagedFile(
             f"{index} should have {HEADER.size + 12 * lines} bytes for {lines} lines, "
-            f"and has {len(content)}.",
+            f"and has {size}.",
             again,
         )
-    sizes = np.frombuffer(content, "<i4", count=lines, offset=HEADER.size)
+    sizes = np.memmap(index, "<i4", "r", HEADER.size, (lines,)) if lines else np.empty(0, "<i4")
     wanted = int(sizes.sum(dtype=np.int64)) * TYPES[code].itemsize
     if data.stat().st_size != wanted:
         raise DamagedFile(

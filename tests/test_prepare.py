@@ -114,6 +114,14 @@ def test_a_million_empty_lines(tmp_path: Path) -> None:
     assert data == b"\x02\x00" * 1_000_000
 
 
+@pytest.mark.long
+def test_a_line_of_50_megabytes(tmp_path: Path) -> None:
+    line = "A line that never ends, 永远 "
+    raw = tmp_path / "long.raw"
+    raw.write_text(line * (50_000_000 // len(line.encode())) + "\nand an end", "utf-8")
+    assert prepared(raw) == in_two_steps(raw)
+
+
 def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path: Path) -> None:
     raw = tmp_path / "bad.raw"
     raw.write_bytes("文\n".encode() * 100 + b"\xff\n" + b"x\n" * 100)

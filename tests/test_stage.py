@@ -64,6 +64,36 @@ def test_settings_of_speed_never_make_work_stale(road, speed):
     assert do(road, "binarize", **speed).reused
 
 
+MEANWHILE = {
+    "another text": lambda file: file.write_text("another text\n"),
+    "it is gone": lambda file: file.unlink(),
+    "touched": lambda file: os.utime(file),
+}
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["works", "fails"])
+@pytest.mark.parametrize("change", MEANWHILE)
+def test_an_input_that_changes_meanwhile_is_named(road, change, fails):
+    before = state(road, "encode")
+
+    def work(job):
+        report = original(job)
+        MEANWHILE[change](road.raw("train"))
+        return 1 / 0 if fails else report
+
+    original = ENCODE.work
+    changing = dataclasses.replace(ENCODE, work=work)
+    expected = ZeroDivisionError if fails and change == "touched" else CourseError
+    if fails or change != "touched":
+        with pytest.raises(expected) as caught:
+            changing.run(road, EncodeSettings(), force=True)
+        if expected is CourseError:
+            assert "data.train.raw has changed while it was read" in str(caught.value)
+        assert state(road, "encode") == before
+    else:
+        assert not changing.run(road, EncodeSettings(), force=True).reused
+
+
 def test_other_versions_never_make_work_stale(road):
     record = road.record
     record.stages["split"]["versions"] = {"torch": "1.0"}
