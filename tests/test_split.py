@@ -1,5 +1,6 @@
 """Splitting by document: exact shares, nothing lost, the same division every time."""
 
+import json
 import tracemalloc
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import split as module
+from helpers.documents import MOST
 from helpers.errors import CourseError
 from helpers.settings import SplitSettings
 from helpers.split import SPLIT, shares_of
@@ -205,6 +207,28 @@ def test_after_an_error_nothing_is_left_behind(with_texts):
     with pytest.raises(CourseError, match=r"b\.txt is not .*line 1, byte"):
         split(workspace)
     assert not any(workspace.raw(name).exists() for name in SPLITS)
+
+
+def test_a_document_of_many_megabytes_is_one_like_others(workspace: Workspace):
+    lines = [f"{i} and some words" for i in range(600_000)]
+    lines[300_000:300_001] = ["", "\t", "in the middle, " * 100 + "."]
+    long = "\n \n" + "\n".join(lines) + "\n\n"
+    assert len(long) > MOST
+    workspace.texts.mkdir(parents=True)
+    (workspace.texts / "a.txt").write_text("short\n")
+    (workspace.texts / "b.txt").write_text(long)
+    (workspace.texts / "c.jsonl").write_text(json.dumps({"text": long}) + "\n")
+    (workspace.texts / "d.txt").write_text("another\n")
+    report = split(workspace, unit="file", max_line_tokens=100, **ALL)
+    assert (report.documents, report.duplicates, report.wrapped) == ((3, 0, 0), 1, 1)
+    lines[300_001] = ""
+    written = raw(workspace)["train"].replace("in the middle, \n", "in the middle, ")
+    same = written == "\n".join(("short", "", *lines, "", "another", ""))
+    assert same  # shown in full, a difference would take hours
+    assert report.lines[0] == raw(workspace)["train"].count("\n") - 2
+    assert report.characters[0] == len(raw(workspace)["train"]) - raw(workspace)["train"].count(
+        "\n"
+    )
 
 
 CHANGES = {
