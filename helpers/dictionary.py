@@ -18,6 +18,7 @@ from helpers.vocabulary import ADDRESS, GPT2_IDS, sha256_of
 from helpers.workspace import write_whole
 
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
+NOT_IN_FILE = {*SPECIALS, "<mask>"}  # fairseq adds them itself
 EOS, UNK, FIRST = 2, 3, 4
 # The symbols of a RoBERTa dict.txt: every GPT-2 id, and three that make the size divide by 8.
 FILLERS = tuple(f"madeupword{i:04d}" for i in range(3))
@@ -124,7 +125,7 @@ class Dictionary:
             why = "is not 'symbol count'" if not symbol or not count.isdecimal() else ""
             if symbol in symbols:
                 why = "occurs twice"
-            elif symbol in (*SPECIALS, "<mask>"):
+            elif symbol in NOT_IN_FILE:
                 why = "is a special symbol, which fairseq adds itself"
             if why:
                 raise DamagedFile(

@@ -43,13 +43,13 @@ class Workers:
 
     def __exit__(self, *error: object) -> None:
         if self.pool:
-            self.pool.shutdown(cancel_futures=True)
+            self.pool.shutdown(wait=False, cancel_futures=True)  # they end by themselves
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """``map``, at most two items a worker in flight.
 
-        A single item, or all with a single worker, is done in this process: starting another
-        costs more.
+        All with a single worker, or a single item before the others have started, is done in this
+        process: starting another costs more.
 
         Raises:
             CourseError: a worker was killed, or had no memory left.
@@ -58,7 +58,7 @@ class Workers:
         first = list(itertools.islice(items, 2))
         every = itertools.chain(first, items)
         try:
-            if self.number == 1 or len(first) < 2:
+            if self.number == 1 or (len(first) < 2 and not self.pool):
                 yield from map(function, every)
             else:
                 yield from self._side_by_side(function, every)
