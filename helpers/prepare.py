@@ -16,6 +16,7 @@ from helpers.dictionary import Dictionary
 from helpers.indexed import IndexedWriter, index_table, prepared_span
 from helpers.progress import Progress
 from helpers.settings import PrepareSettings
+from helpers.sharded import in_shards
 from helpers.split import SPLIT
 from helpers.stage import Job, Stage
 from helpers.workers import Workers, allowed_workers
@@ -48,6 +49,8 @@ def prepare_file(
 
 
 def _work(job: Job) -> BinarizeReport:
+    if job.settings.shards > 1:
+        return in_shards(job)
     workspace = job.workspace
     number, notes = allowed_workers(job.settings.workers)
     dictionary = Dictionary.load(workspace.base_dict)
