@@ -31,8 +31,9 @@ def cluster(settings: PrepareSettings, parts: int) -> Iterator["Client"]:
     Raises:
         CourseError: there is no such scheduler, profile or SLURM, or its connection was lost.
     """
-    from distributed import CommClosedError, KilledWorker
+    from distributed import KilledWorker
     from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
 
     with _quiet():
         try:
@@ -142,6 +143,8 @@ def slurm_cluster(profile: str) -> contextlib.AbstractContextManager:
             "This machine has no sbatch: SLURM cannot be asked from here.",
             "Run this step on a login node, or without --slurm.",
         )
+    # dask-jobqueue wants every key in a section; those that are left out get its defaults.
+    dask.config.set({f"jobqueue.{profile}": known["slurm"] | known[profile]})
     try:
         return SLURMCluster(config_name=profile, scheduler_options={"dashboard_address": None})
     except (TypeError, ValueError) as error:
