@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import shutil
+import signal
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -87,7 +88,13 @@ def _local(number: int) -> Iterator["Client"]:
         ) as workers,
         Client(workers) as client,
     ):
+        client.run(_deaf)
         yield client
+
+
+def _deaf() -> None:
+    """Ctrl-C reaches workers in the same terminal, too; they are stopped in good order instead."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
