@@ -19,7 +19,7 @@ from helpers.binarize import (
     refuse_both,
     refuse_other_dictionary,
 )
-from helpers.errors import CourseError
+from helpers.errors import CourseError, StageMissing
 from helpers.fairseq_tools import CONFIG, train_command
 from helpers.indexed import read_sizes
 from helpers.prepare import PREPARE
@@ -144,6 +144,7 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
     refuse_both(workspace.data_bin)
     refuse_other_dictionary(workspace)
     first, *others = data_folders(workspace.data_bin)
+    _refuse_lost_shards(workspace)
     state = checkpoints.read(workspace.base_model)
     longest = min(checkpoints.shape(state)["max_positions"], settings.max_tokens) - 1
     for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
@@ -161,6 +162,17 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
                 f"Split again (notebook 01_split) with max_line_tokens = {longest - 1}, or raise "
                 "max_tokens.",
             )
+
+
+def _refuse_lost_shards(workspace: Workspace) -> None:
+    """Where shards are missing behind the last one, nobody would see it by their names."""
+    made = workspace.record.stages.get("prepare", {}).get("outputs", {})
+    lost = [key for key in made if not workspace.path(key).is_file()]
+    if lost and data_folders(workspace.data_bin) != [workspace.data_bin]:
+        raise StageMissing(
+            f"{lost[0]} is not there any more, and training would leave it out.",
+            "Run prepare again.",
+        )
 
 
 def _identity(workspace: Workspace, settings: FinetuneSettings) -> dict:

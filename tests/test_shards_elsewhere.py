@@ -1,3 +1,4 @@
+# ruff: noqa: F811
 """Where shards are made: local workers, a real scheduler, SLURM; what is killed is made again."""
 
 import os
