@@ -185,12 +185,13 @@ def test_a_scheduler_that_is_not_there_is_told_soon(work: Workspace, monkeypatch
 
 
 @pytest.fixture
-def profile(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def profile(tmp_path: Path) -> Iterator[str]:
     import dask
     import dask_jobqueue  # noqa: F401 (it brings its defaults)
 
     section = {"cores": 1, "processes": 1, "memory": "1500MB", "walltime": "00:05:00"}
     section |= {"queue": None, "interface": "lo", "job-extra-directives": ["--comment=mine"]}
+    section["log-directory"] = str(tmp_path / "logs")
     with dask.config.set({"jobqueue.classroom": section}):
         yield "classroom"
 
