@@ -17,11 +17,13 @@ from helpers.dictionary import UNK, Dictionary
 from helpers.errors import CourseError
 from helpers.fairseq_tools import preprocess_command, run
 from helpers.indexed import binarize_file, read_sizes
-from helpers.report import Report, Table
+from helpers.report import Grid, Report, Table
 from helpers.settings import BinarizeSettings
 from helpers.stage import Job, Stage
 from helpers.workers import ALONE, Workers, allowed_workers
 from helpers.workspace import SPLITS, Workspace, fresh_folder
+
+NAMED = 10  # shards in the report
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,17 +37,58 @@ class BinarizeReport(Report):
     unknown: tuple[int, ...]
     types: int
     dictionary: str  # fingerprint of the order of its symbols
+    shards: tuple[tuple[str, int, int, int], ...] = ()  # name, lines, tokens, bytes
 
     def table(self) -> Table:
         columns = (SPLITS, self.lines, self.tokens, self.unknown, self.bytes)
         rows = [(f"{split}.bin", *values) for split, *values in zip(*columns, strict=True)]
         return ("file", "lines", "tokens", "unknown", "bytes"), rows
 
+    def more(self) -> Grid | None:
+        rows, rest = [*self.shards[:NAMED]], self.shards[NAMED:]
+        if rest:
+            together = (sum(row[column] for row in rest) for column in (1, 2, 3))
+            rows.append((f"and {len(rest):,} more", *together))
+        head = ("shard", "lines", "tokens", "bytes")
+        return (
+            Grid(head, rows, "train in shards, of which training reads one an epoch")
+            if rows
+            else None
+        )
+
+
+def data_folders(folder: Path) -> list[Path]:
+    """The folders that fairseq reads in turn: the shards of a data-bin folder, or it alone.
+
+    The first of them has the dictionary and the other splits.
+    """
+    found = {file.parent for kind in ("bin", "idx") for file in folder.glob(f"shard*/train.{kind}")}
+    return sorted(found) or [folder]
+
 
 def binarized_files(folder: Path) -> list[Path]:
     """The files of a data-bin folder that training reads."""
-    files = [folder / f"{split}.{kind}" for split in SPLITS for kind in ("bin", "idx")]
-    return [folder / "dict.txt", *files]
+
+    def files(place: Path, *splits: str) -> list[Path]:
+        return [place / f"{split}.{kind}" for split in splits for kind in ("bin", "idx")]
+
+    first, *others = data_folders(folder)
+    found = [first / "dict.txt", *files(first, *SPLITS)]
+    for other in others:
+        found += files(other, "train")
+    # Beside shards there should be none of these.
+    beside = [] if first == folder else [folder / "dict.txt", *files(folder, *SPLITS)]
+    return [*found, *(file for file in beside if file.is_file())]
+
+
+def refuse_both(folder: Path) -> None:
+    """Raise CourseError if shards and the files of a whole lie side by side."""
+    found = [f for f in binarized_files(folder) if f.parent == folder]
+    if found and data_folders(folder) != [folder]:
+        raise CourseError(
+            f"{folder} has shards, and beside them {found[0].name}: which of them is the data?",
+            "Remove one of both, or prepare again with force: your own files are then set aside.",
+        )
 
 
 def binarize_folder(
@@ -94,34 +137,44 @@ def _run_fairseq(job: Job, bpe: dict[str, Path], folder: Path, workers: int) -> 
 
 
 def _report(folder: Path) -> BinarizeReport:
-    lines, tokens, sizes, unknown = [], [], [], []
-    for split in SPLITS:
-        line_sizes, number_type = read_sizes(folder / split)
-        lines.append(len(line_sizes))
-        tokens.append(int(line_sizes.sum(dtype=np.int64)) - len(line_sizes))
-        sizes.append((folder / f"{split}.bin").stat().st_size)
-        data = np.memmap(folder / f"{split}.bin", number_type) if sizes[-1] else np.empty(0)
-        unknown.append(int((data == UNK).sum()))
-    dictionary = Dictionary.load(folder / "dict.txt")
+    first, *others = folders = data_folders(folder)
+    own = {split: _counts(first / split) for split in SPLITS}
+    trains = [own["train"], *(_counts(other / "train") for other in others)]
+    splits = [tuple(map(sum, zip(*trains, strict=True))), own["valid"], own["test"]]
+    lines, tokens, sizes, unknown = zip(*splits, strict=True)
+    dictionary = Dictionary.load(first / "dict.txt")
+    shards = [(place.name, *counts[:3]) for place, counts in zip(folders, trains, strict=True)]
     return BinarizeReport(
-        lines=tuple(lines),
-        tokens=tuple(tokens),
-        bytes=tuple(sizes),
-        unknown=tuple(unknown),
+        lines=lines,
+        tokens=tokens,
+        bytes=sizes,
+        unknown=unknown,
         types=len(dictionary),
         dictionary=dictionary.fingerprint,
+        shards=() if first == folder else tuple(shards),
     )
+
+
+def _counts(prefix: Path) -> tuple[int, int, int, int]:
+    """Lines, tokens, bytes, and unknown tokens."""
+    sizes, number_type = read_sizes(prefix)
+    size = Path(f"{prefix}.bin").stat().st_size
+    data = np.memmap(f"{prefix}.bin", number_type) if size else np.empty(0)
+    tokens = int(sizes.sum(dtype=np.int64)) - len(sizes)
+    return len(sizes), tokens, size, int((data == UNK).sum())
 
 
 def describe_data(workspace: Workspace) -> BinarizeReport:
     """The report on a data-bin that the student has put there."""
+    refuse_both(workspace.data_bin)
     refuse_other_dictionary(workspace)
     return _report(workspace.data_bin)
 
 
 def refuse_other_dictionary(workspace: Workspace) -> None:
     """Raise CourseError if data-bin was made with another dictionary than the base's."""
-    base, data = Dictionary.load(workspace.base_dict), workspace.data_bin / "dict.txt"
+    data = data_folders(workspace.data_bin)[0] / "dict.txt"
+    base = Dictionary.load(workspace.base_dict)
     if base.fingerprint != Dictionary.load(data).fingerprint:
         raise CourseError(
             f"{workspace.key(data)} is not the dictionary of the base model: its symbols are "

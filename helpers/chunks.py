@@ -1,7 +1,6 @@
 """Large files in chunks of whole lines."""
 
 import dataclasses
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,16 +48,20 @@ class Span:
 
 def spans(file: Path, size: int = CHUNK) -> Iterator[Span]:
     """A file in pieces that end at line ends, each of at least ``size`` bytes but the last."""
-    with file.open("rb") as handle:
-        total = os.fstat(handle.fileno()).st_size
-        start = 0
+    return pieces(Span(file, 0, file.stat().st_size), size)
+
+
+def pieces(whole: Span, size: int = CHUNK) -> Iterator[Span]:
+    """The same of whole lines in a file."""
+    with whole.file.open("rb") as handle:
+        start, total = whole.start, whole.start + whole.size
         while start < total:
-            end = _line_end(handle, start + size, total)
-            yield Span(file, start, end - start)
+            end = line_end(handle, start + size, total)
+            yield Span(whole.file, start, end - start)
             start = end
 
 
-def _line_end(handle: BinaryIO, place: int, total: int) -> int:
+def line_end(handle: BinaryIO, place: int, total: int) -> int:
     """Where the first line ends that does not end before ``place``."""
     while place < total:
         handle.seek(place - 1)

@@ -12,8 +12,14 @@ from pathlib import Path
 
 from helpers import checkpoints
 from helpers.base_model import BASE
-from helpers.binarize import BINARIZE, binarized_files, refuse_other_dictionary
-from helpers.errors import CourseError
+from helpers.binarize import (
+    BINARIZE,
+    binarized_files,
+    data_folders,
+    refuse_both,
+    refuse_other_dictionary,
+)
+from helpers.errors import CourseError, StageMissing
 from helpers.fairseq_tools import CONFIG, train_command
 from helpers.indexed import read_sizes
 from helpers.prepare import PREPARE
@@ -57,7 +63,7 @@ def overrides(
     """
     shape = checkpoints.shape(checkpoints.read(workspace.base_model))
     return {
-        "task.data": workspace.data_bin,
+        "task.data": ":".join(map(str, data_folders(workspace.data_bin))),
         "checkpoint.save_dir": workspace.checkpoints,
         **_beginning(workspace, settings.start, resumed),
         "hydra.run.dir": workspace.checkpoints,
@@ -135,12 +141,16 @@ def updates_before(workspace: Workspace, settings: FinetuneSettings) -> int:
 
 def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
     """What fairseq would stumble over an hour later, or skip with a warning."""
+    refuse_both(workspace.data_bin)
     refuse_other_dictionary(workspace)
+    first, *others = data_folders(workspace.data_bin)
+    _refuse_lost_shards(workspace)
     state = checkpoints.read(workspace.base_model)
     longest = min(checkpoints.shape(state)["max_positions"], settings.max_tokens) - 1
-    for split in SPLITS:
-        sizes, _ = read_sizes(workspace.data_bin / split)
-        if split != "test" and not len(sizes):
+    for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
+        sizes, _ = read_sizes(file)
+        split = file.name if not others else f"{file.name} in {file.parent.name}"
+        if file.name != "test" and not len(sizes):
             raise CourseError(
                 f"The split {split} is empty, and training needs it.",
                 "Split again (notebook 01_split) with a larger share for it.",
@@ -154,9 +164,22 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
             )
 
 
+def _refuse_lost_shards(workspace: Workspace) -> None:
+    """Where shards are missing behind the last one, nobody would see it by their names."""
+    made = workspace.record.stages.get("prepare", {}).get("outputs", {})
+    lost = [key for key in made if not workspace.path(key).is_file()]
+    if lost and data_folders(workspace.data_bin) != [workspace.data_bin]:
+        raise StageMissing(
+            f"{lost[0]} is not there any more, and training would leave it out.",
+            "Run prepare again.",
+        )
+
+
 def _identity(workspace: Workspace, settings: FinetuneSettings) -> dict:
     """What makes two runs the same run: base, data and settings."""
-    data = {file.name: fingerprint(file)["sha256"] for file in binarized_files(workspace.data_bin)}
+    data_bin = workspace.data_bin
+    files = {f.relative_to(data_bin).as_posix(): f for f in binarized_files(data_bin)}
+    data = {name: fingerprint(file)["sha256"] for name, file in files.items()}
     return {
         "base": fingerprint(workspace.base_model)["sha256"],
         "data": data,

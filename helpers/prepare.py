@@ -6,7 +6,6 @@ functions, without a file of written numbers in between that is larger than the 
 
 import functools
 import itertools
-import time
 from pathlib import Path
 
 from helpers.base_model import BASE
@@ -16,6 +15,7 @@ from helpers.dictionary import Dictionary
 from helpers.indexed import IndexedWriter, index_table, prepared_span
 from helpers.progress import Progress
 from helpers.settings import PrepareSettings
+from helpers.sharded import in_shards
 from helpers.split import SPLIT
 from helpers.stage import Job, Stage
 from helpers.workers import Workers, allowed_workers
@@ -35,19 +35,18 @@ def prepare_file(
     """
     function = functools.partial(prepared_span, table=index_table(dictionary))
     given, shown = itertools.tee(spans(raw))
-    begun, first, total = time.monotonic(), progress.done, 0
+    first, total = progress.done, 0
     with IndexedWriter(prefix, len(dictionary)) as out:
-        results = workers.map(function, given)
-        for span, (data, sizes, unknown) in zip(shown, results, strict=True):
+        for span, (data, sizes, unknown) in zip(shown, workers.map(function, given), strict=True):
             out.add(data, sizes)
             total += unknown
-            done = span.start + span.size
-            rate = done / 1e6 / max(time.monotonic() - begun, 1e-3)
-            progress.update(first + done, f"{rate:.0f} MB/s")
+            progress.update(first + span.start + span.size)
     return out.lines, out.tokens, total
 
 
 def _work(job: Job) -> BinarizeReport:
+    if job.settings.shards > 1:
+        return in_shards(job)
     workspace = job.workspace
     number, notes = allowed_workers(job.settings.workers)
     dictionary = Dictionary.load(workspace.base_dict)

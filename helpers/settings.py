@@ -156,7 +156,29 @@ class BinarizeSettings(EncodeSettings):
 
 
 class PrepareSettings(Settings):
+    SPEED: ClassVar = frozenset({"workers", "scheduler", "slurm"})
+
     workers: int | None = _WORKERS
+    shards: int = Field(
+        1,
+        ge=1,
+        le=10_000,
+        description="Parts of the training data, each made by itself; training reads one an epoch.",
+    )
+    scheduler: str = Field(
+        "", description="Address of a Dask scheduler that makes the shards; empty: this machine."
+    )
+    slurm: str = Field(
+        "", description="Section of your Dask jobqueue configuration: SLURM makes the shards."
+    )
+
+    @model_validator(mode="after")
+    def _shards_are_made_in_one_place(self) -> "PrepareSettings":
+        if self.scheduler and self.slurm:
+            raise ValueError("a scheduler and slurm are both named, and only one can do the work")
+        if self.shards == 1 and (self.scheduler or self.slurm):
+            raise ValueError("other machines make shards, and shards = 1 asks for none")
+        return self
 
 
 class FinetuneSettings(Settings):

@@ -40,6 +40,9 @@ class Job:
             the workspace when the work is done.
         lock: file descriptor of the workspace's lock, for a child that must hold it too.
         force: begin from nothing, even where an interrupted run could go on.
+        kept: a folder, made when it is needed, that outlives a run that was broken off; it is
+            removed when the stage is done.
+        inputs: fingerprints of the inputs.
     """
 
     workspace: Workspace
@@ -47,6 +50,8 @@ class Job:
     folder: Path
     lock: int
     force: bool
+    kept: Path
+    inputs: dict[str, dict]
 
     def out(self, path: Path) -> Path:
         """Where to write the file that will stand at ``path`` in the workspace."""
@@ -105,8 +110,9 @@ class Stage:
             folder = fresh_folder(workspace.scratch / self.name)
             begun = time.monotonic()
             with writing(workspace.root):
+                kept = workspace.kept(self.name)
                 with _unchanged(workspace, inputs):
-                    report = self.work(Job(workspace, settings, folder, lock, force))
+                    report = self.work(Job(workspace, settings, folder, lock, force, kept, inputs))
                 report = dataclasses.replace(report, notes=(*notes, *report.notes))
                 outputs = self._publish(workspace, folder, record, inputs)
             record.stages[self.name] = {
@@ -247,7 +253,11 @@ class Stage:
             move_into_place(path, workspace.path(key))
         for key in before - prints.keys() - inputs.keys():
             workspace.path(key).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # other files are in it, or it is gone
+                workspace.path(key).parent.rmdir()
         shutil.rmtree(workspace.scratch)
+        for name in (self.name, *self.instead_of):
+            shutil.rmtree(workspace.kept(name), ignore_errors=True)
         return prints
 
 

@@ -72,6 +72,10 @@ class Workspace:
     def bpe(self, split: str) -> Path:
         return self.root / "mydata" / f"data.{split}.bpe"
 
+    def kept(self, stage: str) -> Path:
+        """Where a stage keeps what outlives a run that is broken off."""
+        return self.root / f".{stage}.kept"
+
     def key(self, path: Path) -> str:
         """How the record names a file: inside the workspace by its relative path."""
         inside = path.is_relative_to(self.root)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from helpers import convert, sources
+from helpers.binarize import data_folders
 from helpers.corpus_preview import CorpusPreview, corpus_preview
 from helpers.dictionary import EOS, Dictionary
 from helpers.errors import CourseError
@@ -86,10 +87,10 @@ def _rate(update: int, peak: int, settings: FinetuneSettings) -> float:
 
 def _times_read(workspace: Workspace, settings: FinetuneSettings, updates: int) -> str:
     try:
-        sizes, _ = read_sizes(workspace.data_bin / "train")
+        folders = data_folders(workspace.data_bin)
+        there = sum(int(read_sizes(place / "train")[0].sum()) for place in folders)
     except (OSError, CourseError):
         return ""
-    there = int(sizes.sum())
     tokens = updates * settings.max_tokens * settings.update_freq
     return (
         f"<div>{updates:,} updates of up to {settings.max_tokens * settings.update_freq:,} tokens "

@@ -27,10 +27,10 @@ def fairseq(corpus: Corpus, folder: Path, workers: int) -> list[Step]:
     ]
 
 
-def kit(corpus: Corpus, folder: Path, workers: int) -> list[Step]:
+def kit(corpus: Corpus, folder: Path, workers: int, shards: int = 1) -> list[Step]:
     """The kit's own way for large corpora."""
     workspace = _workspace(corpus, folder)
-    command = _helpers("prepare", workspace, workers)
+    command = [*_helpers("prepare", workspace, workers), "--shards", str(shards)]
     return [Step(KIT, "both", command, _binary(workspace.data_bin))]
 
 
