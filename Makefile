@@ -50,7 +50,7 @@ SIZES   ?= 10,40,100
 REPEATS ?= 3
 bench: env
 	$(PY) -m tests.benchmarks --sizes $(SIZES) --repeats $(REPEATS)
-	$(PY) -m tests.benchmarks.shards --repeats $(REPEATS)
+	$(PY) -m tests.benchmarks.shards
 
 lab: env
 	JUPYTER_CONFIG_PATH='$(CURDIR)/jupyter' $(PY) -m jupyter lab --notebook-dir=. $(LAB_FLAGS) notebooks/00_setup.ipynb

@@ -75,9 +75,11 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _local(number: int) -> Iterator["Client"]:
+    import dask
     from distributed import Client, LocalCluster
 
     with (
+        dask.config.set({"distributed.worker.profile.enabled": False}),  # it takes a tenth
         LocalCluster(
             n_workers=number,
             threads_per_worker=1,

@@ -6,6 +6,7 @@ meet, and a part that is there is finished.
 """
 
 import dataclasses
+import functools
 import importlib.metadata
 import json
 import os
@@ -15,6 +16,8 @@ import socket
 import uuid
 from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
 
 from helpers.chunks import Span, line_end, pieces
 from helpers.dictionary import Dictionary
@@ -135,12 +138,18 @@ def make(part: Part) -> str:
     return host
 
 
+@functools.lru_cache(maxsize=1)  # a process makes one part after the other
+def _dictionary(file: Path, fingerprint: str) -> tuple[int, np.ndarray]:
+    """Its number of types, and its table."""
+    dictionary = Dictionary.load(file)
+    if dictionary.fingerprint != fingerprint:
+        raise CourseError(f"{file} has changed.", "Run this step again.")
+    return len(dictionary), index_table(dictionary)
+
+
 def _write(part: Part, draft: Path) -> None:
-    dictionary = Dictionary.load(part.dictionary)
-    if dictionary.fingerprint != part.fingerprint:
-        raise CourseError(f"{part.dictionary} has changed.", "Run this step again.")
-    table, unknown = index_table(dictionary), 0
-    with IndexedWriter(draft / part.split, len(dictionary)) as out:
+    (types, table), unknown = _dictionary(part.dictionary, part.fingerprint), 0
+    with IndexedWriter(draft / part.split, types) as out:
         for span in pieces(part.text):
             data, sizes, some = prepared_span(span, table)
             out.add(data, sizes)

@@ -21,7 +21,7 @@ OPTIONS = {
     "--deduplicate --max-line-tokens",
     "encode": "--engine --workers",
     "binarize": "--engine --workers",
-    "prepare": "--workers",
+    "prepare": "--workers --shards --scheduler --slurm",
     "finetune": "--max-update --lr --warmup-share --max-tokens --update-freq --validate-every "
     "--dropout --weight-decay --seed --start",
     "convert": "--roberta-checkpoint-path --pytorch-dump-folder-path",
