@@ -1,4 +1,4 @@
-"""Text to GPT-2 ids (``.raw`` → ``.bpe``): what fairseq's encoder does, eight times as fast.
+"""Text to GPT-2 ids (``.raw`` → ``.bpe``): what fairseq's encoder does, many times as fast.
 
 fairseq's ``multiprocessing_bpe_encoder`` strips each line, encodes it, and writes its ids separated
 by spaces; :mod:`helpers.line_ids` does the same.

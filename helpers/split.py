@@ -210,6 +210,7 @@ def _work(job: Job) -> SplitReport:
             for split in SPLITS
         }
         duplicates = splitter.write_all(outputs, progress)
+        progress.update(size, "written")
     return _report(splitter, duplicates, job.workspace)
 
 

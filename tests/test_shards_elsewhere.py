@@ -20,6 +20,7 @@ from helpers.errors import CourseError
 from helpers.finetune import FINETUNE
 from helpers.parameters import WrongSettings
 from helpers.settings import FinetuneSettings, PrepareSettings
+from helpers.shards import Part
 from helpers.workspace import PROJECT, Workspace
 
 from . import road
@@ -171,6 +172,30 @@ def test_a_worker_of_a_scheduler_is_killed_and_the_bytes_are_the_same(
     killer.join()
     assert content(large) == large_whole
     assert any("a worker was lost" in note for note in report.notes)
+
+
+def dies(part: Part) -> str:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return part.split
+
+
+def is_out_of_memory(part: Part) -> str:
+    raise MemoryError(part.split)
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        (dies, "Worker after worker died at the same shard, most likely because memory ran out"),
+        (is_out_of_memory, "There is not enough memory for a worker"),
+    ],
+)
+def test_a_shard_that_no_worker_can_make_is_told(task, said, work, monkeypatch) -> None:
+    monkeypatch.setattr(clusters, "make", task)
+    with pytest.raises(CourseError, match=said) as caught:
+        road.do(work, "prepare", shards=2, workers=1)
+    assert "What is finished is kept" in str(caught.value)
+    assert not any(file.is_file() for file in binarized_files(work.data_bin))
 
 
 def test_a_scheduler_that_is_not_there_is_told_soon(work: Workspace, monkeypatch) -> None:

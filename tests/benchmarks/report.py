@@ -199,7 +199,6 @@ def readme(bench: Bench) -> str:
         fairseq=f"{slow:.1f}",
         kit=f"{fast:.2f}",
         ratio=f"{slow / fast:.1f}",
-        figure=FIGURE,
         machine=_markdown(("measured on", ""), machine(bench)),
         tables="\n\n".join(sections),
         packages=bench.packages,
