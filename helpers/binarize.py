@@ -16,7 +16,7 @@ from helpers.bpe import ENCODE, count_bpe
 from helpers.dictionary import UNK, Dictionary
 from helpers.errors import CourseError
 from helpers.fairseq_tools import preprocess_command, run
-from helpers.indexed import binarize_file, read_sizes
+from helpers.indexed import PIECE, binarize_file, read_sizes
 from helpers.report import Grid, Report, Table
 from helpers.settings import BinarizeSettings
 from helpers.stage import Job, Stage
@@ -159,9 +159,11 @@ def _counts(prefix: Path) -> tuple[int, int, int, int]:
     """Lines, tokens, bytes, and unknown tokens."""
     sizes, number_type = read_sizes(prefix)
     size = Path(f"{prefix}.bin").stat().st_size
-    data = np.memmap(f"{prefix}.bin", number_type) if size else np.empty(0)
+    data = np.memmap(f"{prefix}.bin", number_type, "r") if size else np.empty(0)
+    pieces = (data[start : start + PIECE] for start in range(0, len(data), PIECE))
+    unknown = sum(int((piece == UNK).sum()) for piece in pieces)
     tokens = int(sizes.sum(dtype=np.int64)) - len(sizes)
-    return len(sizes), tokens, size, int((data == UNK).sum())
+    return len(sizes), tokens, size, unknown
 
 
 def describe_data(workspace: Workspace) -> BinarizeReport:

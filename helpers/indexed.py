@@ -25,7 +25,7 @@ from helpers.workers import ALONE, Workers
 MAGIC = b"MMIDIDX\x00\x00"
 HEADER = struct.Struct("<9sQBQ")
 TYPES = {8: np.dtype("<u2"), 9: np.dtype("<u4"), 4: np.dtype("<i4")}
-PIECE = 1 << 20  # bytes of sizes that are turned into offsets at a time
+PIECE = 1 << 20  # bytes, or numbers, that are worked on at a time
 _STRANGE = re.compile(r"[^0-9 \n]")
 _LEADING_ZERO = re.compile(r"0(?<!\d0)\d")
 
