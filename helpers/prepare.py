@@ -12,6 +12,7 @@ from helpers.base_model import BASE
 from helpers.binarize import BinarizeReport, binarized_files, describe_data, note_on_unknown
 from helpers.chunks import spans
 from helpers.dictionary import Dictionary
+from helpers.errors import CourseError
 from helpers.indexed import IndexedWriter, index_table, prepared_span
 from helpers.progress import Progress
 from helpers.settings import PrepareSettings
@@ -47,6 +48,11 @@ def prepare_file(
 def _work(job: Job) -> BinarizeReport:
     if job.settings.shards > 1:
         return in_shards(job)
+    if job.settings.scheduler or job.settings.slurm:
+        raise CourseError(
+            "Other machines make shards, and shards = 1 asks for none.",
+            "Say how many: for example --shards 100.",
+        )
     workspace = job.workspace
     number, notes = allowed_workers(job.settings.workers)
     dictionary = Dictionary.load(workspace.base_dict)

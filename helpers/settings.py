@@ -176,8 +176,6 @@ class PrepareSettings(Settings):
     def _shards_are_made_in_one_place(self) -> "PrepareSettings":
         if self.scheduler and self.slurm:
             raise ValueError("a scheduler and slurm are both named, and only one can do the work")
-        if self.shards == 1 and (self.scheduler or self.slurm):
-            raise ValueError("other machines make shards, and shards = 1 asks for none")
         return self
 
 

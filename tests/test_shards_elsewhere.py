@@ -31,13 +31,17 @@ from .test_shards import content, here, whole, work  # noqa: F401 (fixtures)
     ("values", "said"),
     [
         ({"shards": 2, "scheduler": "a", "slurm": "b"}, "only one can do the work"),
-        ({"scheduler": "a"}, "shards = 1 asks for none"),
         ({"shards": 0}, "shards = 0 is not possible"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(values: dict, said: str) -> None:
     with pytest.raises(WrongSettings, match=said):
         PrepareSettings(**values)
+
+
+def test_other_machines_without_shards_are_refused(work: Workspace) -> None:
+    with pytest.raises(CourseError, match="shards = 1 asks for none"):
+        road.do(work, "prepare", scheduler="tcp://127.0.0.1:1")
 
 
 def test_what_only_moves_the_work_is_not_part_of_the_result() -> None:
