@@ -106,8 +106,9 @@ def _scheduler(address: str) -> Iterator["Client"]:
     try:
         client = Client(address, timeout=REACHED)
     except (OSError, ValueError, TypeError, AssertionError) as error:
+        why = str(error) or type(error).__name__
         raise CourseError(
-            f"There is no Dask scheduler at {address} ({(str(error) or type(error).__name__).splitlines()[0][:80]}).",
+            f"There is no Dask scheduler at {address} ({why.splitlines()[0][:80]}).",
             "It is started by `dask scheduler`, which prints its address, such as "
             "tcp://10.0.0.1:8786.",
         ) from None
