@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,12 @@ hypothesis.settings.load_profile("course")
 
 # A space and Chinese characters in every path: they have to work everywhere.
 HOME_NAME = "my course 课程"
+
+
+def pytest_configure() -> None:
+    """A shell lets what runs in its background ignore Ctrl-C, and so would all that is tested."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
