@@ -69,10 +69,9 @@ def _report(found: Source) -> BaseReport:
 def _work(job: Job) -> BaseReport:
     if job.settings.source == SCRATCH:
         return _written(job, _trained_from_scratch(job))
-    files = sources.inputs(job.settings.source, job.settings.dict_file, job.workspace)
     unpacked = fresh_folder(job.workspace.scratch / "archive")
     try:
-        return _written(job, sources.read(files, unpacked))
+        return _written(job, sources.read(list(job.inputs), unpacked))
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
 

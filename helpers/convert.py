@@ -191,8 +191,7 @@ def lines_to_compare(workspace: Workspace, count: int = 12) -> list[str]:
 
 
 def _work(job: Job) -> ConvertReport:
-    model, dictionary_file = sources(job.workspace, job.settings)
-    return _convert(job.workspace, job.folder, model, dictionary_file)
+    return _convert(job.workspace, job.folder, *job.inputs)
 
 
 def _convert(

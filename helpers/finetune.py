@@ -28,7 +28,7 @@ from helpers.settings import FinetuneSettings
 from helpers.stage import Job, Stage
 from helpers.summaries import summary
 from helpers.training import curve, events, train
-from helpers.workspace import SPLITS, Workspace, fingerprint, set_aside, write_whole
+from helpers.workspace import SPLITS, Workspace, set_aside, write_whole
 
 CONFIG_FILE = CONFIG / "finetuning" / "finetune.yaml"
 LAST, BEST, RUN, LOG = "checkpoint_last.pt", "checkpoint_best.pt", "run.json", "train.log"
@@ -175,22 +175,25 @@ def _refuse_lost_shards(workspace: Workspace) -> None:
         )
 
 
-def _identity(workspace: Workspace, settings: FinetuneSettings) -> dict:
+def _identity(job: Job) -> dict:
     """What makes two runs the same run: base, data and settings."""
-    data_bin = workspace.data_bin
-    files = {f.relative_to(data_bin).as_posix(): f for f in binarized_files(data_bin)}
-    data = {name: fingerprint(file)["sha256"] for name, file in files.items()}
+    data_bin = job.workspace.data_bin
+    data = {
+        file.relative_to(data_bin).as_posix(): print_["sha256"]
+        for file, print_ in job.inputs.items()
+        if file.is_relative_to(data_bin)
+    }
     return {
-        "base": fingerprint(workspace.base_model)["sha256"],
+        "base": job.inputs[job.workspace.base_model]["sha256"],
         "data": data,
-        "settings": settings.of_the_result(),
+        "settings": job.settings.of_the_result(),
     }
 
 
 def _begin_or_resume(job: Job) -> tuple[int, list[str]]:
     """Make the folder ready: the updates that are done already, and notes."""
     folder = job.workspace.checkpoints
-    identity = _identity(job.workspace, job.settings)
+    identity = _identity(job)
     notes = []
     if folder.is_dir() and any(folder.iterdir()):
         if not job.force and _written_identity(folder) == identity:

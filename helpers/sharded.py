@@ -67,7 +67,7 @@ def _notes(settings: object, shards: int, lost: int) -> list[str]:
 def _planned(job: Job, dictionary: Dictionary) -> list[Part]:
     """The parts: first valid and test, each as a whole, then the shards of train."""
     workspace = job.workspace
-    prints = {split: job.inputs[workspace.key(workspace.raw(split))] for split in SPLITS}
+    prints = {split: job.inputs[workspace.raw(split)] for split in SPLITS}
     made_from = {
         "texts": {split: one["sha256"] for split, one in prints.items()},
         "dictionary": dictionary.fingerprint,

@@ -192,8 +192,7 @@ def places_of(hashes: bytes, settings: SplitSettings) -> bytes:
 def _work(job: Job) -> SplitReport:
     settings = job.settings
     files = [
-        opened(file, settings.encoding, settings.unit, settings.text_field)
-        for file in text_files(settings.txt_files, job.workspace)
+        opened(file, settings.encoding, settings.unit, settings.text_field) for file in job.inputs
     ]
     size = sum(file.path.stat().st_size for file in files)
     with (

@@ -42,7 +42,8 @@ class Job:
         force: begin from nothing, even where an interrupted run could go on.
         kept: a folder, made when it is needed, that outlives a run that was broken off; it is
             removed when the stage is done.
-        inputs: fingerprints of the inputs.
+        inputs: the files to read, in order, each with its fingerprint. The work reads these and
+            no others, so that whatever went into a result is in the record.
     """
 
     workspace: Workspace
@@ -51,7 +52,7 @@ class Job:
     lock: int
     force: bool
     kept: Path
-    inputs: dict[str, dict]
+    inputs: dict[Path, dict]
 
     def out(self, path: Path) -> Path:
         """Where to write the file that will stand at ``path`` in the workspace."""
@@ -111,8 +112,9 @@ class Stage:
             begun = time.monotonic()
             with writing(workspace.root):
                 kept = workspace.kept(self.name)
+                files = {workspace.path(key): print_ for key, print_ in inputs.items()}
                 with _unchanged(workspace, inputs):
-                    report = self.work(Job(workspace, settings, folder, lock, force, kept, inputs))
+                    report = self.work(Job(workspace, settings, folder, lock, force, kept, files))
                 report = dataclasses.replace(report, notes=(*notes, *report.notes))
                 outputs = self._publish(workspace, folder, record, inputs)
             record.stages[self.name] = {
