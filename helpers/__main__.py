@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from helpers.errors import CourseError
 from helpers.parameters import Settings, from_here
-from helpers.road import ROAD, runner
+from helpers.road import ROAD
 from helpers.workspace import Workspace
 
 BUG, FOR_A_PERSON, INTERRUPTED = 1, 2, 130
@@ -24,11 +24,11 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     check = commands.add_parser("check", help="is everything here that the course needs?")
     _add_workspace(check)
-    for name, step in ROAD.items():
-        command = commands.add_parser(name, help=step.does, description=step.does)
+    for name, stage in ROAD.items():
+        command = commands.add_parser(name, help=stage.does, description=stage.does)
         _add_workspace(command)
         command.add_argument("--force", action="store_true", help="do the work again")
-        for field, info in step.settings.model_fields.items():
+        for field, info in stage.settings.model_fields.items():
             _add_option(command, field, info)
     run = commands.add_parser("run", help="run the notebooks in order with papermill")
     _add_workspace(run)
@@ -98,7 +98,7 @@ def dispatch(given: dict) -> int:
 
         return run(workspace, given["parameter"], given["only"], force=given["force"])
     settings = settings_from(command, given)
-    print(runner(command)(workspace, settings, force=given["force"]))
+    print(ROAD.run(command, workspace, settings, force=given["force"]))
     return 0
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from helpers import checkpoints, fit, general_text, sources
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
+from helpers.files import fresh_folder
 from helpers.pretraining import prepare, pretrain
 from helpers.report import Report, Table
 from helpers.sample import modules
 from helpers.settings import BaseSettings
 from helpers.sources import SCRATCH, Source
 from helpers.stage import Job, Stage
-from helpers.workspace import Workspace, fresh_folder
+from helpers.workspace import Workspace
 
 SCRATCH_PACKAGES = ("matplotlib", "networkx")
 VALID_EVERY = 20  # of so many documents, one is for the validation of a scratch model
@@ -112,6 +113,7 @@ def _describe(workspace: Workspace) -> BaseReport:
 
 BASE = Stage(
     name="base",
+    does="put a base model and its dictionary into base/",
     notebook="00_setup",
     settings=BaseSettings,
     report=BaseReport,

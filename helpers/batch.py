@@ -2,17 +2,17 @@
 
 import ast
 import contextlib
-import json
 import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from helpers.errors import CourseError
+from helpers.files import PROJECT, write_whole
 from helpers.parameters import Settings, from_here, unknown_name
 from helpers.processes import die_with_parent
 from helpers.road import NOTEBOOKS, ROAD
-from helpers.workspace import PROJECT, Workspace, write_whole
+from helpers.workspace import Workspace
 
 FOLDER = PROJECT / "notebooks"
 # Parameters of every notebook, which the command line has as options.
@@ -110,7 +110,7 @@ def run(
         for name in notebooks:
             before = _finished(workspace)
             begun = time.monotonic()
-            does = "; ".join(step.does for step in ROAD.values() if step.notebook == name)
+            does = "; ".join(stage.does for stage in ROAD.values() if stage.notebook == name)
             print(f"{name}: {does} …", flush=True)
             common = {"workspace": str(workspace.root), "force": force}
             if error := _execute(workspace, name, values[name] | common):
@@ -126,7 +126,7 @@ def run(
 
 def _refuse_to_replace_the_base(workspace: Workspace, values: Mapping[str, dict]) -> None:
     """Raise CourseError where a base of another source would silently become the default one."""
-    made = workspace.record.stages.get("base", {}).get("settings", {}).get("source")
+    made = workspace.record.entry("base").settings.get("source")
     usual = ROAD["base"].settings().source
     if "source" not in values.get("00_setup", {"source": made}) and made not in (None, usual):
         raise CourseError(
@@ -145,11 +145,9 @@ def _short_when_stopped() -> Iterator[None]:
         raise
 
 
-def _finished(workspace: Workspace) -> dict[str, str]:
+def _finished(workspace: Workspace) -> dict[str, tuple]:
     """A mark for each stage that changes whenever its work is done."""
-    return {
-        k: json.dumps([v["finished"], v["outputs"]]) for k, v in workspace.record.stages.items()
-    }
+    return {name: (e.finished, e.outputs) for name, e in workspace.record.stages.items()}
 
 
 def _execute(workspace: Workspace, name: str, values: dict) -> str:

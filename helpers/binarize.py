@@ -11,17 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.base_model import BASE
-from helpers.bpe import ENCODE, count_bpe
+from helpers.bpe import count_bpe
 from helpers.dictionary import UNK, Dictionary
 from helpers.errors import CourseError
 from helpers.fairseq_tools import preprocess_command, run
+from helpers.files import fresh_folder
 from helpers.indexed import PIECE, binarize_file, read_sizes
 from helpers.report import Grid, Report, Table
 from helpers.settings import BinarizeSettings
 from helpers.stage import Job, Stage
 from helpers.workers import ALONE, Workers, allowed_workers
-from helpers.workspace import SPLITS, Workspace, fresh_folder
+from helpers.workspace import SPLITS, Workspace
 
 NAMED = 10  # shards in the report
 
@@ -187,6 +187,7 @@ def refuse_other_dictionary(workspace: Workspace) -> None:
 
 BINARIZE = Stage(
     name="binarize",
+    does="make fairseq's binary files",
     notebook="03_binarize",
     settings=BinarizeSettings,
     report=BinarizeReport,
@@ -197,6 +198,6 @@ BINARIZE = Stage(
     outputs=lambda workspace: binarized_files(workspace.data_bin),
     work=_work,
     describe=describe_data,
-    after=(ENCODE, BASE),
+    after=("encode", "base"),
     instead_of=("prepare",),
 )

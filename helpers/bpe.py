@@ -15,7 +15,6 @@ from helpers.fairseq_tools import encoder_command, run
 from helpers.line_ids import encoded_span
 from helpers.report import Report, Table
 from helpers.settings import EncodeSettings
-from helpers.split import SPLIT
 from helpers.stage import Job, Stage
 from helpers.workers import ALONE, Workers, allowed_workers
 from helpers.workspace import SPLITS, Workspace
@@ -103,6 +102,7 @@ def _describe(workspace: Workspace) -> EncodeReport:
 
 ENCODE = Stage(
     name="encode",
+    does="encode the splits with GPT-2's BPE",
     notebook="02_bpe",
     settings=EncodeSettings,
     report=EncodeReport,
@@ -110,5 +110,5 @@ ENCODE = Stage(
     outputs=lambda workspace: [workspace.bpe(split) for split in SPLITS],
     work=_work,
     describe=_describe,
-    after=(SPLIT,),
+    after=("split",),
 )

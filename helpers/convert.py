@@ -6,20 +6,19 @@ import shutil
 from pathlib import Path
 
 from helpers import checkpoints, summaries
-from helpers.base_model import BASE
 from helpers.dictionary import SPECIALS, Dictionary
 from helpers.errors import CourseError
 from helpers.fairseq_tools import require_fairseq
-from helpers.finetune import BEST, FINETUNE
+from helpers.files import resolve
+from helpers.finetune import BEST
 from helpers.huggingface import FILES, quiet, write_folder
 from helpers.report import Report, Table, text_table
 from helpers.settings import ConvertSettings
 from helpers.sources import refuse_unfit
-from helpers.split import SPLIT
 from helpers.stage import Job, Stage
 from helpers.tokens import MASK
 from helpers.vocabulary import gpt2_file
-from helpers.workspace import Workspace, fresh_folder, move_into_place, resolve, writing
+from helpers.workspace import Workspace
 
 TOLERANCE = 1e-4
 LINES = (
@@ -191,16 +190,11 @@ def lines_to_compare(workspace: Workspace, count: int = 12) -> list[str]:
 
 
 def _work(job: Job) -> ConvertReport:
-    return _convert(job.workspace, job.folder, *job.inputs)
-
-
-def _convert(
-    workspace: Workspace, folder: Path, model: Path, dictionary_file: Path
-) -> ConvertReport:
+    model, dictionary_file = job.inputs
     state, dictionary = read_both(model, dictionary_file)
-    lines = lines_to_compare(workspace)
-    pt, _, difference = convert_into(folder, state, dictionary, lines)
-    if model.parent == workspace.pt:
+    lines = lines_to_compare(job.workspace)
+    pt, _, difference = convert_into(job.folder, state, dictionary, lines)
+    if model.parent == job.workspace.pt:
         shutil.rmtree(pt)
     return ConvertReport(
         checkpoint=model.name,
@@ -211,31 +205,10 @@ def _convert(
     )
 
 
-def target_folder(workspace: Workspace, settings: ConvertSettings) -> Path:
-    """Where the Hugging Face model goes."""
+def elsewhere(settings: ConvertSettings) -> Path | None:
+    """The folder that the settings name for the Hugging Face model, in place of ``hf/``."""
     named = settings.pytorch_dump_folder_path
-    return resolve(named) if named else workspace.hf
-
-
-def convert(
-    workspace: Workspace, settings: ConvertSettings, *, force: bool = False
-) -> ConvertReport:
-    """Convert the workspace's best checkpoint, or the one named, into hf/ or the folder named.
-
-    An existing folder is updated file by file; nothing else in it is touched.
-    """
-    if not settings.pytorch_dump_folder_path:
-        return CONVERT.run(workspace, settings, force=force)
-    target = target_folder(workspace, settings)
-    with workspace.lock(), writing(target):
-        folder = fresh_folder(target.with_name(f".{target.name}.unfinished"))
-        try:
-            report = _convert(workspace, folder, *sources(workspace, settings))
-            for name in FILES:
-                move_into_place(folder / "hf" / name, target / name)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    return report
+    return resolve(named) if named else None
 
 
 def _outputs(workspace: Workspace) -> list[Path]:
@@ -244,12 +217,13 @@ def _outputs(workspace: Workspace) -> list[Path]:
 
 CONVERT = Stage(
     name="convert",
+    does="make a Hugging Face model of the best checkpoint",
     notebook="05_convert",
     settings=ConvertSettings,
     report=ConvertReport,
     inputs=lambda workspace, settings: list(sources(workspace, settings)),
     outputs=_outputs,
     work=_work,
-    after=(FINETUNE, BASE, SPLIT),
-    keeps_own=False,  # an existing folder is updated file by file
+    elsewhere=elsewhere,
+    after=("finetune", "base", "split"),
 )

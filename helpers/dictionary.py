@@ -14,8 +14,8 @@ import numpy as np
 
 from helpers import vocabulary
 from helpers.errors import CourseError, DamagedFile, StageMissing
+from helpers.files import write_whole
 from helpers.vocabulary import ADDRESS, GPT2_IDS, sha256_of
-from helpers.workspace import write_whole
 
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 NOT_IN_FILE = {*SPECIALS, "<mask>"}  # fairseq adds them itself

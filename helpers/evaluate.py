@@ -11,15 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from helpers import checkpoints, general_text
-from helpers.base_model import BASE
-from helpers.convert import CONVERT
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
 from helpers.huggingface import model_of, quiet
 from helpers.masked_lm import blocks, guesses, hide, measure
 from helpers.report import Grid, Report, Table
 from helpers.settings import EvaluateSettings
-from helpers.split import SPLIT
 from helpers.stage import Job, Stage
 from helpers.tokens import MASK, masked_sentence, vocabulary
 from helpers.vocabulary import encode
@@ -200,12 +197,12 @@ def _inputs(workspace: Workspace, settings: EvaluateSettings) -> list[Path]:
 
 EVALUATE = Stage(
     name="evaluate",
+    does="compare base and fine-tuned model on held-out text",
     notebook="06_evaluate",
     settings=EvaluateSettings,
     report=EvaluateReport,
     inputs=_inputs,
     outputs=lambda workspace: [workspace.evaluation],
     work=_work,
-    after=(BASE, SPLIT, CONVERT),
-    keeps_own=False,
+    after=("base", "split", "convert"),
 )

@@ -15,9 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from helpers.errors import CourseError
+from helpers.files import PROJECT, home
 from helpers.processes import child
 from helpers.vocabulary import gpt2_file
-from helpers.workspace import PROJECT, SPLITS, home
+from helpers.workspace import SPLITS
 
 CONFIG = PROJECT / "helpers" / "config"
 # Idle threads soon sleep instead of spinning, or a busy machine would slow training to a crawl; and

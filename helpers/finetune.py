@@ -11,9 +11,7 @@ import shutil
 from pathlib import Path
 
 from helpers import checkpoints
-from helpers.base_model import BASE
 from helpers.binarize import (
-    BINARIZE,
     binarized_files,
     data_folders,
     refuse_both,
@@ -21,14 +19,14 @@ from helpers.binarize import (
 )
 from helpers.errors import CourseError, StageMissing
 from helpers.fairseq_tools import CONFIG, train_command
+from helpers.files import set_aside, write_whole
 from helpers.indexed import read_sizes
-from helpers.prepare import PREPARE
 from helpers.report import Report, Table
 from helpers.settings import FinetuneSettings
 from helpers.stage import Job, Stage
 from helpers.summaries import summary
 from helpers.training import curve, events, train
-from helpers.workspace import SPLITS, Workspace, set_aside, write_whole
+from helpers.workspace import SPLITS, Workspace
 
 CONFIG_FILE = CONFIG / "finetuning" / "finetune.yaml"
 LAST, BEST, RUN, LOG = "checkpoint_last.pt", "checkpoint_best.pt", "run.json", "train.log"
@@ -166,7 +164,7 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
 
 def _refuse_lost_shards(workspace: Workspace) -> None:
     """Where shards are missing behind the last one, nobody would see it by their names."""
-    made = workspace.record.stages.get("prepare", {}).get("outputs", {})
+    made = workspace.record.entry("prepare").outputs
     lost = [key for key in made if not workspace.path(key).is_file()]
     if lost and data_folders(workspace.data_bin) != [workspace.data_bin]:
         raise StageMissing(
@@ -179,12 +177,12 @@ def _identity(job: Job) -> dict:
     """What makes two runs the same run: base, data and settings."""
     data_bin = job.workspace.data_bin
     data = {
-        file.relative_to(data_bin).as_posix(): print_["sha256"]
+        file.relative_to(data_bin).as_posix(): print_.sha256
         for file, print_ in job.inputs.items()
         if file.is_relative_to(data_bin)
     }
     return {
-        "base": job.inputs[job.workspace.base_model]["sha256"],
+        "base": job.inputs[job.workspace.base_model].sha256,
         "data": data,
         "settings": job.settings.of_the_result(),
     }
@@ -270,6 +268,7 @@ def _report(workspace: Workspace) -> FinetuneReport:
 
 FINETUNE = Stage(
     name="finetune",
+    does="train the base model further on the data, which takes longest",
     notebook="04_finetune",
     settings=FinetuneSettings,
     report=FinetuneReport,
@@ -280,6 +279,5 @@ FINETUNE = Stage(
     ],
     outputs=lambda workspace: [workspace.checkpoints / BEST, workspace.checkpoints / LAST],
     work=_work,
-    after=(BINARIZE, PREPARE, BASE),
-    keeps_own=False,  # checkpoints of other runs are moved aside as a whole
+    after=("binarize", "prepare", "base"),
 )

@@ -8,8 +8,9 @@ from helpers.archives import ARCHIVES, Gauge, endings
 from helpers.documents import Piece, pieces
 from helpers.encodings import encoding_of
 from helpers.errors import CourseError
+from helpers.files import home
 from helpers.records import json_texts, parquet_texts
-from helpers.workspace import Workspace, home
+from helpers.workspace import Workspace
 
 RECORDS = {".jsonl": json_texts, ".parquet": parquet_texts}
 # What is taken from folders. A file that is named may end as it likes: it is plain text then.

@@ -15,8 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from helpers.errors import CourseError
+from helpers.files import expanded
 from helpers.report import Shown, cell
-from helpers.workspace import expanded
 
 
 def _one_is_a_list(value: object) -> object:

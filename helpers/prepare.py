@@ -8,7 +8,6 @@ import functools
 import itertools
 from pathlib import Path
 
-from helpers.base_model import BASE
 from helpers.binarize import BinarizeReport, binarized_files, describe_data, note_on_unknown
 from helpers.chunks import spans
 from helpers.dictionary import Dictionary
@@ -17,7 +16,6 @@ from helpers.indexed import IndexedWriter, index_table, prepared_span
 from helpers.progress import Progress
 from helpers.settings import PrepareSettings
 from helpers.sharded import in_shards
-from helpers.split import SPLIT
 from helpers.stage import Job, Stage
 from helpers.workers import Workers, allowed_workers
 from helpers.workspace import SPLITS
@@ -79,7 +77,8 @@ def _work(job: Job) -> BinarizeReport:
 
 PREPARE = Stage(
     name="prepare",
-    notebook="03_binarize",
+    does="encode and binarize in one pass, for large corpora",
+    notebook="",
     settings=PrepareSettings,
     report=BinarizeReport,
     inputs=lambda workspace, settings: [
@@ -89,6 +88,6 @@ PREPARE = Stage(
     outputs=lambda workspace: binarized_files(workspace.data_bin),
     work=_work,
     describe=describe_data,
-    after=(SPLIT, BASE),
+    after=("split", "base"),
     instead_of=("binarize",),
 )

@@ -14,12 +14,12 @@ from helpers.bpe import encode_file
 from helpers.chunks import line_chunks
 from helpers.dictionary import Dictionary
 from helpers.fairseq_tools import CONFIG, train_command
+from helpers.files import fresh_folder
 from helpers.indexed import binarize_file
 from helpers.line_ids import encode_lines
 from helpers.summaries import summary
 from helpers.training import train
 from helpers.vocabulary import GPT2_IDS
-from helpers.workspace import fresh_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -118,6 +118,7 @@ def _describe(workspace: Workspace) -> SampleReport:
 
 SAMPLE = Stage(
     name="sample",
+    does="put the sample corpus into texts/",
     notebook="00_setup",
     settings=SampleSettings,
     report=SampleReport,

@@ -69,7 +69,7 @@ def _planned(job: Job, dictionary: Dictionary) -> list[Part]:
     workspace = job.workspace
     prints = {split: job.inputs[workspace.raw(split)] for split in SPLITS}
     made_from = {
-        "texts": {split: one["sha256"] for split, one in prints.items()},
+        "texts": {split: one.sha256 for split, one in prints.items()},
         "dictionary": dictionary.fingerprint,
         "shards": job.settings.shards,
         "versions": versions(),
@@ -82,7 +82,7 @@ def _planned(job: Job, dictionary: Dictionary) -> list[Part]:
         Part(
             split=split,
             text=text,
-            print=(prints[split]["size"], prints[split]["mtime_ns"]),
+            print=(prints[split].size, prints[split].mtime_ns),
             dictionary=workspace.base_dict,
             fingerprint=dictionary.fingerprint,
             folder=job.kept / name / folder,

@@ -31,7 +31,6 @@ from helpers.errors import CourseError
 from helpers.inputs import Input, opened, text_files
 from helpers.progress import Progress
 from helpers.report import Grid, Report, Table
-from helpers.sample import SAMPLE
 from helpers.settings import SplitSettings
 from helpers.stage import Job, Stage
 from helpers.workers import Workers, allowed_workers
@@ -261,6 +260,7 @@ def _describe(workspace: Workspace) -> SplitReport:
 
 SPLIT = Stage(
     name="split",
+    does="divide text files into train, valid and test",
     notebook="01_split",
     settings=SplitSettings,
     report=SplitReport,
@@ -268,5 +268,5 @@ SPLIT = Stage(
     outputs=lambda workspace: [workspace.raw(split) for split in SPLITS],
     work=_work,
     describe=_describe,
-    after=(SAMPLE,),
+    after=("sample",),
 )

@@ -17,7 +17,7 @@ import numpy as np
 import regex as re
 
 from helpers.errors import CourseError
-from helpers.workspace import PROJECT, write_whole
+from helpers.files import PROJECT, write_whole
 
 if TYPE_CHECKING:
     import tiktoken

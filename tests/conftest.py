@@ -12,7 +12,8 @@ import hypothesis
 import portalocker
 import pytest
 
-from helpers.workspace import PROJECT, Workspace
+from helpers.files import PROJECT
+from helpers.workspace import Workspace
 
 # The first example of a test imports fairseq or torch, which takes its time.
 hypothesis.settings.register_profile("course", deadline=None)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.workspace import PROJECT
+from helpers.files import PROJECT
 
 from .conftest import HOME_NAME, project_files
 from .test_project import LOCAL

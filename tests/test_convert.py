@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from helpers import checkpoints, convert
-from helpers.convert import CONVERT, fairseq_ids
+from helpers.convert import fairseq_ids
 from helpers.errors import CourseError
 from helpers.huggingface import FILES
+from helpers.road import ROAD
 from helpers.settings import ConvertSettings
 from helpers.vocabulary import gpt2_file
 from helpers.workspace import Workspace
@@ -146,7 +147,7 @@ def test_a_wrong_conversion_is_noticed_and_nothing_is_written(
     monkeypatch.setattr(checkpoints, "LAYER_NAMES", names)
     before = {file.name: file.read_bytes() for file in copied.hf.iterdir()}
     with pytest.raises(CourseError, match="differs from fairseq's by"):
-        CONVERT.run(copied, ConvertSettings(), force=True)
+        ROAD.run("convert", copied, ConvertSettings(), force=True)
     assert {file.name: file.read_bytes() for file in copied.hf.iterdir()} == before
 
 
@@ -164,14 +165,14 @@ def test_a_tokenizer_without_the_masks_space_is_noticed(
 
     monkeypatch.setattr(huggingface, "tokenizer_of", plain)
     with pytest.raises(CourseError, match="The tokenizers differ"):
-        CONVERT.run(copied, ConvertSettings(), force=True)
+        ROAD.run("convert", copied, ConvertSettings(), force=True)
 
 
 def test_a_model_pt_in_pt_is_converted_where_nothing_was_trained(
     course: Workspace, workspace: Workspace
 ) -> None:
     shutil.copytree(course.pt, workspace.pt)
-    report = CONVERT.run(workspace, ConvertSettings())
+    report = ROAD.run("convert", workspace, ConvertSettings())
     assert report.checkpoint == "model.pt" and report.difference <= 1e-4
     assert {file.name for file in workspace.hf.iterdir()} == set(FILES)
     assert (workspace.pt / "model.pt").read_bytes() == (course.pt / "model.pt").read_bytes()

@@ -22,9 +22,10 @@ from helpers.explorer import corpus, counting, scripts
 from helpers.explorer.corpus import CorpusTokens, kept
 from helpers.explorer.counting import Fragmented
 from helpers.explorer.text import WORD
+from helpers.files import PROJECT
 from helpers.panels.corpus_view import CorpusView
 from helpers.vocabulary import GPT2_IDS, bytes_of_token, encode
-from helpers.workspace import PROJECT, Workspace
+from helpers.workspace import Workspace
 
 from .awkward import TEXTS, text
 from .test_killed import killed

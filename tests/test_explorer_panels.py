@@ -18,6 +18,7 @@ from helpers.explorer.corpus import corpus_tokens
 from helpers.explorer.known import KnownTokens, known_tokens
 from helpers.explorer.mask_html import masked_strip
 from helpers.explorer.text import explore
+from helpers.files import PROJECT
 from helpers.panels.comparison import SideBySide, Spellings
 from helpers.panels.corpus_view import CorpusView
 from helpers.panels.explorer import Explorer
@@ -26,7 +27,7 @@ from helpers.panels.merge_walk import MergeWalk
 from helpers.panels.text_box import RAW, TextBox
 from helpers.panels.token_search import LATEST, TokenSearch
 from helpers.vocabulary import GPT2_IDS, encode
-from helpers.workspace import PROJECT, Workspace
+from helpers.workspace import Workspace
 
 from .hands import LIVE, SCRIPT, inside
 

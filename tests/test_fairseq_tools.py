@@ -20,7 +20,8 @@ from helpers.fairseq_tools import (
     shown,
     train_command,
 )
-from helpers.workspace import PROJECT, SPLITS, Workspace
+from helpers.files import PROJECT
+from helpers.workspace import SPLITS, Workspace
 
 NAMES = ["plain", "two words", "课程 一", "O'Brien (copy) & more", "a=b,c[d]{e}#f;g!h~i%j"]
 

@@ -11,10 +11,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from helpers import checkpoints
-from helpers.convert import convert, fairseq_ids
+from helpers.convert import fairseq_ids
 from helpers.dictionary import SPECIALS, Dictionary
 from helpers.errors import CourseError
-from helpers.finetune import BEST, FINETUNE
+from helpers.finetune import BEST
+from helpers.road import ROAD
 from helpers.settings import ConvertSettings, FinetuneSettings
 from helpers.vocabulary import encode
 from helpers.workspace import Workspace
@@ -115,7 +116,7 @@ def journey(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         roberta_checkpoint_path=str(found.there.base_model.parent),
         pytorch_dump_folder_path=str(found.back),
     )
-    convert(found.there, converted)
+    ROAD.run("convert", found.there, converted)
     base_from(found.again, found.back)
     return found
 
@@ -328,8 +329,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     (workspace.texts / "a.txt").write_text(road.text("apple 苹果"), "utf-8")
     for name in road.STAGES:
         road.do(workspace, name)
-    FINETUNE.run(workspace, FinetuneSettings(max_update=5, validate_every=5, max_tokens=512))
-    convert(workspace, ConvertSettings())
+    ROAD.run(
+        "finetune", workspace, FinetuneSettings(max_update=5, validate_every=5, max_tokens=512)
+    )
+    ROAD.run("convert", workspace, ConvertSettings())
     return workspace
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import indexed as module
-from helpers.binarize import BINARIZE, binarize_folder, binarized_files
-from helpers.bpe import ENCODE, encode_file
+from helpers.binarize import binarize_folder, binarized_files
+from helpers.bpe import encode_file
 from helpers.chunks import spans
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError, DamagedFile
@@ -24,8 +24,8 @@ from helpers.indexed import (
     read_lines,
     read_sizes,
 )
+from helpers.road import ROAD
 from helpers.settings import BinarizeSettings, EncodeSettings, SplitSettings
-from helpers.split import SPLIT
 from helpers.vocabulary import GPT2_IDS
 from helpers.workers import Workers
 from helpers.workspace import SPLITS, Workspace
@@ -188,8 +188,8 @@ def ready(with_texts, dictionary: Dictionary) -> Workspace:
     workspace.base_dict.parent.mkdir()
     workspace.base_dict.write_text(dictionary.text())
     workspace.base_model.write_bytes(b"not read here")
-    SPLIT.run(workspace, SplitSettings(train=0.9, valid=0.1, test=0))
-    ENCODE.run(workspace, EncodeSettings())
+    ROAD.run("split", workspace, SplitSettings(train=0.9, valid=0.1, test=0))
+    ROAD.run("encode", workspace, EncodeSettings())
     return workspace
 
 
@@ -197,7 +197,7 @@ def test_both_engines_write_the_same_folder(ready: Workspace):
     results = []
     for engine in ("fast", "fairseq"):
         settings = BinarizeSettings(engine=engine, workers=1000)
-        report = BINARIZE.run(ready, settings, force=True)
+        report = ROAD.run("binarize", ready, settings, force=True)
         names = sorted(file.name for file in ready.data_bin.iterdir())
         results.append((names, [f.read_bytes() for f in binarized_files(ready.data_bin)], report))
         assert any("1000 workers were asked for" in note for note in report.notes)
@@ -208,7 +208,7 @@ def test_both_engines_write_the_same_folder(ready: Workspace):
 
 def test_unknown_tokens_are_counted_and_noted(ready: Workspace):
     ready.base_dict.write_text(Dictionary(("13", "318"), (2, 1)).text())
-    report = BINARIZE.run(ready, BinarizeSettings())
+    report = ROAD.run("binarize", ready, BinarizeSettings())
     assert report.unknown[0] == report.tokens[0] - 54  # all but the full stops
     assert any("became <unk>" in note for note in report.notes)
 
@@ -228,13 +228,13 @@ def test_a_damaged_bpe_stops_both_engines(damage: str, engine: str, ready: Works
     file = ready.bpe("train")
     file.write_text(spoil(file.read_text()))
     with pytest.raises(CourseError, match=message):
-        BINARIZE.run(ready, BinarizeSettings(engine=engine))
+        ROAD.run("binarize", ready, BinarizeSettings(engine=engine))
     assert not ready.data_bin.exists()
 
 
 def test_another_dictionary_is_refused(ready: Workspace):
-    BINARIZE.run(ready, BinarizeSettings())
+    ROAD.run("binarize", ready, BinarizeSettings())
     other = Dictionary.from_counts(-COUNTS)
     (ready.data_bin / "dict.txt").write_text(other.text().replace("-", ""))
     with pytest.raises(CourseError, match="not the dictionary of the base model"):
-        BINARIZE.run(ready, BinarizeSettings())
+        ROAD.run("binarize", ready, BinarizeSettings())

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from helpers.errors import CourseError
+from helpers.files import files_below
 from helpers.report import Report
-from helpers.sample import SAMPLE
+from helpers.road import ROAD
 from helpers.settings import SampleSettings
-from helpers.workspace import Workspace, files_below
+from helpers.workspace import Workspace
 from tests.road import STAGES, begin, do, text
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link"}
@@ -78,7 +79,7 @@ def results(workspace: Workspace) -> dict[str, bytes]:
 
 
 def sample(*packages: str) -> Callable[[Workspace], Report]:
-    return lambda w: SAMPLE.run(w, SampleSettings(packages=packages))
+    return lambda w: ROAD.run("sample", w, SampleSettings(packages=packages))
 
 
 def prepare(*names: str, **split: object) -> Callable[[Workspace], Report]:

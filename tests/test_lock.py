@@ -9,7 +9,8 @@ import time
 import pytest
 
 from helpers.errors import InUse
-from helpers.workspace import PROJECT, Workspace
+from helpers.files import PROJECT
+from helpers.workspace import Workspace
 
 HOLD = """
 import subprocess, sys, time

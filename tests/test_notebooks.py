@@ -11,7 +11,8 @@ import nbformat
 import pytest
 
 from helpers.batch import NOTEBOOKS
-from helpers.workspace import PROJECT, Workspace
+from helpers.files import PROJECT
+from helpers.workspace import Workspace
 
 from .conftest import command
 

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.files import files_below
 from helpers.inputs import text_files
 from helpers.panels.base_source import BaseSource
 from helpers.panels.text_files import TextFiles
 from helpers.settings import BaseSettings
-from helpers.workspace import Workspace, files_below
+from helpers.workspace import Workspace
 
 from .hands import SCRIPT, all_html, move, panel_of
 

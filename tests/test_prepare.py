@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 
 from helpers import prepare as module
 from helpers.__main__ import main
-from helpers.binarize import BINARIZE, binarized_files
+from helpers.binarize import binarized_files
 from helpers.bpe import encode_file
 from helpers.chunks import Span, spans
 from helpers.dictionary import UNK, Dictionary
 from helpers.errors import CourseError, DamagedFile, StageMissing, StageStale
 from helpers.fairseq_tools import encoder_command, preprocess_command, run
 from helpers.indexed import binarize_file, read_lines
-from helpers.prepare import PREPARE, prepare_file
+from helpers.prepare import prepare_file
 from helpers.progress import Progress
 from helpers.report import Report
+from helpers.road import ROAD
+from helpers.run import Road
 from helpers.settings import PrepareSettings
 from helpers.stage import Stage
 from helpers.vocabulary import GPT2_IDS
@@ -179,15 +181,16 @@ def reader(workspace: Workspace) -> Report:
     """A stage that reads the data, as fine-tuning does."""
     stage = Stage(
         name="read",
+        does="reads the data, as fine-tuning does",
         notebook="04_finetune",
         settings=PrepareSettings,
         report=Report,
         inputs=lambda workspace, settings: binarized_files(workspace.data_bin),
         outputs=lambda workspace: [workspace.root / "read"],
         work=lambda job: job.out(workspace.root / "read").write_text("x") and Report(),
-        after=(BINARIZE, PREPARE),
+        after=("binarize", "prepare"),
     )
-    return stage.run(workspace, PrepareSettings())
+    return Road(*ROAD.values(), stage).run("read", workspace, PrepareSettings())
 
 
 @pytest.mark.parametrize("last", [("prepare",), ("encode", "binarize")])
@@ -213,10 +216,10 @@ def test_a_token_that_the_dictionary_lacks_is_told(work: Workspace) -> None:
 
 def test_without_the_splits_or_a_dictionary_the_notebook_to_run_is_named(workspace: Workspace):
     with pytest.raises(StageMissing, match=r"dict\.txt is not there yet"):
-        PREPARE.run(workspace, PrepareSettings())
+        ROAD.run("prepare", workspace, PrepareSettings())
     road.begin(workspace)
     with pytest.raises(StageMissing, match=r"data\.train\.raw") as caught:
-        PREPARE.run(workspace, PrepareSettings())
+        ROAD.run("prepare", workspace, PrepareSettings())
     assert "01_split" in caught.value.hint
 
 

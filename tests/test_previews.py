@@ -16,6 +16,7 @@ from helpers.errors import CourseError
 from helpers.indexed import IndexedWriter
 from helpers.panels import previews
 from helpers.panels.previews import of_base, of_convert, of_evaluate, of_finetune, of_split
+from helpers.road import ROAD
 from helpers.settings import (
     BaseSettings,
     ConvertSettings,
@@ -23,7 +24,6 @@ from helpers.settings import (
     FinetuneSettings,
     SplitSettings,
 )
-from helpers.split import SPLIT
 from helpers.workspace import Workspace
 
 from . import checkpoint_makers, road
@@ -87,7 +87,7 @@ def test_a_split_is_as_it_was_shown(
     values = dict(zip(SplitSettings.SHARES, shares, strict=True))
     wanted = SplitSettings(unit=unit, max_line_tokens=limit, deduplicate=deduplicate, **values)
     try:
-        report = SPLIT.run(workspace, wanted)
+        report = ROAD.run("split", workspace, wanted)
     except CourseError:
         with pytest.raises(CourseError):
             of_split(workspace, wanted)

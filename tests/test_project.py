@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from helpers.environment import FAIRSEQ
+from helpers.files import PROJECT
 from helpers.road import ROAD
-from helpers.workspace import PROJECT
 
 from .conftest import project_files
 
@@ -109,6 +109,8 @@ def test_nothing_imports_upwards(name):
     """The floors of the house, from the ground up; a module that is not named is on the third."""
     ground = {
         "errors",
+        "files",
+        "record",
         "parameters",
         "settings",
         "workspace",

@@ -21,7 +21,7 @@ from helpers.explorer.references import (
     huggingface_encode,
 )
 from helpers.explorer.text import Explored, explore
-from helpers.workspace import PROJECT
+from helpers.files import PROJECT
 
 from .awkward import TEXTS, text
 

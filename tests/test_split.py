@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from helpers import split as module
 from helpers.documents import MOST
 from helpers.errors import CourseError
+from helpers.road import ROAD
 from helpers.settings import SplitSettings
 from helpers.split import SPLIT, shares_of
 from helpers.workspace import SPLITS, Workspace
@@ -21,7 +22,7 @@ ALL = {"train": 1, "valid": 0, "test": 0}
 
 
 def split(workspace: Workspace, **settings):
-    return SPLIT.run(workspace, SplitSettings(**settings))
+    return ROAD.run("split", workspace, SplitSettings(**settings))
 
 
 def raw(workspace: Workspace) -> dict[str, str]:

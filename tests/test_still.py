@@ -15,8 +15,9 @@ from nbformat.v4 import (
     new_raw_cell,
 )
 
+from helpers.files import PROJECT
 from helpers.panels.still import stilled
-from helpers.workspace import PROJECT, Workspace
+from helpers.workspace import Workspace
 
 from .hands import LIVE, panel_of
 

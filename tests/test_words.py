@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.workspace import PROJECT
+from helpers.files import PROJECT
 
 from .conftest import project_files
 

@@ -12,8 +12,8 @@ import pytest
 
 from helpers import workers as module
 from helpers.errors import CourseError
+from helpers.files import PROJECT
 from helpers.workers import Workers, allowed_workers
-from helpers.workspace import PROJECT
 
 
 def late(number: int) -> int:

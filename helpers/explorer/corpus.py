@@ -21,12 +21,14 @@ from helpers.explorer.counting import (
     space_before,
 )
 from helpers.explorer.scripts import SCRIPTS
+from helpers.files import write_whole
 from helpers.progress import Progress
+from helpers.record import fingerprint
 from helpers.report import Grid, Report, Table
 from helpers.tokens import readable
 from helpers.vocabulary import GPT2_IDS, bytes_of_token, encode
 from helpers.workers import Workers, allowed_workers
-from helpers.workspace import Workspace, fingerprint, write_whole
+from helpers.workspace import Workspace
 
 FORMAT = 1
 CHUNK = 1_000_000  # characters; of Chinese, each is a word, and so a string of its own

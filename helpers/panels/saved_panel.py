@@ -6,9 +6,10 @@ import ipywidgets as widgets
 
 from helpers.errors import CourseError
 from helpers.explorer.token_html import page
+from helpers.files import write_whole
 from helpers.panels.look import QUIET, said
 from helpers.panels.panel import Panel
-from helpers.workspace import Workspace, write_whole
+from helpers.workspace import Workspace
 
 
 class SavedPanel(Panel):

@@ -15,7 +15,7 @@ from helpers.panels.previews import PREVIEWS
 from helpers.panels.run_box import RunBox
 from helpers.parameters import Settings, WrongSettings, explanation, literal
 from helpers.report import Report
-from helpers.road import runner
+from helpers.road import ROAD
 from helpers.workspace import Workspace
 
 
@@ -74,7 +74,7 @@ class SettingsPanel(Panel):
         return self.model(**self.values)
 
     def _step(self) -> Callable[..., Report]:
-        return functools.partial(runner(self.command), self.workspace, self.settings)
+        return functools.partial(ROAD.run, self.command, self.workspace, self.settings)
 
     def _moved(self, name: str, change: dict) -> None:
         control = self.controls[name]

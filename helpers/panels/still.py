@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 
-from helpers.workspace import write_whole
+from helpers.files import write_whole
 
 LIVE = "application/vnd.jupyter.widget-view+json"
 

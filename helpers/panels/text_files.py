@@ -8,9 +8,9 @@ import traitlets
 
 from helpers.archives import endings
 from helpers.errors import CourseError
+from helpers.files import set_aside, write_whole
 from helpers.inputs import KINDS
 from helpers.panels.look import BESIDE, look
-from helpers.workspace import set_aside, write_whole
 
 
 class TextFiles(widgets.VBox):

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from helpers.errors import CourseError
+from helpers.files import PROJECT
 from helpers.processes import child
-from helpers.workspace import PROJECT
 
 EVERY = 0.05  # seconds between two looks at the memory
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from helpers.figures import BLUE, GREEN, GREY, ORANGE, Picture
+from helpers.files import write_whole
 from helpers.report import text_table
-from helpers.workspace import write_whole
 
 from . import peers
 
