@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pydantic.fields import FieldInfo
 
 from helpers.errors import CourseError
-from helpers.parameters import Settings, from_here
+from helpers.parameters import About, Settings, from_here
 from helpers.road import ROAD
 from helpers.workspace import Workspace
 
@@ -56,7 +56,7 @@ def _add_workspace(command: argparse.ArgumentParser) -> None:
 
 def flag(field: str, info: FieldInfo) -> str:
     """The option of a field: its name, or a shorter one that the settings give."""
-    return (info.json_schema_extra or {}).get("flag", field)
+    return About.of(info).flag or field
 
 
 def _add_option(command: argparse.ArgumentParser, field: str, info: FieldInfo) -> None:

@@ -4,12 +4,14 @@ A parameter is described once, as a field of a pydantic model in ``settings.py``
 the check of batch parameters, the tables and the panels in the notebooks are made from there.
 """
 
+import dataclasses
 import difflib
 import glob
 import html
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
@@ -39,11 +41,35 @@ class WrongSettings(CourseError):
         self.problems = problems
 
 
-# json_schema_extra: "path" marks names of files ("new": one that is made), which a shell resolves
-# from where it stands; "words" are values of such a setting that are no files, and "paths" the
-# kinds of files, each with what it needs; "flag" is a shorter name on the command line; "scale":
-# "log" where a value is ten times another rather than a tenth more; "upload": the folder of the
-# workspace that files sent from the browser are put into.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class About:
+    """What the command line and the panels know of a setting beside its type and its range.
+
+    It stands in the field's type: ``lr: Annotated[float, About(log_scale=True)] = Field(…)``.
+
+    Attributes:
+        path: whether its values name files that are read, or one that is made; a shell resolves
+            these names from where it stands.
+        words: values of such a setting that are no files, each with what it is and needs.
+        kinds: the kinds of files that it can name, each with what it needs.
+        upload: the folder of the workspace that files sent from the browser are put into.
+        flag: a shorter name on the command line.
+        log_scale: one value is ten times another, rather than a tenth more.
+    """
+
+    path: Literal["", "read", "made"] = ""
+    words: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    kinds: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    upload: str = ""
+    flag: str = ""
+    log_scale: bool = False
+
+    @classmethod
+    def of(cls, info: FieldInfo) -> Self:
+        """What stands in the type of a field; all of it empty where nothing does."""
+        return next((each for each in info.metadata if isinstance(each, cls)), cls())
+
+
 class Settings(Shown, BaseModel):
     """Base of all settings: immutable, unknown names refused, errors in two sentences.
 
@@ -65,6 +91,25 @@ class Settings(Shown, BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise self._explain(error) from None
+
+    @classmethod
+    def of(cls, variables: Mapping[str, object]) -> Self:
+        """The settings that a notebook's variables give: ``SplitSettings.of(globals())``.
+
+        Args:
+            variables: by name, one for each field; all others are left alone.
+
+        Raises:
+            CourseError: a field has no variable, since a default in its place would go unnoticed.
+            WrongSettings: values out of range.
+        """
+        if missing := [name for name in cls.model_fields if name not in variables]:
+            defaults = (f"{name} = {literal(cls.model_fields[name].default)}" for name in missing)
+            raise CourseError(
+                f"The notebook gives no value for {', '.join(missing)}.",
+                f"Add to its cell parameters, which lists every one: {'; '.join(defaults)}.",
+            )
+        return cls(**{name: variables[name] for name in cls.model_fields})
 
     def _explain(self, error: ValidationError) -> CourseError:
         fields = type(self).model_fields
@@ -158,12 +203,12 @@ def from_here(model: type[Settings], field: str, value: object) -> object:
 
     A relative name that leads nowhere stays as it is; the workspace is asked for it then.
     """
-    extra = model.model_fields[field].json_schema_extra or {}
+    about = About.of(model.model_fields[field])
     if isinstance(value, (list, tuple)):
         return [from_here(model, field, one) for one in value]
-    if "path" not in extra or not isinstance(value, str) or value in ("", *extra.get("words", ())):
+    if not about.path or not isinstance(value, str) or value in ("", *about.words):
         return value
     here = Path.cwd() / expanded(value)
     pattern = glob.iglob(str(expanded(value)), root_dir=Path.cwd())  # noqa: PTH207
-    found = here.exists() or extra["path"] == "new" or any(pattern)
+    found = here.exists() or about.path == "made" or any(pattern)
     return str(here) if found else value

@@ -1,11 +1,11 @@
 """The settings of every stage: each parameter with its default, its range and one sentence."""
 
 import codecs
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from helpers.parameters import BEYOND, Settings, Strings
+from helpers.parameters import BEYOND, About, Settings, Strings
 
 MAX_SEED = 2**32 - 1  # NumPy's, and so fairseq's
 
@@ -19,30 +19,30 @@ class SampleSettings(Settings):
 
 
 class BaseSettings(Settings):
-    source: str = Field(
-        "course",
-        json_schema_extra={
-            "path": True,
-            "words": {
+    source: Annotated[
+        str,
+        About(
+            path="read",
+            words={
                 "course": "The course's own small RoBERTa, which has read software documentation. "
                 "It needs nothing.",
                 "scratch": "A tiny RoBERTa, trained here from nothing in half a minute. It needs "
                 "fairseq, that is Linux or WSL 2.",
             },
-            "paths": {
+            kinds={
                 "a fairseq model.pt": "The path of a model.pt, of its folder, or of a released "
                 ".tar.gz. It needs the model's dict.txt, beside it or named in dict_file.",
                 "a Hugging Face folder": "The path of the folder. It needs config.json, weights "
                 "and tokenizer files in it.",
             },
-        },
+        ),
+    ] = Field(
+        "course",
         description="'course' is the course's own, 'scratch' trains a tiny one here; or the path "
         "of a fairseq model.pt, a released .tar.gz, or a Hugging Face folder.",
     )
-    dict_file: str = Field(
-        "",
-        json_schema_extra={"path": True, "flag": "dict"},
-        description="The model.pt's dictionary; empty: the dict.txt in the same folder.",
+    dict_file: Annotated[str, About(path="read", flag="dict")] = Field(
+        "", description="The model.pt's dictionary; empty: the dict.txt in the same folder."
     )
     keep_optimizer: bool = Field(
         False, description="Keep the optimizer's state, which fine-tuning needs to 'continue'."
@@ -64,10 +64,9 @@ class SplitSettings(Settings):
     }
     SHARES: ClassVar = ("train", "valid", "test")
 
-    txt_files: Strings = Field(
+    txt_files: Annotated[Strings, About(path="read", upload="my-texts")] = Field(
         ("texts",),
         min_length=1,
-        json_schema_extra={"path": True, "upload": "my-texts"},
         description="Files (.txt or .jsonl, also with .gz or .zst behind; .parquet), folders of "
         "them, or patterns such as novels/*.txt; relative ones start in the workspace.",
     )
@@ -198,11 +197,10 @@ class FinetuneSettings(Settings):
         le=BEYOND,
         description="Updates to train for; with 'continue' those of the base count as well.",
     )
-    lr: float = Field(
+    lr: Annotated[float, About(log_scale=True)] = Field(
         1e-3,
         gt=0,
         le=1,
-        json_schema_extra={"scale": "log"},
         description="The highest learning rate, after warm-up; 1e-4 or less for a full RoBERTa.",
     )
     warmup_share: float = Field(
@@ -236,16 +234,13 @@ class FinetuneSettings(Settings):
 
 
 class ConvertSettings(Settings):
-    roberta_checkpoint_path: str = Field(
+    roberta_checkpoint_path: Annotated[str, About(path="read")] = Field(
         "",
-        json_schema_extra={"path": True},
         description="A folder with model.pt and dict.txt, or a .pt file; empty: the best "
         "checkpoint of the workspace.",
     )
-    pytorch_dump_folder_path: str = Field(
-        "",
-        json_schema_extra={"path": "new"},
-        description="Where the Hugging Face model goes; empty: hf/ in the workspace.",
+    pytorch_dump_folder_path: Annotated[str, About(path="made")] = Field(
+        "", description="Where the Hugging Face model goes; empty: hf/ in the workspace."
     )
 
 

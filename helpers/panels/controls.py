@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from helpers.panels.base_source import BaseSource
 from helpers.panels.look import BESIDE, look
 from helpers.panels.text_files import TextFiles
-from helpers.parameters import bounds
+from helpers.parameters import About, bounds
 from helpers.workspace import Workspace
 
 STEP = 0.01  # of a slider for a share
@@ -52,18 +52,17 @@ def _choice(name: str, info: FieldInfo, *_: object) -> Control:
 
 
 def _text(name: str, info: FieldInfo, *_: object) -> Control:
-    extra = info.json_schema_extra or {}
-    if "words" in extra:
-        return Control(BaseSource(name, extra["words"], extra["paths"]))
+    about = About.of(info)
+    if about.words:
+        return Control(BaseSource(name, about.words, about.kinds))
     if info.examples:
         return Control(widgets.Combobox(options=info.examples, **look(name)))
     return Control(widgets.Text(placeholder="empty", continuous_update=False, **look(name)))
 
 
 def _lines(name: str, info: FieldInfo, _: object, workspace: Workspace) -> Control:
-    extra = info.json_schema_extra or {}
-    if "upload" in extra:
-        widget = TextFiles(name, workspace.root / extra["upload"])
+    if folder := About.of(info).upload:
+        widget = TextFiles(name, workspace.root / folder)
     else:
         widget = widgets.Textarea(placeholder="one a line", rows=2, **look(name))
     return Control(widget, "\n".join, _from_lines)
@@ -79,7 +78,7 @@ def _number(name: str, info: FieldInfo, *_: object) -> Control:
 def _slider(name: str, info: FieldInfo, value: float, _: Workspace) -> Control:
     """For a share, or, where one value is ten times another, for a rate."""
     limits = bounds(info)
-    if (info.json_schema_extra or {}).get("scale") == "log":
+    if About.of(info).log_scale:
         first = min(-DECADES, math.floor(math.log10(value)))
         last = math.log10(limits["le"])
         scale = {"step": 0.05, "readout_format": ".2g"}
