@@ -4,13 +4,13 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-from helpers import checkpoints, fit, general_text, sources
+from helpers import checkpoints, fit, general_text, shapes, sources
 from helpers.dictionary import Dictionary
+from helpers.docstrings import modules
 from helpers.errors import CourseError
 from helpers.files import fresh_folder
 from helpers.pretraining import prepare, pretrain
 from helpers.report import Report, Table
-from helpers.sample import modules
 from helpers.settings import BaseSettings
 from helpers.sources import SCRATCH, Source
 from helpers.stage import Job, Stage
@@ -49,17 +49,17 @@ class BaseReport(Report):
 
 
 def _report(found: Source) -> BaseReport:
-    shape = checkpoints.shape(found.state)
+    shape = shapes.shape(found.state)
     loss = fit.bits(found.state, found.dictionary)
     warning = fit.warning(loss, found.dictionary)
     return BaseReport(
         source=found.name,
-        parameters=checkpoints.parameters(found.state),
+        parameters=shapes.parameters(found.state),
         layers=shape["encoder_layers"],
         width=shape["encoder_embed_dim"],
         heads=shape["encoder_attention_heads"],
         positions=shape["max_positions"],
-        vocabulary=checkpoints.rows_of_vocabulary(found.state),
+        vocabulary=shapes.rows_of_vocabulary(found.state),
         updates=checkpoints.updates(found.state) or None,
         bits=loss,
         dictionary=found.dictionary.fingerprint,

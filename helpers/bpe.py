@@ -1,23 +1,15 @@
-"""Text to GPT-2 ids (``.raw`` → ``.bpe``): what fairseq's encoder does, many times as fast.
-
-fairseq's ``multiprocessing_bpe_encoder`` strips each line, encodes it, and writes its ids separated
-by spaces; :mod:`helpers.line_ids` does the same.
-"""
+"""Text to GPT-2 ids: ``mydata/data.*.raw`` → ``mydata/data.*.bpe``."""
 
 import dataclasses
-from pathlib import Path
 
-import numpy as np
-
-from helpers.chunks import count_lines, line_chunks, spans
-from helpers.errors import DamagedFile
-from helpers.fairseq_tools import encoder_command, run
-from helpers.line_ids import encoded_span
+from helpers.bpe_files import count_bpe, encode_file, encoder_command
+from helpers.fairseq_tools import run
+from helpers.processes import Workers, allowed_workers
 from helpers.report import Report, Table
 from helpers.settings import EncodeSettings
 from helpers.stage import Job, Stage
-from helpers.workers import ALONE, Workers, allowed_workers
-from helpers.workspace import SPLITS, Workspace
+from helpers.symbols import SPLITS
+from helpers.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,44 +29,6 @@ class EncodeReport(Report):
             )
         ]
         return ("file", "lines", "tokens", "bytes a token"), rows
-
-
-def encode_file(source: Path, target: Path, workers: Workers = ALONE) -> tuple[int, int, int]:
-    """Encode a text file, byte for byte as fairseq's encoder with ``--keep-empty``.
-
-    Returns:
-        Lines, tokens, and bytes of text.
-    """
-    totals = np.zeros(3, dtype=np.int64)
-    with target.open("wb") as out:
-        for text, *counts in workers.map(encoded_span, spans(source)):
-            out.write(text)
-            totals += counts
-    return tuple(totals.tolist())
-
-
-def count_bpe(bpe: Path, raw: Path | None = None) -> tuple[int, int]:
-    """Lines and tokens of a ``.bpe`` file, after a look at its health.
-
-    Raises:
-        DamagedFile: it does not end with a line end, or has other lines than ``raw``.
-    """
-    lines, tokens, last = 0, 0, "\n"
-    for chunk in line_chunks(bpe):
-        lines += chunk.count("\n")
-        tokens += len(chunk.split())
-        last = chunk[-1]
-    if last != "\n":
-        raise DamagedFile(
-            f"{bpe} breaks off in line {lines + 1}: its last line has no end.",
-            "Encode the text again (notebook 02_bpe).",
-        )
-    if raw is not None and raw.is_file() and (wanted := count_lines(raw)) != lines:
-        raise DamagedFile(
-            f"{bpe} has {lines:,} lines, but {raw.name} has {wanted:,}; they should be equal.",
-            "Encode the text again (notebook 02_bpe), with --keep-empty if you type it yourself.",
-        )
-    return lines, tokens
 
 
 def _work(job: Job) -> EncodeReport:

@@ -1,48 +1,19 @@
-"""fairseq checkpoints: read without running their code, written, renamed for Hugging Face."""
+"""fairseq checkpoints: read without running their code, and written."""
 
 import argparse
 import errno
-import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers import network
 from helpers.errors import CourseError
 from helpers.old_checkpoints import METERS, modern
+from helpers.shapes import shape
+from helpers.tensor_names import HEAD_WEIGHT
 
 if TYPE_CHECKING:
     import torch
 
-# fairseq ↔ Hugging Face: a renaming of the tensors and nothing else.
-NAMES = {
-    "encoder.sentence_encoder.embed_tokens.": "roberta.embeddings.word_embeddings.",
-    "encoder.sentence_encoder.embed_positions.": "roberta.embeddings.position_embeddings.",
-    "encoder.sentence_encoder.layernorm_embedding.": "roberta.embeddings.LayerNorm.",
-    "encoder.lm_head.dense.": "lm_head.dense.",
-    "encoder.lm_head.layer_norm.": "lm_head.layer_norm.",
-    "encoder.lm_head.weight": "lm_head.decoder.weight",
-    "encoder.lm_head.bias": "lm_head.bias",
-}
-_NUMBER = re.compile(r"\.(\d+)\.")
-LAYER = "encoder.sentence_encoder.layers.{}.", "roberta.encoder.layer.{}."
-LAYER_NAMES = {
-    "self_attn.q_proj.": "attention.self.query.",
-    "self_attn.k_proj.": "attention.self.key.",
-    "self_attn.v_proj.": "attention.self.value.",
-    "self_attn.out_proj.": "attention.output.dense.",
-    "self_attn_layer_norm.": "attention.output.LayerNorm.",
-    "fc1.": "intermediate.dense.",
-    "fc2.": "output.dense.",
-    "final_layer_norm.": "output.LayerNorm.",
-}
-
-# Tensors of Hugging Face's that take no part in masked-language modelling.
-UNUSED = (
-    "roberta.embeddings.position_ids",
-    "roberta.embeddings.token_type_ids",
-    "roberta.pooler.",
-)
 # What fairseq writes about a training that has not happened yet.
 NO_HISTORY = {
     "criterion_name": "MaskedLmLoss",
@@ -80,7 +51,7 @@ def read(file: Path) -> dict:
             f"{file} is damaged: its parts are not what fairseq writes ({error}).",
             "Take it once more from where it was published or trained.",
         ) from None
-    if "encoder.lm_head.weight" not in state["model"]:
+    if HEAD_WEIGHT not in state["model"]:
         kind = state["cfg"]["model"].get("_name") or state["cfg"]["model"].get("arch")
         raise CourseError(
             f"{file} is a fairseq checkpoint of {kind!r}, not of a RoBERTa with its LM head.",
@@ -124,46 +95,9 @@ def write(content: dict, file: Path) -> None:
         torch.save(content, handle)
 
 
-def shape(state: dict) -> dict[str, object]:
-    """The values of ``cfg.model`` that decide the shape of the network.
-
-    fairseq builds the model from the configuration and not from the checkpoint, so they are
-    handed over from the base model. What the tensors show is taken from
-    them, since configurations may be incomplete.
-    """
-    import torch
-
-    tensors, model = state["model"], state["cfg"]["model"]
-    embedding = tensors["encoder.sentence_encoder.embed_tokens.weight"]
-    return {
-        "encoder_layers": network.layers_of(tensors),
-        "encoder_embed_dim": embedding.shape[1],
-        "encoder_ffn_embed_dim": tensors[f"{LAYER[0].format(0)}fc1.weight"].shape[0],
-        "encoder_attention_heads": model["encoder_attention_heads"],
-        # The table has a row for every position, and padding's index + 1 rows before the first.
-        "max_positions": rows_of_positions(state) - 2,
-        "activation_fn": model.get("activation_fn") or "gelu",
-        "untie_weights_roberta": not torch.equal(embedding, tensors["encoder.lm_head.weight"]),
-    }
-
-
-def rows_of_positions(state: dict) -> int:
-    return state["model"]["encoder.sentence_encoder.embed_positions.weight"].shape[0]
-
-
-def rows_of_vocabulary(state: dict) -> int:
-    return state["model"]["encoder.sentence_encoder.embed_tokens.weight"].shape[0]
-
-
 def updates(state: dict) -> int:
     """How many updates the model was trained for; 0 where that is not known."""
     return int((state.get("optimizer_history") or [{}])[-1].get("num_updates", 0))
-
-
-def parameters(state: dict) -> int:
-    """Numbers that are learned; the LM head shares its matrix with the embedding."""
-    tensors = state["model"].items()
-    return sum(tensor.numel() for name, tensor in tensors if name != "encoder.lm_head.weight")
 
 
 def for_a_base(state: dict, *, keep_optimizer: bool = False) -> dict:
@@ -209,61 +143,3 @@ def single_precision(tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Ten
     return {
         name: once.setdefault((t.data_ptr(), t.shape), t.float()) for name, t in tensors.items()
     }
-
-
-def renamed(names: list[str], to: str) -> dict[str, str]:
-    """The other side's name for each name of a tensor.
-
-    Args:
-        to: ``huggingface`` or ``fairseq``.
-
-    Raises:
-        CourseError: a tensor that a RoBERTa does not have.
-
-    >>> renamed(["roberta.encoder.layer.3.output.dense.bias"], "fairseq")
-    {'roberta.encoder.layer.3.output.dense.bias': 'encoder.sentence_encoder.layers.3.fc2.bias'}
-    """
-    pairs = NAMES | {LAYER[0] + a: LAYER[1] + b for a, b in LAYER_NAMES.items()}
-    if to == "fairseq":
-        pairs = {b: a for a, b in pairs.items()}
-    table = {}
-    for name in names:
-        number = _NUMBER.search(name)
-        general = _NUMBER.sub(".{}.", name, count=1)
-        new = next((b + general[len(a) :] for a, b in pairs.items() if general.startswith(a)), None)
-        if new is None:
-            raise CourseError(
-                f"The checkpoint has a tensor {name!r}, which a RoBERTa does not have.",
-                "Only plain RoBERTa models (no adapters, no classification heads) are converted.",
-            )
-        table[name] = new.format(number[1]) if number else new
-    return table
-
-
-def to_huggingface(state: dict) -> "dict[str, torch.Tensor]":
-    """The tensors under Hugging Face's names, for ``RobertaForMaskedLM``."""
-    names = renamed(list(state["model"]), "huggingface")
-    tensors = {new: state["model"][name].float() for name, new in names.items()}
-    return tensors | {"lm_head.decoder.bias": tensors["lm_head.bias"]}
-
-
-def from_huggingface(tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
-    """The tensors of a ``RobertaForMaskedLM`` under fairseq's names.
-
-    fairseq has no token types: theirs is the same for every position of a text, so it is added to
-    the table of positions. Tied tensors may stand there under one of their names only.
-
-    Raises:
-        CourseError: a tensor that a RoBERTa with its LM head does not have.
-    """
-    left = {n: t.float() for n, t in tensors.items() if not n.startswith(UNUSED)}
-    types = left.pop("roberta.embeddings.token_type_embeddings.weight", None)
-    positions = "roberta.embeddings.position_embeddings.weight"
-    if types is not None and positions in left and types[0].any():
-        left[positions] = left[positions] + types[0]
-    if (bias := left.pop("lm_head.decoder.bias", None)) is not None:  # the one that is added
-        left["lm_head.bias"] = bias
-    if (words := left.get("roberta.embeddings.word_embeddings.weight")) is not None:
-        left.setdefault("lm_head.decoder.weight", words)
-    names = renamed(list(left), "fairseq")
-    return {names[name]: tensor for name, tensor in left.items()}

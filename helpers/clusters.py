@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from helpers.errors import CourseError
+from helpers.processes import allowed_workers
 from helpers.settings import PrepareSettings
 from helpers.shards import Part, make
-from helpers.workers import allowed_workers
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -15,11 +15,10 @@ import numpy as np
 from helpers import vocabulary
 from helpers.errors import CourseError, DamagedFile, StageMissing
 from helpers.files import write_whole
+from helpers.symbols import FIRST, MASK, SPECIALS, UNK
 from helpers.vocabulary import ADDRESS, GPT2_IDS, sha256_of
 
-SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
-NOT_IN_FILE = {*SPECIALS, "<mask>"}  # fairseq adds them itself
-EOS, UNK, FIRST = 2, 3, 4
+NOT_IN_FILE = {*SPECIALS, MASK}  # fairseq adds them itself
 # The symbols of a RoBERTa dict.txt: every GPT-2 id, and three that make the size divide by 8.
 FILLERS = tuple(f"madeupword{i:04d}" for i in range(3))
 # RoBERTa's own begins with the GPT-2 ids of ".", " the", ",", " to", and gives these indices.
@@ -76,7 +75,7 @@ class Dictionary:
     @functools.cached_property
     def all_symbols(self) -> tuple[str, ...]:
         """Every symbol by dictionary index: the specials, those of ``dict.txt``, ``<mask>``."""
-        return (*SPECIALS, *self.symbols, "<mask>")
+        return (*SPECIALS, *self.symbols, MASK)
 
     def text(self) -> str:
         """The content of ``dict.txt``."""

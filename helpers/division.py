@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from helpers.documents import documents
-from helpers.workspace import SPLITS
+from helpers.symbols import SPLITS
 
 DIGEST = 16  # bytes: with a million documents, two have the same by chance once in 10^26 times
 DUPLICATE = len(SPLITS)  # the place of a document that has occurred before and is left out

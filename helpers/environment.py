@@ -9,9 +9,10 @@ import shutil
 import subprocess
 import sys
 
-from helpers.fairseq_tools import ENCODER_MODULE, tool
+from helpers.bpe_files import ENCODER_MODULE
+from helpers.fairseq_tools import tool
+from helpers.processes import allowed_workers
 from helpers.report import Report, Table
-from helpers.workers import allowed_workers
 from helpers.workspace import Workspace
 
 FAIRSEQ = "ve-fairseq==0.12.3"

@@ -13,12 +13,12 @@ import numpy as np
 from helpers import checkpoints, general_text
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
-from helpers.huggingface import model_of, quiet
-from helpers.masked_lm import blocks, guesses, hide, measure
+from helpers.huggingface import model_of, quiet, vocab_of
+from helpers.masked_lm import blocks, guesses, hide, masked_sentence, measure
 from helpers.report import Grid, Report, Table
 from helpers.settings import EvaluateSettings
 from helpers.stage import Job, Stage
-from helpers.tokens import MASK, masked_sentence, vocabulary
+from helpers.symbols import MASK
 from helpers.vocabulary import encode
 from helpers.workspace import Workspace
 
@@ -182,7 +182,7 @@ def _examples(models: tuple, lines: list[str], dictionary: Dictionary, settings:
 
 def _refuse_other_vocabulary(workspace: Workspace, dictionary: Dictionary) -> None:
     written = json.loads((workspace.hf / "vocab.json").read_text("utf-8"))
-    if written != vocabulary(dictionary):
+    if written != vocab_of(dictionary):
         raise CourseError(
             "hf/vocab.json has other ids than base/dict.txt: the two models do not belong "
             "together.",

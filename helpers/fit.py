@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from helpers.course_base import unpack
-from helpers.dictionary import EOS, FIRST, Dictionary
+from helpers.dictionary import Dictionary
 from helpers.huggingface import model_of, quiet
 from helpers.masked_lm import measure
+from helpers.symbols import BOS, EOS, FIRST
 from helpers.vocabulary import encode
 
 SENTENCES = (
@@ -27,7 +28,7 @@ def bits(state: dict, dictionary: Dictionary) -> float:
     model = model_of(state)
     hidden, true, at = [], [], []
     for sentence in SENTENCES:
-        ids = np.array([0, *dictionary.from_gpt2[encode(sentence)].tolist(), EOS])
+        ids = np.array([BOS, *dictionary.from_gpt2[encode(sentence)].tolist(), EOS])
         for position in np.flatnonzero(ids >= FIRST):
             masked = ids.copy()
             masked[position] = dictionary.mask

@@ -4,12 +4,12 @@ import json
 import math
 from pathlib import Path
 
-from helpers import checkpoints, network
-from helpers.dictionary import SPECIALS, Dictionary
+from helpers import checkpoints, shapes, tensor_names
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
 from helpers.huggingface import ACTIVATION
 from helpers.old_checkpoints import complete_cfg
-from helpers.tokens import MASK
+from helpers.symbols import MASK, SPECIALS
 from helpers.vocabulary import gpt2_file, letters_of_token
 
 FAIRSEQ_EPS = 1e-5  # of every layer norm; fairseq knows no other
@@ -70,8 +70,8 @@ def read_folder(folder: Path) -> tuple[dict, Dictionary, list[str]]:
         "dropout": config.get("hidden_dropout_prob", 0.1),
         "attention_dropout": config.get("attention_probs_dropout_prob", 0.1),
     }
-    state = {"cfg": complete_cfg(model), "model": checkpoints.from_huggingface(tensors)}
-    found = network.layers_of(state["model"])
+    state = {"cfg": complete_cfg(model), "model": tensor_names.from_huggingface(tensors)}
+    found = shapes.layers_of(state["model"])
     if found != config["num_hidden_layers"]:
         raise CourseError(
             f"{config_file} speaks of {config['num_hidden_layers']} layers, and {weights.name} has "

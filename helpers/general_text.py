@@ -12,7 +12,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from helpers.sample import docstrings_of, modules
+from helpers.docstrings import docstrings_of, modules
 
 # The pinned packages with the most documentation, from the longest on.
 PACKAGES = (

@@ -5,11 +5,12 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers import checkpoints
+from helpers import checkpoints, shapes, tensor_names
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
-from helpers.tokens import vocabulary
-from helpers.vocabulary import gpt2_file
+from helpers.symbols import MASK
+from helpers.tensor_names import DECODER, TOKEN_TYPES, WORDS
+from helpers.vocabulary import END_OF_TEXT, GPT2_IDS, gpt2_file, letters_of_token
 
 if TYPE_CHECKING:
     from transformers import RobertaForMaskedLM, RobertaTokenizer
@@ -41,15 +42,15 @@ def model_of(state: dict) -> "RobertaForMaskedLM":
     import torch
     from transformers import RobertaConfig, RobertaForMaskedLM
 
-    shape, cfg = checkpoints.shape(state), state["cfg"]["model"]
+    shape, cfg = shapes.shape(state), state["cfg"]["model"]
     if shape["activation_fn"] != ACTIVATION:
         raise CourseError(
             f"The model uses the activation {shape['activation_fn']!r}, and the LM head in "
             f"transformers always {ACTIVATION!r}.",
             f"Only models with {ACTIVATION!r}, as RoBERTa has it, can be converted.",
         )
-    tensors = checkpoints.to_huggingface(state)
-    embedding = tensors["roberta.embeddings.word_embeddings.weight"]
+    tensors = tensor_names.to_huggingface(state)
+    embedding = tensors[WORDS]
     config = RobertaConfig(
         vocab_size=len(embedding),
         hidden_size=shape["encoder_embed_dim"],
@@ -59,18 +60,37 @@ def model_of(state: dict) -> "RobertaForMaskedLM":
         hidden_act=ACTIVATION,
         hidden_dropout_prob=cfg.get("dropout", 0.1),
         attention_probs_dropout_prob=cfg.get("attention_dropout", 0.1),
-        max_position_embeddings=checkpoints.rows_of_positions(state),
+        max_position_embeddings=shapes.rows_of_positions(state),
         type_vocab_size=1,
         layer_norm_eps=1e-5,
-        tie_word_embeddings=torch.equal(embedding, tensors["lm_head.decoder.weight"]),
+        tie_word_embeddings=torch.equal(embedding, tensors[DECODER]),
         architectures=["RobertaForMaskedLM"],
     )
     model = RobertaForMaskedLM(config)
     # fairseq has no token types: theirs add nothing.
     types = torch.zeros(1, config.hidden_size)
-    tensors["roberta.embeddings.token_type_embeddings.weight"] = types
+    tensors[TOKEN_TYPES] = types
     model.load_state_dict(tensors)
     return model.eval()
+
+
+def vocab_of(dictionary: Dictionary) -> dict[str, int]:
+    """Hugging Face's ``vocab.json``: each token in GPT-2's letters → dictionary index.
+
+    Raises:
+        CourseError: the dictionary lacks GPT-2 ids, which the merges would need.
+    """
+    lacking = [i for i in range(END_OF_TEXT) if str(i) not in dictionary]
+    if lacking:
+        raise CourseError(
+            f"The dictionary lacks {len(lacking):,} of GPT-2's tokens, for example {lacking[0]}.",
+            "Only models with GPT-2's whole vocabulary can be converted.",
+        )
+    letters = letters_of_token()
+    return {
+        letters[int(s)] if s.isdecimal() and int(s) < GPT2_IDS else s: i
+        for i, s in enumerate(dictionary.all_symbols)
+    }
 
 
 def tokenizer_of(dictionary: Dictionary, positions: int) -> "RobertaTokenizer":
@@ -82,9 +102,9 @@ def tokenizer_of(dictionary: Dictionary, positions: int) -> "RobertaTokenizer":
 
     merges = gpt2_file("vocab.bpe").read_text("utf-8").splitlines()[1:]
     return RobertaTokenizer(
-        vocab=vocabulary(dictionary),
+        vocab=vocab_of(dictionary),
         merges=[tuple(merge.split()) for merge in merges],
-        mask_token=AddedToken("<mask>", lstrip=True, special=True),
+        mask_token=AddedToken(MASK, lstrip=True, special=True),
         model_max_length=positions,
     )
 
@@ -95,8 +115,8 @@ def write_folder(state: dict, dictionary: Dictionary, folder: Path) -> None:
     model = model_of(state)
     model.save_pretrained(folder)
     checkpoints.write(model.state_dict(), folder / "pytorch_model.bin")
-    tokenizer_of(dictionary, checkpoints.shape(state)["max_positions"]).save_pretrained(folder)
-    vocab = json.dumps(vocabulary(dictionary), ensure_ascii=False)
+    tokenizer_of(dictionary, shapes.shape(state)["max_positions"]).save_pretrained(folder)
+    vocab = json.dumps(vocab_of(dictionary), ensure_ascii=False)
     (folder / "vocab.json").write_text(vocab, "utf-8")
     (folder / "merges.txt").write_bytes(gpt2_file("vocab.bpe").read_bytes())
     for file in folder.iterdir():

@@ -9,54 +9,29 @@ The format is that of ``MMapIndexedDataset`` (fairseq/data/indexed_dataset.py), 
 
 import functools
 import os
-import re
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from helpers.bpe_files import parse_bpe
 from helpers.chunks import Span, spans
-from helpers.dictionary import EOS, UNK, Dictionary
+from helpers.dictionary import Dictionary
 from helpers.errors import DamagedFile
 from helpers.line_ids import encode_lines
-from helpers.vocabulary import GPT2_IDS
-from helpers.workers import ALONE, Workers
+from helpers.processes import ALONE, Workers
+from helpers.symbols import EOS, UNK
 
 MAGIC = b"MMIDIDX\x00\x00"
 HEADER = struct.Struct("<9sQBQ")
 TYPES = {8: np.dtype("<u2"), 9: np.dtype("<u4"), 4: np.dtype("<i4")}
 PIECE = 1 << 20  # bytes, or numbers, that are worked on at a time
-_STRANGE = re.compile(r"[^0-9 \n]")
-_LEADING_ZERO = re.compile(r"0(?<!\d0)\d")
 
 
 def type_code(types: int) -> int:
     """fairseq's choice of number type for a dictionary: uint16 (8) below 65 500 types."""
     return 8 if types < 65500 else 9
-
-
-def parse_bpe(chunk: str) -> np.ndarray:
-    """The GPT-2 ids in some lines of a ``.bpe`` file, each line closed by -1: int32.
-
-    Raises:
-        ValueError: ``(offset, what)`` of the first thing that is no GPT-2 id.
-
-    >>> parse_bpe("15496 995\\n\\n").tolist()
-    [15496, 995, -1, -1]
-    """
-    if strange := _STRANGE.search(chunk):
-        raise ValueError(strange.start(), f"{strange[0]!r} is not a digit")
-    if not chunk.endswith("\n"):  # the last line of a file may lack its end
-        chunk += "\n"
-    ids = np.fromstring(chunk.replace("\n", " -1 "), dtype=np.int64, sep=" ")
-    if ids.max() >= GPT2_IDS or _LEADING_ZERO.search(chunk):
-        wrong = next(w for w in re.finditer(r"\d+", chunk) if not _is_gpt2_id(w[0]))
-        raise ValueError(wrong.start(), f"the token {wrong[0][:20]} is none of 0 to 50256")
-    return ids.astype(np.int32)
-
-
-def _is_gpt2_id(word: str) -> bool:
-    return len(word) <= 5 and int(word) < GPT2_IDS and word == str(int(word))
 
 
 def index_table(dictionary: Dictionary) -> np.ndarray:
@@ -72,21 +47,48 @@ def line_sizes(ids: np.ndarray) -> np.ndarray:
     return np.diff(np.flatnonzero(ids < 0), prepend=-1).astype("<i4")
 
 
-def prepared_span(span: Span, table: np.ndarray) -> tuple[bytes, bytes, int]:
-    """Lines of text as they stand in ``.bin``, the tokens of each, and how many are ``<unk>``."""
-    ids = encode_lines(span.text())
+class Lines(NamedTuple):
+    """Lines as they stand in the files.
+
+    Attributes:
+        data: their indices in the type of the ``.bin``, each line closed by ``</s>``.
+        sizes: the tokens of each, its ``</s>`` included: int32.
+        unknown: how many tokens are ``<unk>``.
+    """
+
+    data: bytes
+    sizes: bytes
+    unknown: int
+
+
+def looked_up(ids: np.ndarray, table: np.ndarray) -> Lines:
+    """Lines of GPT-2 ids, each closed by -1, in the ``table`` of :func:`index_table`."""
     indices = table[ids]
-    return indices.tobytes(), line_sizes(ids).tobytes(), int((indices == UNK).sum())
+    return Lines(indices.tobytes(), line_sizes(ids).tobytes(), int((indices == UNK).sum()))
 
 
-def _indexed_span(span: Span, table: np.ndarray) -> tuple[bytes, bytes] | tuple[str, int]:
+def prepared_span(span: Span, table: np.ndarray) -> Lines:
+    """Lines of text, encoded and looked up."""
+    return looked_up(encode_lines(span.text()), table)
+
+
+def _indexed_span(span: Span, table: np.ndarray) -> Lines | tuple[str, int]:
+    """Lines of a ``.bpe`` file; what is wrong with one of them and which it is, from 0."""
     chunk = span.text()
     try:
-        ids = parse_bpe(chunk)
+        return looked_up(parse_bpe(chunk), table)
     except ValueError as error:
         offset, what = error.args
         return what, chunk.count("\n", 0, offset)
-    return table[ids].tobytes(), line_sizes(ids).tobytes()
+
+
+class Counts(NamedTuple):
+    """What a ``.bin`` holds: lines, tokens without ``</s>``, bytes, and tokens that are unknown."""
+
+    lines: int
+    tokens: int
+    bytes: int
+    unknown: int
 
 
 class IndexedWriter:
@@ -98,7 +100,7 @@ class IndexedWriter:
 
     def __init__(self, prefix: Path, types: int) -> None:
         self.prefix, self.code = prefix, type_code(types)
-        self.lines = self.tokens = 0  # tokens without </s>
+        self.lines = self.tokens = self.unknown = 0
 
     def __enter__(self) -> "IndexedWriter":
         self.data = Path(f"{self.prefix}.bin").open("wb")
@@ -106,13 +108,25 @@ class IndexedWriter:
         self.index.write(bytes(HEADER.size))  # written again when the number of lines is known
         return self
 
-    def add(self, data: bytes, sizes: bytes) -> None:
-        """Add lines: their indices in the file's type, and the tokens of each (int32)."""
-        self.data.write(data)
-        self.index.write(sizes)
-        lines = len(sizes) // 4
+    def add(self, some: Lines) -> None:
+        """Add lines, whose indices have the file's type."""
+        self.data.write(some.data)
+        self.index.write(some.sizes)
+        lines = len(some.sizes) // 4
         self.lines += lines
-        self.tokens += len(data) // TYPES[self.code].itemsize - lines
+        self.tokens += len(some.data) // self.width - lines
+        self.unknown += some.unknown
+
+    @property
+    def width(self) -> int:
+        """Bytes of an index in ``.bin``."""
+        return TYPES[self.code].itemsize
+
+    @property
+    def counts(self) -> "Counts":
+        """Of the lines that were added so far."""
+        size = (self.tokens + self.lines) * self.width
+        return Counts(self.lines, self.tokens, size, self.unknown)
 
     def __exit__(self, *error: object) -> None:
         with self.data, self.index:
@@ -121,11 +135,11 @@ class IndexedWriter:
 
     def _finish(self) -> None:
         """The byte offset of each line behind all sizes, which are read back bit by bit."""
-        width, place = TYPES[self.code].itemsize, 0
+        place = 0
         for start in range(0, 4 * self.lines, PIECE):
             self.index.seek(HEADER.size + start)
             sizes = np.frombuffer(self.index.read(min(PIECE, 4 * self.lines - start)), "<i4")
-            ends = place + np.cumsum(sizes, dtype="<i8") * width
+            ends = place + np.cumsum(sizes, dtype="<i8") * self.width
             offsets = np.concatenate((np.array([place], "<i8"), ends[:-1]))
             self.index.seek(0, os.SEEK_END)
             self.index.write(offsets.tobytes())
@@ -136,25 +150,23 @@ class IndexedWriter:
 
 def binarize_file(
     bpe: Path, prefix: Path, dictionary: Dictionary, workers: Workers = ALONE
-) -> tuple[int, int]:
+) -> Counts:
     """Write ``prefix.bin`` and ``prefix.idx``, byte for byte as ``fairseq-preprocess`` does.
-
-    Returns:
-        Lines, and tokens without ``</s>``.
 
     Raises:
         DamagedFile: a token that is no GPT-2 id, with its line.
     """
     function = functools.partial(_indexed_span, table=index_table(dictionary))
     with IndexedWriter(prefix, len(dictionary)) as out:
-        for first, second in workers.map(function, spans(bpe)):
-            if isinstance(first, str):
+        for found in workers.map(function, spans(bpe)):
+            if not isinstance(found, Lines):
+                what, line = found
                 raise DamagedFile(
-                    f"{bpe}, line {out.lines + second + 1}: {first}.",
+                    f"{bpe}, line {out.lines + line + 1}: {what}.",
                     "Encode the text again (notebook 02_bpe).",
                 )
-            out.add(first, second)
-    return out.lines, out.tokens
+            out.add(found)
+    return out.counts
 
 
 def read_sizes(prefix: Path) -> tuple[np.ndarray, np.dtype]:
@@ -193,3 +205,14 @@ def read_lines(prefix: Path) -> list[np.ndarray]:
     sizes, number_type = read_sizes(prefix)
     data = np.fromfile(f"{prefix}.bin", dtype=number_type)
     return np.split(data, np.cumsum(sizes)[:-1]) if len(sizes) else []
+
+
+def read_counts(prefix: Path) -> Counts:
+    """What the files hold, by reading all of them."""
+    sizes, number_type = read_sizes(prefix)
+    size = Path(f"{prefix}.bin").stat().st_size
+    data = np.memmap(f"{prefix}.bin", number_type, "r") if size else np.empty(0)
+    pieces = (data[start : start + PIECE] for start in range(0, len(data), PIECE))
+    unknown = sum(int((piece == UNK).sum()) for piece in pieces)
+    tokens = int(sizes.sum(dtype=np.int64)) - len(sizes)
+    return Counts(len(sizes), tokens, size, unknown)

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.dictionary import EOS, FIRST, Dictionary
-from helpers.tokens import token_text
+from helpers.dictionary import Dictionary
+from helpers.errors import CourseError
+from helpers.symbols import BOS, EOS, FIRST, MASK
+from helpers.token_names import token_text
 from helpers.vocabulary import encode
 
 if TYPE_CHECKING:
@@ -21,12 +23,12 @@ def blocks(lines: Iterator[str], dictionary: Dictionary, size: int) -> list[np.n
     Args:
         size: the most dictionary indices in a block.
     """
-    found, block = [], [0]
+    found, block = [], [BOS]
     for line in lines:
         ids = [*dictionary.from_gpt2[encode(line.strip())].tolist(), EOS][: size - 1]
         if len(block) + len(ids) > size:
             found.append(np.array(block))
-            block = [0]
+            block = [BOS]
         block += ids
     return [*found, np.array(block)] if len(block) > 1 else found
 
@@ -79,6 +81,24 @@ def measure(
         right += int((likeliest == answers).sum())
         count += len(answers)
     return total / count, right / count
+
+
+def masked_sentence(sentence: str, dictionary: Dictionary) -> list[int]:
+    """Dictionary indices of a sentence with one ``<mask>``, from ``<s>`` to ``</s>``.
+
+    The space before the mask belongs to the mask, as in fairseq's ``fill_mask``.
+
+    Raises:
+        CourseError: it has no mask, or several.
+    """
+    before, *after = sentence.strip().split(MASK)
+    if len(after) != 1:
+        raise CourseError(
+            f"{sentence!r} has {len(after)} times {MASK}; it should have one.",
+            f"Write one {MASK} where the models are to guess a token.",
+        )
+    left, right = (dictionary.from_gpt2[encode(text.rstrip())] for text in (before, after[0]))
+    return [BOS, *left.tolist(), dictionary.mask, *right.tolist(), EOS]
 
 
 def guesses(

@@ -6,11 +6,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from helpers.binarize import binarize_folder, binarized_files
-from helpers.bpe import encode_file
+from helpers.bpe_files import encode_file, encoder_command
+from helpers.data_bin import binarize_folder, binarized_files, preprocess_command
 from helpers.dictionary import Dictionary
 from helpers.errors import StageMissing
-from helpers.fairseq_tools import encoder_command, preprocess_command, run
+from helpers.fairseq_tools import run
 from helpers.report import Report, Table
 from helpers.workspace import Workspace
 

@@ -8,39 +8,35 @@ import functools
 import itertools
 from pathlib import Path
 
-from helpers.binarize import BinarizeReport, binarized_files, describe_data, note_on_unknown
 from helpers.chunks import spans
+from helpers.data_bin import OF_DATA_BIN, BinarizeReport, report_on
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
-from helpers.indexed import IndexedWriter, index_table, prepared_span
+from helpers.indexed import Counts, IndexedWriter, index_table, prepared_span
+from helpers.processes import Workers, allowed_workers
 from helpers.progress import Progress
 from helpers.settings import PrepareSettings
 from helpers.sharded import in_shards
 from helpers.stage import Job, Stage
-from helpers.workers import Workers, allowed_workers
-from helpers.workspace import SPLITS
+from helpers.symbols import SPLITS
 
 
 def prepare_file(
     raw: Path, prefix: Path, dictionary: Dictionary, workers: Workers, progress: Progress
-) -> tuple[int, int, int]:
+) -> Counts:
     """Write ``prefix.bin`` and ``prefix.idx`` of a text file.
 
     Args:
         progress: counts bytes of text, of several files one after the other.
-
-    Returns:
-        Lines, tokens without ``</s>``, and how many of these are unknown.
     """
     function = functools.partial(prepared_span, table=index_table(dictionary))
     given, shown = itertools.tee(spans(raw))
-    first, total = progress.done, 0
+    first = progress.done
     with IndexedWriter(prefix, len(dictionary)) as out:
-        for span, (data, sizes, unknown) in zip(shown, workers.map(function, given), strict=True):
-            out.add(data, sizes)
-            total += unknown
+        for span, lines in zip(shown, workers.map(function, given), strict=True):
+            out.add(lines)
             progress.update(first + span.start + span.size)
-    return out.lines, out.tokens, total
+    return out.counts
 
 
 def _work(job: Job) -> BinarizeReport:
@@ -59,20 +55,11 @@ def _work(job: Job) -> BinarizeReport:
     raws = [workspace.raw(split) for split in SPLITS]
     size = sum(raw.stat().st_size for raw in raws)
     with Workers(number) as workers, Progress(size, "bytes") as progress:
-        counts = [
+        train, valid, test = (
             prepare_file(raw, folder / split, dictionary, workers, progress)
             for split, raw in zip(SPLITS, raws, strict=True)
-        ]
-    lines, tokens, unknown = zip(*counts, strict=True)
-    return BinarizeReport(
-        lines=lines,
-        tokens=tokens,
-        bytes=tuple((folder / f"{split}.bin").stat().st_size for split in SPLITS),
-        unknown=unknown,
-        types=len(dictionary),
-        dictionary=dictionary.fingerprint,
-        notes=(*notes, *note_on_unknown(unknown)),
-    )
+        )
+    return report_on({"": train}, valid, test, dictionary, notes)
 
 
 PREPARE = Stage(
@@ -80,14 +67,12 @@ PREPARE = Stage(
     does="encode and binarize in one pass, for large corpora",
     notebook="",
     settings=PrepareSettings,
-    report=BinarizeReport,
+    **OF_DATA_BIN,
     inputs=lambda workspace, settings: [
         workspace.base_dict,
         *(workspace.raw(split) for split in SPLITS),
     ],
-    outputs=lambda workspace: binarized_files(workspace.data_bin),
     work=_work,
-    describe=describe_data,
     after=("split", "base"),
     instead_of=("binarize",),
 )

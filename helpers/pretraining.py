@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from helpers import checkpoints
-from helpers.bpe import encode_file
+from helpers.bpe_files import encode_file
 from helpers.chunks import line_chunks
+from helpers.command import CONFIG, train_command
 from helpers.dictionary import Dictionary
-from helpers.fairseq_tools import CONFIG, train_command
 from helpers.files import fresh_folder
 from helpers.indexed import binarize_file
 from helpers.line_ids import encode_lines
 from helpers.summaries import summary
+from helpers.symbols import LONGEST_LINE
 from helpers.training import train
 from helpers.vocabulary import GPT2_IDS
+from helpers.wrap import is_too_long, wrap
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-from helpers.wrap import is_too_long, wrap
 
-MAX_LINE_TOKENS = 510
 # With samples of 128 tokens a model learns to look at a word's neighbours in less than half the
 # updates that 512 take; but only long samples teach it the later positions.
 SHORT = {"task.tokens_per_sample": 128, "dataset.disable_validation": True}
@@ -58,7 +58,7 @@ def _wrapped(document: str) -> str:
 
 
 def _pieces(line: str) -> Iterable[str]:
-    return wrap(line, MAX_LINE_TOKENS) if is_too_long(line, MAX_LINE_TOKENS) else (line,)
+    return wrap(line, LONGEST_LINE) if is_too_long(line, LONGEST_LINE) else (line,)
 
 
 def pretrain(

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from helpers.parameters import BEYOND, About, Settings, Strings
+from helpers.symbols import LONGEST_LINE, MASK
 
 MAX_SEED = 2**32 - 1  # NumPy's, and so fairseq's
 
@@ -92,7 +93,7 @@ class SplitSettings(Settings):
     )
     deduplicate: bool = Field(True, description="Keep only the first of equal documents.")
     max_line_tokens: int = Field(
-        510,
+        LONGEST_LINE,
         ge=0,
         le=BEYOND,
         description="Longer lines are wrapped, because the model cannot read them; 0: never.",
@@ -264,6 +265,6 @@ class EvaluateSettings(Settings):
     @classmethod
     def _have_one_mask(cls, sentences: tuple[str, ...]) -> tuple[str, ...]:
         for sentence in sentences:
-            if sentence.count("<mask>") != 1:
-                raise ValueError(f"{sentence!r} has not one <mask>, where the models are to guess")
+            if sentence.count(MASK) != 1:
+                raise ValueError(f"{sentence!r} has not one {MASK}, where the models are to guess")
         return sentences

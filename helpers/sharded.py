@@ -8,14 +8,14 @@ import json
 import shutil
 from pathlib import Path
 
-from helpers.binarize import BinarizeReport, note_on_unknown
 from helpers.clusters import cluster, made
+from helpers.data_bin import BinarizeReport, report_on
 from helpers.dictionary import Dictionary
+from helpers.processes import allowed_workers
 from helpers.progress import Progress
 from helpers.shards import Part, cut, shard_names, versions
 from helpers.stage import Job
-from helpers.workers import allowed_workers
-from helpers.workspace import SPLITS
+from helpers.symbols import SPLITS
 
 
 def in_shards(job: Job) -> BinarizeReport:
@@ -31,24 +31,9 @@ def in_shards(job: Job) -> BinarizeReport:
         for kind in ("bin", "idx"):
             _publish(part.folder / f"{part.split}.{kind}", job.out(target / f"{part.split}.{kind}"))
     job.out(data / shards[0] / "dict.txt").write_text(dictionary.text(), "utf-8")
-
-    def of_splits(name: str) -> tuple[int, ...]:
-        train = sum(counts[shard][name] for shard in shards)
-        return (train, *(counts[split][name] for split in SPLITS[1:]))
-
-    return BinarizeReport(
-        lines=of_splits("lines"),
-        tokens=of_splits("tokens"),
-        bytes=of_splits("bytes"),
-        unknown=of_splits("unknown"),
-        types=len(dictionary),
-        dictionary=dictionary.fingerprint,
-        shards=tuple(
-            (shard, *(counts[shard][name] for name in ("lines", "tokens", "bytes")))
-            for shard in shards
-        ),
-        notes=(*_notes(settings, len(shards), lost), *note_on_unknown(of_splits("unknown"))),
-    )
+    trains = {shard: counts[shard] for shard in shards}
+    notes = _notes(settings, len(shards), lost)
+    return report_on(trains, counts["valid"], counts["test"], dictionary, notes)
 
 
 def _notes(settings: object, shards: int, lost: int) -> list[str]:

@@ -22,7 +22,7 @@ import numpy as np
 from helpers.chunks import Span, line_end, pieces
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
-from helpers.indexed import IndexedWriter, index_table, prepared_span
+from helpers.indexed import Counts, IndexedWriter, index_table, prepared_span
 
 LOOK = 4_000_000  # bytes, in which the end of a document is looked for
 COUNTS = "counts.json"
@@ -101,10 +101,10 @@ class Part:
     versions: dict[str, str]
 
     @property
-    def counts(self) -> dict | None:
-        """Lines, tokens, unknown and bytes of a finished part; None where it is not finished."""
+    def counts(self) -> Counts | None:
+        """What a finished part holds; None where it is not finished."""
         file = self.folder / COUNTS
-        return json.loads(file.read_text("utf-8")) if file.is_file() else None
+        return Counts(**json.loads(file.read_text("utf-8"))) if file.is_file() else None
 
     def drafts(self) -> list[Path]:
         """What attempts that did not end have left."""
@@ -148,16 +148,12 @@ def _dictionary(file: Path, fingerprint: str) -> tuple[int, np.ndarray]:
 
 
 def _write(part: Part, draft: Path) -> None:
-    (types, table), unknown = _dictionary(part.dictionary, part.fingerprint), 0
+    types, table = _dictionary(part.dictionary, part.fingerprint)
     with IndexedWriter(draft / part.split, types) as out:
         for span in pieces(part.text):
-            data, sizes, some = prepared_span(span, table)
-            out.add(data, sizes)
-            unknown += some
+            out.add(prepared_span(span, table))
+    (draft / COUNTS).write_text(json.dumps(out.counts._asdict()), "utf-8")
     files = [draft / f"{part.split}.{kind}" for kind in ("bin", "idx")]
-    size = files[0].stat().st_size
-    counts = {"lines": out.lines, "tokens": out.tokens, "unknown": unknown, "bytes": size}
-    (draft / COUNTS).write_text(json.dumps(counts), "utf-8")
     for file in (*files, draft / COUNTS):
         with file.open("rb+") as handle:
             os.fsync(handle.fileno())

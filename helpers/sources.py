@@ -6,7 +6,7 @@ import tarfile
 import zlib
 from pathlib import Path
 
-from helpers import checkpoints, network
+from helpers import checkpoints, shapes, tensor_names
 from helpers.course_base import DICTIONARY, MODEL, unpack
 from helpers.dictionary import Dictionary, roberta_dictionary
 from helpers.errors import CourseError
@@ -110,7 +110,7 @@ def read(files: list[Path], scratch: Path) -> Source:
             files = [model, *files[1:], *inside]
         dict_file = files[1] if len(files) > 1 else roberta_dictionary()
         state, dictionary = checkpoints.read(model), Dictionary.load(dict_file)
-    checkpoints.renamed(list(state["model"]), "huggingface")  # refuses what is no plain RoBERTa
+    tensor_names.renamed(list(state["model"]), "huggingface")  # refuses what is no plain RoBERTa
     refuse_unfit(state, dictionary, model, dict_file, hint)
     return Source(state, dictionary, name, tuple(notes))
 
@@ -151,8 +151,8 @@ def refuse_unfit(
     state: dict, dictionary: Dictionary, model: Path, file: Path, hint: str = NAME_IT
 ) -> None:
     """Raise CourseError where the model is not whole, or has not one row for every symbol."""
-    network.refuse_broken(state, model)
-    rows = checkpoints.rows_of_vocabulary(state)
+    shapes.refuse_broken(state, model)
+    rows = shapes.rows_of_vocabulary(state)
     if rows != len(dictionary) + 1:
         raise CourseError(
             f"{model} has {rows:,} rows for tokens, but {file} with the special symbols has "

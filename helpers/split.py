@@ -29,12 +29,13 @@ from helpers.division import (
 from helpers.documents import documents, part, pieces
 from helpers.errors import CourseError
 from helpers.inputs import Input, opened, text_files
+from helpers.processes import Workers, allowed_workers
 from helpers.progress import Progress
 from helpers.report import Grid, Report, Table
 from helpers.settings import SplitSettings
 from helpers.stage import Job, Stage
-from helpers.workers import Workers, allowed_workers
-from helpers.workspace import SPLITS, Workspace
+from helpers.symbols import SPLITS
+from helpers.workspace import Workspace
 
 NAMED = 20  # files in the report
 

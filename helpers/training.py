@@ -1,11 +1,11 @@
 """Run ``fairseq-hydra-train`` with a progress bar, and read what it logs."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.errors import CourseError
-from helpers.fairseq_tools import Event, lines_of, parse_event
+from helpers.fairseq_tools import lines_of
+from helpers.log import parse_event
 from helpers.progress import Progress
 
 # What the bar says at an event; the mean of an epoch would confuse beside the latest loss.
@@ -55,21 +55,3 @@ def train(
             f"fairseq stopped after {reached} of {max_update} updates.",
             f"Its log tells why: {log}.",
         )
-
-
-def events(log: Path) -> list[Event]:
-    """The events in a log; where an interrupted run was resumed, the later ones count."""
-    found: dict[tuple[str, int], Event] = {}
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        for event in _events(lines):
-            found[event.kind, event.update] = event
-    return sorted(found.values(), key=lambda event: event.update)
-
-
-def _events(lines: Iterable[str]) -> Iterable[Event]:
-    return (event for line in lines if (event := parse_event(line)))
-
-
-def curve(found: Iterable[Event], kind: str) -> list[tuple[int, float]]:
-    """``(update, loss in bits)`` of one kind of event, in order; losses that are numbers."""
-    return [(e.update, e.loss) for e in found if e.kind == kind and math.isfinite(e.loss)]

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from helpers.bpe import encode_file
+from helpers.bpe_files import encode_file
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
 from helpers.prepare import prepare_file
+from helpers.processes import ALONE
 from helpers.progress import Progress
-from helpers.workers import ALONE
 
 from .benchmarks import __main__ as bench
 from .benchmarks import corpus, peers, report

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import bpe as module
-from helpers.bpe import count_bpe, encode_file
+from helpers import bpe_files as module
+from helpers.bpe_files import count_bpe, encode_file, encoder_command
 from helpers.chunks import count_lines, line_chunks, spans
 from helpers.errors import DamagedFile, StageMissing
-from helpers.fairseq_tools import encoder_command, run
+from helpers.fairseq_tools import run
 from helpers.line_ids import bpe_text, encode_lines
+from helpers.processes import Workers
 from helpers.road import ROAD
 from helpers.settings import EncodeSettings, SplitSettings
+from helpers.symbols import SPLITS
 from helpers.vocabulary import GPT2_IDS, gpt2_encoding, gpt2_file
-from helpers.workers import Workers
-from helpers.workspace import SPLITS
 
 from .awkward import TEXTS, text
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import checkpoints, convert
-from helpers.convert import fairseq_ids
+from helpers import checkpoints, convert, tensor_names
+from helpers.comparison import fairseq_ids
 from helpers.errors import CourseError
 from helpers.huggingface import FILES
 from helpers.road import ROAD
@@ -69,7 +69,7 @@ def test_both_weight_files_hold_fairseqs_numbers(course: Workspace) -> None:
     from safetensors.torch import load_file
 
     state = checkpoints.read(course.checkpoints / "checkpoint_best.pt")
-    wanted = checkpoints.to_huggingface(state)
+    wanted = tensor_names.to_huggingface(state)
     old = torch.load(course.hf / "pytorch_model.bin", weights_only=True)
     new = load_file(course.hf / "model.safetensors")
     assert all(torch.equal(old[name], tensor) for name, tensor in wanted.items())
@@ -139,12 +139,12 @@ def test_a_checkpoint_without_a_dictionary_says_which_one_is_missing(
 def test_a_wrong_conversion_is_noticed_and_nothing_is_written(
     copied: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = dict(checkpoints.LAYER_NAMES)
+    names = dict(tensor_names.LAYER_NAMES)
     names["self_attn.q_proj."], names["self_attn.k_proj."] = (
         names["self_attn.k_proj."],
         names["self_attn.q_proj."],
     )
-    monkeypatch.setattr(checkpoints, "LAYER_NAMES", names)
+    monkeypatch.setattr(tensor_names, "LAYER_NAMES", names)
     before = {file.name: file.read_bytes() for file in copied.hf.iterdir()}
     with pytest.raises(CourseError, match="differs from fairseq's by"):
         ROAD.run("convert", copied, ConvertSettings(), force=True)

@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from helpers import checkpoints
-from helpers.dictionary import FIRST, Dictionary
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
 from helpers.evaluate import EvaluateReport, example_sentences, example_table
 from helpers.huggingface import model_of
 from helpers.masked_lm import blocks, hide, measure
 from helpers.road import ROAD
 from helpers.settings import EvaluateSettings
+from helpers.symbols import FIRST
 from helpers.vocabulary import encode
 from helpers.workspace import Workspace
 

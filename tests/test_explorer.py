@@ -8,12 +8,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from helpers.dictionary import EOS, Dictionary
+from helpers.dictionary import Dictionary
 from helpers.explorer.merges import words
 from helpers.explorer.references import _huggingface_tokenizer, fairseq_encode
 from helpers.explorer.text import SHOWN, TYPED_SPECIALS, Explored, Token, explore
 from helpers.huggingface import tokenizer_of
 from helpers.line_ids import encode_lines
+from helpers.symbols import EOS
 from helpers.vocabulary import GPT2_IDS, bytes_of_token
 
 from .awkward import TEXTS, text

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from helpers.command import finetune_command
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError, StageStale
-from helpers.finetune import _mend, finetune_command
+from helpers.log import curve, events
+from helpers.resume import _mend
 from helpers.road import ROAD
 from helpers.settings import BinarizeSettings, EncodeSettings, FinetuneSettings, SplitSettings
 from helpers.summaries import summary
-from helpers.training import curve, events, train
+from helpers.training import train
 from helpers.workspace import Workspace
 
 from .conftest import interrupted

@@ -10,13 +10,14 @@ from hypothesis import assume, given, settings
 from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from helpers import checkpoints
-from helpers.convert import fairseq_ids
-from helpers.dictionary import SPECIALS, Dictionary
+from helpers import checkpoints, tensor_names
+from helpers.comparison import fairseq_ids
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
-from helpers.finetune import BEST
+from helpers.resume import BEST
 from helpers.road import ROAD
 from helpers.settings import ConvertSettings, FinetuneSettings
+from helpers.symbols import SPECIALS
 from helpers.vocabulary import encode
 from helpers.workspace import Workspace
 
@@ -176,7 +177,7 @@ def expected() -> dict[str, torch.Tensor]:
 def taken_tensors(workspace: Workspace, source: Path) -> dict[str, torch.Tensor]:
     """The tensors of the base that is made of a folder, under Hugging Face's names."""
     base_from(workspace, source)
-    return checkpoints.to_huggingface(state_of(workspace))
+    return tensor_names.to_huggingface(state_of(workspace))
 
 
 def old_bin(folder: Path) -> None:

@@ -9,26 +9,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import indexed as module
-from helpers.binarize import binarize_folder, binarized_files
-from helpers.bpe import encode_file
+from helpers.bpe_files import encode_file, parse_bpe
 from helpers.chunks import spans
+from helpers.data_bin import binarize_folder, binarized_files, preprocess_command
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError, DamagedFile
-from helpers.fairseq_tools import preprocess_command, run
+from helpers.fairseq_tools import run
 from helpers.indexed import (
+    Counts,
     IndexedWriter,
+    Lines,
     binarize_file,
     index_table,
     line_sizes,
-    parse_bpe,
     read_lines,
     read_sizes,
 )
+from helpers.processes import Workers
 from helpers.road import ROAD
 from helpers.settings import BinarizeSettings, EncodeSettings, SplitSettings
+from helpers.symbols import SPLITS
 from helpers.vocabulary import GPT2_IDS
-from helpers.workers import Workers
-from helpers.workspace import SPLITS, Workspace
+from helpers.workspace import Workspace
 
 from .awkward import TEXTS
 
@@ -89,7 +91,9 @@ def test_fairseqs_reader_sees_the_same_lines(parts, dictionary: Dictionary, tmp_
 
 def test_every_line_keeps_its_tokens(dictionary: Dictionary, tmp_path: Path):
     (tmp_path / "a.bpe").write_text(BPE)
-    assert binarize_file(tmp_path / "a.bpe", tmp_path / "a", dictionary) == (57, 106)
+    assert binarize_file(tmp_path / "a.bpe", tmp_path / "a", dictionary) == Counts(
+        57, 106, 2 * (57 + 106), 0
+    )
     expected = [[*(dictionary.index(s) for s in line.split()), 2] for line in BPE.splitlines()]
     assert [line.tolist() for line in read_lines(tmp_path / "a")] == expected
 
@@ -132,7 +136,7 @@ def test_an_index_is_fairseqs(sizes: list[int], types: int, tmp_path_factory):
     ):
         patch.setattr(module, "PIECE", 12)  # bytes: offsets are computed for three lines at a time
         for size in sizes:
-            out.add(b"", np.array([size], "<i4").tobytes())
+            out.add(Lines(b"", np.array([size], "<i4").tobytes(), 0))
     with MMapIndexedDataset.Index.writer(folder / "f.idx", best_fitting_int_dtype(types)) as index:
         index.write(sizes)
     assert (folder / "ours.idx").read_bytes() == (folder / "f.idx").read_bytes()

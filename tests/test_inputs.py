@@ -16,7 +16,8 @@ from helpers.inputs import KINDS, text_files
 from helpers.road import ROAD
 from helpers.settings import SplitSettings
 from helpers.split import SPLIT
-from helpers.workspace import SPLITS, Workspace
+from helpers.symbols import SPLITS
+from helpers.workspace import Workspace
 
 from .awkward import ALPHABET, TEXTS
 from .input_makers import PACK, SMALL, SMALL_ZST, WRITE, documents_of, jsonl, parquet, read, zst

@@ -3,7 +3,8 @@
 import pytest
 
 from helpers.errors import CourseError
-from helpers.workspace import SPLITS, Workspace
+from helpers.symbols import SPLITS
+from helpers.workspace import Workspace
 from tests.road import STAGES, begin, do, state, text
 
 

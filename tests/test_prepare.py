@@ -10,23 +10,24 @@ from hypothesis import strategies as st
 
 from helpers import prepare as module
 from helpers.__main__ import main
-from helpers.binarize import binarized_files
-from helpers.bpe import encode_file
+from helpers.bpe_files import encode_file, encoder_command
 from helpers.chunks import Span, spans
-from helpers.dictionary import UNK, Dictionary
+from helpers.data_bin import binarized_files, preprocess_command
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError, DamagedFile, StageMissing, StageStale
-from helpers.fairseq_tools import encoder_command, preprocess_command, run
+from helpers.fairseq_tools import run
 from helpers.indexed import binarize_file, read_lines
 from helpers.prepare import prepare_file
+from helpers.processes import Workers
 from helpers.progress import Progress
 from helpers.report import Report
 from helpers.road import ROAD
 from helpers.run import Road
 from helpers.settings import PrepareSettings
 from helpers.stage import Stage
+from helpers.symbols import SPLITS, UNK
 from helpers.vocabulary import GPT2_IDS
-from helpers.workers import Workers
-from helpers.workspace import SPLITS, Workspace
+from helpers.workspace import Workspace
 
 from . import road
 from .awkward import TEXTS, text
@@ -46,7 +47,8 @@ def prepared(raw: Path, size: int | None = None, workers: int = 1) -> tuple[byte
         assert progress.done == raw.stat().st_size
     lines = read_lines(prefix)
     tokens = sum(map(len, lines)) - len(lines)
-    assert counts == (len(lines), tokens, sum(int((line == UNK).sum()) for line in lines))
+    size = prefix.with_suffix(".bin").stat().st_size
+    assert counts == (len(lines), tokens, size, sum(int((line == UNK).sum()) for line in lines))
     return prefix.with_suffix(".bin").read_bytes(), prefix.with_suffix(".idx").read_bytes()
 
 

@@ -111,6 +111,7 @@ def test_nothing_imports_upwards(name):
         "errors",
         "files",
         "record",
+        "symbols",
         "parameters",
         "settings",
         "workspace",

@@ -12,9 +12,9 @@ import torch
 
 from helpers import fit, vocabulary
 from helpers.errors import CourseError
+from helpers.log import events
 from helpers.road import ROAD
 from helpers.settings import FinetuneSettings
-from helpers.training import events
 from helpers.workspace import Workspace
 
 from . import checkpoint_makers as make

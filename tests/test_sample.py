@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers.docstrings import docstrings, modules, package_folder
 from helpers.errors import CourseError
 from helpers.road import ROAD
-from helpers.sample import SAMPLE, docstrings, modules, package_folder
+from helpers.sample import SAMPLE
 from helpers.settings import SampleSettings
 from helpers.workspace import Workspace
 

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import chunks, sharded, shards
-from helpers.binarize import data_folders
+from helpers.data_bin import data_folders
 from helpers.errors import CourseError
 from helpers.prepare import PREPARE
 from helpers.shards import Part, cut, make, shard_names
-from helpers.workspace import SPLITS, Workspace
+from helpers.symbols import SPLITS
+from helpers.workspace import Workspace
 
 from . import road
 from .awkward import text

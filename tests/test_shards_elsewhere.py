@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from helpers import clusters
-from helpers.binarize import binarized_files
+from helpers.data_bin import binarized_files
 from helpers.errors import CourseError
 from helpers.files import PROJECT
 from helpers.parameters import WrongSettings

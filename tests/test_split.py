@@ -14,7 +14,8 @@ from helpers.errors import CourseError
 from helpers.road import ROAD
 from helpers.settings import SplitSettings
 from helpers.split import SPLIT, shares_of
-from helpers.workspace import SPLITS, Workspace
+from helpers.symbols import SPLITS
+from helpers.workspace import Workspace
 
 from .awkward import TEXTS
 

@@ -27,7 +27,7 @@ from helpers.explorer.token_html import (
     token_strip,
     token_table,
 )
-from helpers.tokens import readable
+from helpers.readable import readable
 from helpers.vocabulary import GPT2_IDS
 
 from .awkward import TEXTS, text

@@ -7,7 +7,10 @@ import pytest
 
 from helpers.dictionary import FILLERS, Dictionary
 from helpers.errors import CourseError
-from helpers.tokens import masked_sentence, readable, token_text, vocabulary
+from helpers.huggingface import vocab_of
+from helpers.masked_lm import masked_sentence
+from helpers.readable import readable
+from helpers.token_names import token_text
 from helpers.vocabulary import GPT2_IDS, encode
 
 
@@ -60,7 +63,7 @@ def test_one_mask_is_needed(sentence: str, times: int, dictionary: Dictionary):
 
 
 def test_hugging_faces_vocabulary_has_every_index(dictionary: Dictionary):
-    found = vocabulary(dictionary)
+    found = vocab_of(dictionary)
     assert sorted(found.values()) == [*range(50265)]
     assert found["Ġworld"] == dictionary.index("995")
     assert (found["<s>"], found["<mask>"], found[FILLERS[0]]) == (0, 50264, 50261)
@@ -68,4 +71,4 @@ def test_hugging_faces_vocabulary_has_every_index(dictionary: Dictionary):
 
 def test_a_dictionary_that_lacks_tokens_cannot_be_converted():
     with pytest.raises(CourseError, match="lacks 50,254 of GPT-2's tokens, for example 0"):
-        vocabulary(Dictionary(("13", "262"), (5, 4)))
+        vocab_of(Dictionary(("13", "262"), (5, 4)))

@@ -7,13 +7,13 @@ the embedding's; and its dictionary, compressed. ``README.md`` here is its model
 import lzma
 from pathlib import Path
 
-from helpers import checkpoints
+from helpers import checkpoints, shapes
 from helpers.dictionary import Dictionary
 from helpers.old_checkpoints import complete_cfg
+from helpers.tensor_names import HEAD_WEIGHT, TOKENS
 
 FOLDER = Path(__file__).resolve().parent
 MODEL, DICTIONARY = FOLDER / "model.safetensors", FOLDER / "dict.txt.xz"
-EMBEDDING, HEAD = "encoder.sentence_encoder.embed_tokens.weight", "encoder.lm_head.weight"
 
 
 def pack(state: dict, dictionary: Dictionary) -> None:
@@ -21,11 +21,11 @@ def pack(state: dict, dictionary: Dictionary) -> None:
     from safetensors.torch import save_file
 
     about = {
-        "heads": checkpoints.shape(state)["encoder_attention_heads"],
+        "heads": shapes.shape(state)["encoder_attention_heads"],
         "updates": checkpoints.updates(state),
         "loss": state["extra_state"]["val_loss"],
     }
-    tensors = {n: t.half().contiguous() for n, t in state["model"].items() if n != HEAD}
+    tensors = {n: t.half().contiguous() for n, t in state["model"].items() if n != HEAD_WEIGHT}
     save_file(tensors, MODEL, {name: str(value) for name, value in about.items()})
     MODEL.chmod(0o644)
     DICTIONARY.write_bytes(lzma.compress(dictionary.text().encode(), preset=9))
@@ -38,7 +38,7 @@ def unpack() -> tuple[dict, Dictionary]:
     with safe_open(MODEL, "pt") as file:
         tensors = {name: file.get_tensor(name).float() for name in sorted(file.keys())}
         about = file.metadata()
-    tensors[HEAD] = tensors[EMBEDDING]
+    tensors[HEAD_WEIGHT] = tensors[TOKENS]
     heads = {"encoder_attention_heads": int(about["heads"])}
     state = {
         "cfg": complete_cfg(heads),

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import checkpoints, general_text
+from helpers import checkpoints, general_text, shapes
 from helpers.course_base import FOLDER, MODEL, pack
 from helpers.dictionary import Dictionary
 from helpers.indexed import read_lines
+from helpers.log import events
 from helpers.pretraining import prepare, pretrain
-from helpers.training import events
 
 CARD = FOLDER / "README.md"
 PLUGIN = FOLDER.with_name("fairseq_bf16")
@@ -54,7 +54,7 @@ def card(state: dict, folder: Path, dictionary: Dictionary) -> str:
     train_tokens = sum(map(len, read_lines(folder / "data" / "train")))
     updates = checkpoints.updates(state)
     loss = state["extra_state"]["val_loss"]
-    shape = checkpoints.shape(state)
+    shape = shapes.shape(state)
     return (
         (FOLDER / "card.md")
         .read_text("utf-8")
@@ -62,7 +62,7 @@ def card(state: dict, folder: Path, dictionary: Dictionary) -> str:
             layers=shape["encoder_layers"],
             width=shape["encoder_embed_dim"],
             heads=shape["encoder_attention_heads"],
-            parameters=checkpoints.parameters(state),
+            parameters=shapes.parameters(state),
             megabytes=MODEL.stat().st_size / 1e6,
             text=(folder / "data" / "train.raw").stat().st_size / 1e6,
             corpus=train_tokens / 1e6,

@@ -22,17 +22,17 @@ from helpers.explorer.counting import (
 )
 from helpers.explorer.scripts import SCRIPTS
 from helpers.files import write_whole
+from helpers.processes import Workers, allowed_workers
 from helpers.progress import Progress
-from helpers.record import fingerprint
+from helpers.readable import readable
+from helpers.record import Fingerprint, fingerprint, is_unchanged
 from helpers.report import Grid, Report, Table
-from helpers.tokens import readable
+from helpers.symbols import LONGEST_LINE
 from helpers.vocabulary import GPT2_IDS, bytes_of_token, encode
-from helpers.workers import Workers, allowed_workers
 from helpers.workspace import Workspace
 
 FORMAT = 1
 CHUNK = 1_000_000  # characters; of Chinese, each is a word, and so a string of its own
-LIMIT = 510  # tokens of a line that a RoBERTa can read, beside <s> and </s>
 SHARES = (50, 90, 99)  # percent of the text
 
 Histogram = tuple[tuple[int, int], ...]
@@ -87,7 +87,10 @@ class CorpusTokens(Report):
         size = sum(script.bytes for script in self.scripts)
         rows = [
             ("lines (without blank ones)", lines),
-            (f"lines of more than {LIMIT} tokens", sum(n for t, n in self.lines if t > LIMIT)),
+            (
+                f"lines of more than {LONGEST_LINE} tokens",
+                sum(n for t, n in self.lines if t > LONGEST_LINE),
+            ),
             ("tokens of the longest line", max((t for t, _ in self.lines), default=0)),
             ("words", words),
             ("tokens", self.tokens),
@@ -139,7 +142,7 @@ class CorpusTokens(Report):
         costs = [(s.script, s.tokens / s.characters) for s in self.scripts]
         pictures = (
             figures.tokens_per_word(self.words),
-            figures.tokens_per_line(lengths, LIMIT, lines),
+            figures.tokens_per_line(lengths, LONGEST_LINE, lines),
             figures.zipf(self.counts.tolist(), self.split),
             figures.tokens_per_character(costs),
         )
@@ -177,13 +180,13 @@ def _file(workspace: Workspace, split: str) -> Path:
     return workspace.root / "explorer" / f"tokens-{split}.json"
 
 
-def _read(file: Path) -> tuple[dict, CorpusTokens] | None:
+def _read(file: Path) -> tuple[Fingerprint, CorpusTokens] | None:
     """What a file was made from and what it says; None if it is of no use."""
     try:
         content = json.loads(file.read_text("utf-8"))
         if content["format"] != FORMAT:
             return None
-        return dict(content["made_from"]), CorpusTokens.from_json(content["tokens"])
+        return Fingerprint(**content["made_from"]), CorpusTokens.from_json(content["tokens"])
     except (OSError, ValueError, TypeError, KeyError, OverflowError):
         return None
 
@@ -191,11 +194,10 @@ def _read(file: Path) -> tuple[dict, CorpusTokens] | None:
 def kept(workspace: Workspace, split: str) -> CorpusTokens | None:
     """What was computed before, if the split's file is still the same; else None."""
     found, raw = _read(_file(workspace, split)), workspace.raw(split)
-    if found is None or not raw.is_file():
+    if found is None:
         return None
     made_from, tokens = found
-    same = fingerprint(raw, made_from)["sha256"] == made_from.get("sha256")
-    return tokens if same and tokens.split == split else None
+    return tokens if is_unchanged(raw, made_from) and tokens.split == split else None
 
 
 def corpus_tokens(
@@ -223,7 +225,7 @@ def corpus_tokens(
     made_from = fingerprint(raw)
     allowed, notes = allowed_workers(workers)
     tokens = dataclasses.replace(_counted_file(raw, split, allowed), notes=tuple(notes))
-    content = {"format": FORMAT, "made_from": made_from, "tokens": tokens.to_json()}
+    content = {"format": FORMAT, "made_from": made_from._asdict(), "tokens": tokens.to_json()}
     write_whole(_file(workspace, split), json.dumps(content) + "\n")
     return tokens
 

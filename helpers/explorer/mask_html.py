@@ -4,10 +4,11 @@ import html
 
 import numpy as np
 
-from helpers.dictionary import EOS, Dictionary
+from helpers.dictionary import Dictionary
 from helpers.explorer.masking import Fate, fairseq_mask
 from helpers.explorer.token_html import WHITE, framed, in_line, over
-from helpers.tokens import token_text
+from helpers.symbols import EOS
+from helpers.token_names import token_text
 
 # What the model has to guess has a thick frame; its kind tells the colour, and prints as a line.
 STYLES = {

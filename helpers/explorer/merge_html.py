@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from helpers.explorer.known import KnownTokens
 from helpers.explorer.merges import FoundToken, Pair, Step
 from helpers.explorer.token_html import colour_of, framed, in_line
+from helpers.readable import readable
 from helpers.report import Grid
-from helpers.tokens import readable
 
 MOST = 50  # tokens of a search that are shown
 NEW = "border:3px solid #000"  # what was just merged, to be seen in black and white, too

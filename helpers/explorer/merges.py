@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import regex as re
 
 from helpers.errors import CourseError
-from helpers.tokens import readable
+from helpers.readable import readable
 from helpers.vocabulary import END_OF_TEXT, PATTERN, byte_of_letter, bytes_of_token, gpt2_file
 
 Pair = tuple[bytes, bytes]

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import regex as re
 
-from helpers.dictionary import EOS, SPECIALS, Dictionary
+from helpers.dictionary import Dictionary
+from helpers.symbols import EOS, MASK, SPECIALS
 from helpers.vocabulary import GPT2_IDS, PATTERN, bytes_of_token, encode
 
 SHOWN = 1000  # tokens that are taken apart; the rest is only counted
-TYPED_SPECIALS = (*SPECIALS, "<mask>", "<|endoftext|>")
+TYPED_SPECIALS = (*SPECIALS, MASK, "<|endoftext|>")
 # A Chinese, Japanese or Korean sign counts as a word, as in word processors; else what is between
 # spaces.
 WORD = re.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]|[^\s\p{Han}\p{Hiragana}\p{Katakana}]+")

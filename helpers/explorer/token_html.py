@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from helpers.dictionary import EOS, SPECIALS, Dictionary
+from helpers.dictionary import Dictionary
 from helpers.explorer.text import Explored, Token, explore
+from helpers.readable import readable
 from helpers.report import cell
-from helpers.tokens import readable
+from helpers.symbols import EOS, SPECIALS
 
 # Of Paul Tol's light colours, those of which neighbours are told apart with any colour vision, and
 # on which black letters stand out. Source: https://personal.sron.nl/~pault/.

@@ -7,7 +7,8 @@ from helpers.explorer.corpus import CorpusTokens, corpus_tokens
 from helpers.panels.look import WARNING, look, said, wide
 from helpers.panels.saved_panel import SavedPanel
 from helpers.progress import drawn_by
-from helpers.workspace import SPLITS, Workspace
+from helpers.symbols import SPLITS
+from helpers.workspace import Workspace
 
 
 class CorpusView(SavedPanel):

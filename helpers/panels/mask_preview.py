@@ -5,12 +5,13 @@ import threading
 import ipywidgets as widgets
 import numpy as np
 
-from helpers.dictionary import EOS, Dictionary
+from helpers.dictionary import Dictionary
 from helpers.explorer.mask_html import masked_strip
 from helpers.explorer.text import explore
 from helpers.panels.look import QUIET, look, said, wide
 from helpers.parameters import bounds
 from helpers.settings import FinetuneSettings
+from helpers.symbols import BOS, EOS
 
 MOST = 512  # indices in a sample
 SEED = FinetuneSettings.model_fields["seed"]
@@ -58,5 +59,5 @@ class MaskPreview(widgets.VBox):
             return said(need, QUIET)
         ids = explore(self.text, self.dictionary).ids
         indices = np.where(ids < 0, EOS, self.dictionary.from_gpt2[ids])
-        sample = np.concatenate(([0], indices))[:MOST]
+        sample = np.concatenate(([BOS], indices))[:MOST]
         return masked_strip(sample, self.dictionary, self.seed.value, self.epoch)

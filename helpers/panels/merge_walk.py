@@ -8,7 +8,7 @@ from helpers.errors import CourseError
 from helpers.explorer.merge_html import all_merges, merge_step
 from helpers.explorer.merges import merge_steps
 from helpers.panels.look import QUIET, look, said, wide
-from helpers.tokens import readable
+from helpers.readable import readable
 
 
 class MergeWalk(widgets.VBox):

@@ -8,15 +8,15 @@ from collections.abc import Callable
 import numpy as np
 
 from helpers import convert, sources
-from helpers.binarize import data_folders
 from helpers.corpus_preview import CorpusPreview, corpus_preview
-from helpers.dictionary import EOS, Dictionary
+from helpers.data_bin import data_folders
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
 from helpers.figures import documents_per_split, learning_rate, tokens_per_line
-from helpers.finetune import updates_before
 from helpers.indexed import read_sizes
 from helpers.masked_lm import hide
 from helpers.report import Grid
+from helpers.resume import updates_before
 from helpers.settings import (
     BaseSettings,
     ConvertSettings,
@@ -27,7 +27,8 @@ from helpers.settings import (
 )
 from helpers.split import shares_of
 from helpers.summaries import summary
-from helpers.tokens import tokens_text
+from helpers.symbols import EOS, LONGEST_LINE
+from helpers.token_names import tokens_text
 from helpers.vocabulary import encode
 from helpers.workspace import Workspace
 
@@ -61,7 +62,7 @@ def of_split(workspace: Workspace, settings: SplitSettings) -> str:
 
 @functools.lru_cache(maxsize=4)
 def _lengths(seen: CorpusPreview, limit: int) -> str:
-    return tokens_per_line(seen.tokens, limit or 510).html() if len(seen.tokens) else ""
+    return tokens_per_line(seen.tokens, limit or LONGEST_LINE).html() if len(seen.tokens) else ""
 
 
 def _longest(seen: CorpusPreview, limit: int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from helpers.errors import CourseError
-from helpers.workers import allowed_workers
+from helpers.processes import allowed_workers
 
 from . import corpus, peers, report
 from .corpus import Corpus

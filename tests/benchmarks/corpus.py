@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from helpers.course_base import unpack
-from helpers.sample import docstrings_of
-from helpers.workers import Workers
-from helpers.workspace import SPLITS
+from helpers.docstrings import docstrings_of
+from helpers.processes import Workers
+from helpers.symbols import SPLITS
 
 KINDS = (".py", ".md", ".rst")
 FEW = 10  # documents in valid and in test

@@ -1,14 +1,13 @@
-"""What a RoBERTa consists of: the tensors that a checkpoint must hold, and their shapes."""
+"""What a RoBERTa consists of: which tensors a checkpoint must hold, and of which shapes."""
 
 from typing import TYPE_CHECKING
 
 from helpers.errors import CourseError
+from helpers.tensor_names import ENCODER, HEAD, HEAD_WEIGHT, POSITIONS, TOKENS
 
 if TYPE_CHECKING:
     import torch
 
-ENCODER, HEAD = "encoder.sentence_encoder.", "encoder.lm_head."
-TOKENS, POSITIONS = f"{ENCODER}embed_tokens.weight", f"{ENCODER}embed_positions.weight"
 WIDER = f"{ENCODER}layers.0.fc1.weight"
 
 
@@ -32,7 +31,7 @@ def expected(tensors: "dict[str, torch.Tensor]") -> dict[str, tuple[int, ...]]:
         found |= _linear(f"{layer}fc1.", wide, width) | _linear(f"{layer}fc2.", width, wide)
         found |= _norm(f"{layer}final_layer_norm.", width)
     found |= _linear(f"{HEAD}dense.", width, width) | _norm(f"{HEAD}layer_norm.", width)
-    return found | {f"{HEAD}weight": (rows, width), f"{HEAD}bias": (rows,)}
+    return found | {HEAD_WEIGHT: (rows, width), f"{HEAD}bias": (rows,)}
 
 
 def _linear(name: str, outputs: int, inputs: int) -> dict[str, tuple[int, ...]]:
@@ -65,3 +64,40 @@ def refuse_broken(state: dict, file: object) -> None:
             f"{file} says that its width of {width} is divided among {heads} attention heads.",
             again,
         )
+
+
+def shape(state: dict) -> dict[str, object]:
+    """The values of ``cfg.model`` that decide the shape of the network.
+
+    fairseq builds the model from the configuration and not from the checkpoint, so they are
+    handed over from the base model. What the tensors show is taken from
+    them, since configurations may be incomplete.
+    """
+    import torch
+
+    tensors, model = state["model"], state["cfg"]["model"]
+    embedding = tensors[TOKENS]
+    return {
+        "encoder_layers": layers_of(tensors),
+        "encoder_embed_dim": embedding.shape[1],
+        "encoder_ffn_embed_dim": tensors[WIDER].shape[0],
+        "encoder_attention_heads": model["encoder_attention_heads"],
+        # The table has a row for every position, and padding's index + 1 rows before the first.
+        "max_positions": rows_of_positions(state) - 2,
+        "activation_fn": model.get("activation_fn") or "gelu",
+        "untie_weights_roberta": not torch.equal(embedding, tensors[HEAD_WEIGHT]),
+    }
+
+
+def rows_of_positions(state: dict) -> int:
+    return state["model"][POSITIONS].shape[0]
+
+
+def rows_of_vocabulary(state: dict) -> int:
+    return state["model"][TOKENS].shape[0]
+
+
+def parameters(state: dict) -> int:
+    """Numbers that are learned; the LM head shares its matrix with the embedding."""
+    tensors = state["model"].items()
+    return sum(tensor.numel() for name, tensor in tensors if name != HEAD_WEIGHT)

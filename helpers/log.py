@@ -1,0 +1,73 @@
+"""fairseq's training log: its JSON lines as events and curves."""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """One JSON line of fairseq's training log.
+
+    Attributes:
+        kind: ``train_inner`` (every log_interval), ``train`` (end of an epoch) or ``valid``.
+        update: updates done so far.
+        loss: masked-LM loss in bits per masked token (fairseq divides by ln 2).
+        values: everything in the line, as numbers.
+    """
+
+    kind: str
+    update: int
+    loss: float
+    values: dict[str, float]
+
+
+# fairseq-hydra-train logs "[time][valid][INFO] - {…}"
+_JSON_LINE = re.compile(r"\[(train_inner|train|valid)\]\[INFO\] - (\{.*\})\s*$")
+
+
+def parse_event(line: str) -> Event | None:
+    """The event in a line of the log, if it holds one.
+
+    >>> line = '[2026-01-02][valid][INFO] - {"valid_loss": "9.5", "valid_num_updates": "7"}'
+    >>> e = parse_event(line); e.kind, e.update, e.loss
+    ('valid', 7, 9.5)
+    """
+    match = _JSON_LINE.search(line)
+    if not match:
+        return None
+    kind = match[1]
+    prefix = {"train_inner": "", "train": "train_", "valid": "valid_"}[kind]
+    values = {name: _number(value) for name, value in json.loads(match[2]).items()}
+    update, loss = values.get(f"{prefix}num_updates"), values.get(f"{prefix}loss")
+    if update is None or loss is None:
+        return None
+    return Event(kind, int(update), loss, values)
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def events(log: Path) -> list[Event]:
+    """The events in a log; where an interrupted run was resumed, the later ones count."""
+    found: dict[tuple[str, int], Event] = {}
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        for event in _events(lines):
+            found[event.kind, event.update] = event
+    return sorted(found.values(), key=lambda event: event.update)
+
+
+def _events(lines: Iterable[str]) -> Iterable[Event]:
+    return (event for line in lines if (event := parse_event(line)))
+
+
+def curve(found: Iterable[Event], kind: str) -> list[tuple[int, float]]:
+    """``(update, loss in bits)`` of one kind of event, in order; losses that are numbers."""
+    return [(e.update, e.loss) for e in found if e.kind == kind and math.isfinite(e.loss)]
