@@ -5,7 +5,7 @@ at most, because longer documents come in parts.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from helpers.documents import documents
@@ -13,6 +13,14 @@ from helpers.symbols import SPLITS
 
 DIGEST = 16  # bytes: with a million documents, two have the same by chance once in 10^26 times
 DUPLICATE = len(SPLITS)  # the place of a document that has occurred before and is left out
+
+
+Shorten = Callable[[list[str]], tuple[list[str], int]]
+
+
+def unchanged(lines: list[str]) -> tuple[list[str], int]:
+    """For lines that are not wrapped, however long."""
+    return lines, 0
 
 
 class Text(NamedTuple):
@@ -54,13 +62,13 @@ def hashed_batch(batch: Sequence[Text], key: bytes) -> list[tuple[int, bytes]]:
     ]
 
 
-def divided_batch(batch: tuple[Sequence[Text], bytes], limit: int) -> list[Portion]:
+def divided_batch(batch: tuple[Sequence[Text], bytes], shorten: Shorten) -> list[Portion]:
     """What each split gets of a batch.
 
     Args:
         batch: texts, and a byte for each of their documents: the index in ``SPLITS`` that it goes
             to, or ``DUPLICATE``.
-        limit: the most GPT-2 tokens of a line, or 0; see :mod:`helpers.wrap`.
+        shorten: see :func:`portion`.
 
     Raises:
         ValueError: there are more or fewer documents than places.
@@ -70,18 +78,19 @@ def divided_batch(batch: tuple[Sequence[Text], bytes], limit: int) -> list[Porti
     given: list[list[str]] = [[] for _ in range(DUPLICATE + 1)]
     for document, place in zip(found, places, strict=True):
         given[place].append(document)
-    return [portion(chosen, limit) for chosen in given[:DUPLICATE]]
+    return [portion(chosen, shorten) for chosen in given[:DUPLICATE]]
 
 
-def portion(chosen: Sequence[str], limit: int) -> Portion:
-    """Documents, or a part of one, as they are written, their long lines wrapped."""
+def portion(chosen: Sequence[str], shorten: Shorten = unchanged) -> Portion:
+    """Documents, or a part of one, as they are written.
+
+    Args:
+        shorten: wraps the lines that are too long, and says how many these were.
+    """
     if not chosen:
         return Portion(b"", 0, 0, 0, 0)
-    text, wrapped = "\n\n".join(chosen), 0
-    lines = text.split("\n")
-    if limit and 4 * max(map(len, lines)) > limit:  # a token is at least one byte
-        lines, wrapped = _wrapped(lines, limit)
-        text = "\n".join(lines)
+    lines, wrapped = shorten("\n\n".join(chosen).split("\n"))
+    text = "\n".join(lines)
     return Portion(
         text=(text + "\n").encode(),
         documents=len(chosen),
@@ -89,17 +98,3 @@ def portion(chosen: Sequence[str], limit: int) -> Portion:
         characters=len(text) - (len(lines) - 1),
         wrapped=wrapped,
     )
-
-
-def _wrapped(lines: Iterable[str], limit: int) -> tuple[list[str], int]:
-    """The lines, and how many of them had to be wrapped."""
-    from helpers.wrap import is_too_long, wrap  # what they need takes a while to import
-
-    written, wrapped = [], 0
-    for line in lines:
-        if is_too_long(line, limit):
-            written += wrap(line, limit)
-            wrapped += 1
-        else:
-            written.append(line)
-    return written, wrapped

@@ -36,6 +36,7 @@ from helpers.settings import SplitSettings
 from helpers.stage import Job, Stage
 from helpers.symbols import SPLITS
 from helpers.workspace import Workspace
+from helpers.wrap import shortened
 
 NAMED = 20  # files in the report
 
@@ -107,6 +108,7 @@ class _Splitter:
 
     def __init__(self, settings: SplitSettings, files: list[Input], workers: Workers) -> None:
         self.settings, self.files, self.workers = settings, files, workers
+        self.shorten = functools.partial(shortened, limit=settings.max_line_tokens)
         self.found = [0] * len(files)  # documents in each file
         self.hashes = bytearray()  # of all documents in reading order
         self.sizes: list[int] = []  # documents in each batch; a long one is a batch by itself
@@ -137,8 +139,7 @@ class _Splitter:
         places = places_of(self.hashes, self.settings)
         ends = itertools.accumulate(self.sizes)
         of_batch = (places[end - n : end] for n, end in zip(self.sizes, ends, strict=True))
-        limit = self.settings.max_line_tokens
-        function = functools.partial(divided_batch, limit=limit)
+        function = functools.partial(divided_batch, shorten=self.shorten)
         for is_long, items in itertools.groupby(batches(self.files, progress), is_long_document):
             if is_long:
                 for long in items:
@@ -157,7 +158,7 @@ class _Splitter:
         first = 1
         for lines in parts:
             if place != DUPLICATE:
-                written = portion([lines], self.settings.max_line_tokens)
+                written = portion([lines], self.shorten)
                 self._write(SPLITS[place], written._replace(documents=first), outputs)
             first = 0
 
@@ -252,7 +253,7 @@ def _describe(workspace: Workspace) -> SplitReport:
         total = np.zeros(4, dtype=np.int64)
         for piece in pieces(workspace.raw(split), "utf-8", "blank-line"):
             chosen = documents(piece.text, "blank-line") if piece.whole else [part(piece)]
-            total += portion(chosen, 0)[1:]
+            total += portion(chosen)[1:]
             total[0] -= not piece.begins
         counts.append(total.tolist())
     n_documents, n_lines, characters, _ = map(tuple, zip(*counts, strict=True))

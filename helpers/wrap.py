@@ -39,6 +39,24 @@ def wrap(line: str, limit: int) -> Iterator[str]:
         start = end
 
 
+def shortened(lines: list[str], limit: int) -> tuple[list[str], int]:
+    """The lines, those of more than ``limit`` tokens wrapped; and how many these were.
+
+    Args:
+        limit: as for :func:`wrap`; with 0, no line is too long.
+    """
+    if not limit or 4 * max(map(len, lines)) <= limit:  # a token is at least one byte
+        return lines, 0
+    found, wrapped = [], 0
+    for line in lines:
+        if is_too_long(line, limit):
+            found += wrap(line, limit)
+            wrapped += 1
+        else:
+            found.append(line)
+    return found, wrapped
+
+
 def is_too_long(line: str, limit: int) -> bool:
     """Whether a line has more than ``limit`` tokens. A token is at least one byte."""
     return len(line) * 4 > limit and len(line.encode()) > limit and count_tokens(line) > limit
