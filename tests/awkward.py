@@ -26,6 +26,15 @@ TEXTS = {
     "control": "a\x00b\x01c\x7f\x9f\n",
 }
 
+CHINESE = (
+    "微调之前，我们先把文本切分成三个部分：训练集、验证集和测试集。这样做的原因很简单，"
+    "模型不能用它见过的材料来评估。\n\n语言模型在预训练时读过大量网页，但没有读过你的语料。\n"
+)
+TRADITIONAL = (
+    "微調之前，我們先把文本切分成三個部分：訓練集、驗證集和測試集。這樣做的原因很簡單，"
+    "模型不能用它見過的材料來評估。\n"
+)
+
 # Lines that look like what students bring, and all of Unicode beside them.
 ALPHABET = "ab 1.,'é中文🙂\n\n\r\t\u3000\u2028\x0b\x1c\ufeff"
 text = st.one_of(

@@ -24,8 +24,7 @@ from helpers.old_checkpoints import complete_cfg
 from helpers.settings import BaseSettings
 from helpers.vocabulary import encode, gpt2_file
 from helpers.workspace import Workspace
-
-from . import road
+from tests import road
 
 State = dict[str, object]
 Tensors = dict[str, torch.Tensor]

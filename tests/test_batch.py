@@ -15,7 +15,7 @@ from helpers import batch
 from helpers.batch import FOR_ALL, NOTEBOOKS, chosen, parameters
 from helpers.errors import CourseError, InUse
 from helpers.workspace import PROJECT, Workspace
-from tests.conftest import command
+from tests.support.commands import command
 
 ALL = list(NOTEBOOKS)
 WITH_SEED = ["01_split", "04_finetune", "06_evaluate"]

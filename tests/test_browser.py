@@ -8,8 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from helpers.workspace import PROJECT, Workspace
-
-from .lab import CHROMIUM, MINUTE, Opened, chromium, lab
+from tests.lab import CHROMIUM, MINUTE, Opened, chromium, lab
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt install chromium)")
 CHINESE = "今天天气很好，我们去公园散步。\n\n" + "这一行很长。" * 200 + "\n\n第三篇文档。\n"

@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from helpers.workspace import PROJECT
-
-from .conftest import HOME_NAME, project_files
-from .test_project import LOCAL
+from tests.support.project import HOME_NAME, LOCAL, project_files
 
 TOP = "roberta-course"
 NOWHERE = "http://127.0.0.1:9/simple"
@@ -91,7 +89,7 @@ def test_the_bundle_holds_the_project_and_wheels_and_nothing_of_this_machine(pro
     with tarfile.open(bundle) as archive:
         members = {m.name.removeprefix(f"{TOP}/"): m for m in archive if m.isfile()}
         wheels = {name for name in members if name.startswith("wheels/")}
-        for name in members.keys() - wheels - {"tests/test_project.py"}:
+        for name in members.keys() - wheels:
             content = archive.extractfile(members[name]).read().decode(errors="replace")
             assert not LOCAL.search(content), name
             assert str(PROJECT) not in content, name

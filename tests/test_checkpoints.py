@@ -11,18 +11,7 @@ import torch
 from helpers import checkpoints, summaries
 from helpers.errors import CourseError
 from helpers.workspace import Workspace
-
-
-class CreatesAFile:
-    """Unpickling it runs a command."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __reduce__(self) -> tuple:
-        import os
-
-        return os.system, (f"touch '{self.target}'",)
+from tests.support.hostile import CreatesAFile
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "plain pickle"])

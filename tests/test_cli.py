@@ -9,9 +9,8 @@ import sys
 import pytest
 
 from helpers import __main__ as cli
-from helpers.workspace import PROJECT, Workspace
-from tests.conftest import command
-from tests.road import text
+from helpers.workspace import PROJECT
+from tests.support.commands import command
 
 OPTIONS = {
     "check": "",
@@ -36,11 +35,6 @@ def run(*arguments: object) -> int:
         return cli.main([str(a) for a in arguments])
     except SystemExit as left:
         return left.code
-
-
-@pytest.fixture
-def started(with_texts) -> Workspace:
-    return with_texts(a=text("apple"), b=text("pear"))
 
 
 @pytest.mark.parametrize("name", OPTIONS)

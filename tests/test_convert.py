@@ -14,9 +14,8 @@ from helpers.huggingface import FILES
 from helpers.settings import ConvertSettings
 from helpers.vocabulary import gpt2_file
 from helpers.workspace import Workspace
-
-from . import checkpoint_makers
-from .conftest import command
+from tests import checkpoint_makers
+from tests.support.commands import command
 
 TEXTS = [
     "Hello world! <mask> it",

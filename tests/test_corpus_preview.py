@@ -16,9 +16,8 @@ from helpers.errors import CourseError
 from helpers.settings import SplitSettings
 from helpers.vocabulary import count_tokens
 from helpers.workspace import Workspace
-
-from .hands import SCRIPT
-from .test_documents import CHINESE, TRADITIONAL
+from tests.awkward import CHINESE, TRADITIONAL
+from tests.hands import SCRIPT
 
 Texts = Callable[..., Workspace]
 

@@ -25,9 +25,8 @@ from helpers.explorer.text import WORD
 from helpers.panels.corpus_view import CorpusView
 from helpers.vocabulary import GPT2_IDS, bytes_of_token, encode
 from helpers.workspace import PROJECT, Workspace
-
-from .awkward import TEXTS, text
-from .test_killed import killed
+from tests.awkward import TEXTS, text
+from tests.support.killed import killed
 
 PAGE = "Tokenization of eigenvectors, (eigenvectors)! 微调模型 裏覚醒 🙂 Привет x1 \n\n" * 6
 

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from helpers import documents as module
 from helpers.errors import CourseError, DamagedFile
 from helpers.workspace import PROJECT
-
-from .input_makers import SMALL, SMALL_ZST, documents_of, jsonl, parquet, read, zst
+from tests.input_makers import SMALL, SMALL_ZST, documents_of, jsonl, parquet, read, zst
 
 # What is damaged
 

@@ -15,17 +15,8 @@ from helpers.documents import Piece, cut, documents, lines, part
 from helpers.encodings import encoding_of
 from helpers.errors import CourseError
 from helpers.inputs import text_files
+from tests.awkward import CHINESE, TEXTS, TRADITIONAL, text
 
-from .awkward import TEXTS, text
-
-CHINESE = (
-    "微调之前，我们先把文本切分成三个部分：训练集、验证集和测试集。这样做的原因很简单，"
-    "模型不能用它见过的材料来评估。\n\n语言模型在预训练时读过大量网页，但没有读过你的语料。\n"
-)
-TRADITIONAL = (
-    "微調之前，我們先把文本切分成三個部分：訓練集、驗證集和測試集。這樣做的原因很簡單，"
-    "模型不能用它見過的材料來評估。\n"
-)
 JAPANESE = (
     "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。何でも薄暗いじめじめした"
     "所でニャーニャー泣いていた事だけは記憶している。吾輩はここで始めて人間というものを見た。\n"

@@ -18,13 +18,11 @@ from helpers.finetune import BEST, FINETUNE
 from helpers.settings import ConvertSettings, FinetuneSettings
 from helpers.vocabulary import encode
 from helpers.workspace import Workspace
-
-from . import road
-from .awkward import TEXTS as AWKWARD
-from .awkward import text as any_text
-from .checkpoint_makers import base_from, hub
-from .conftest import command
-from .huggingface_makers import (
+from tests import road
+from tests.awkward import TEXTS as AWKWARD
+from tests.awkward import text as any_text
+from tests.checkpoint_makers import base_from, hub
+from tests.huggingface_makers import (
     LEGACY,
     ROWS,
     Change,
@@ -39,6 +37,7 @@ from .huggingface_makers import (
     tokenizer,
     with_weights,
 )
+from tests.support.commands import command
 
 TOLERANCE = 1e-4
 PLAIN = [

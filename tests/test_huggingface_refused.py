@@ -7,9 +7,8 @@ from transformers import AutoTokenizer
 
 from helpers.errors import CourseError
 from helpers.workspace import Workspace
-
-from .checkpoint_makers import base_from
-from .huggingface_makers import (
+from tests.checkpoint_makers import base_from
+from tests.huggingface_makers import (
     DAMAGED,
     REFUSED,
     Change,
@@ -22,7 +21,7 @@ from .huggingface_makers import (
     tokenizer,
     with_weights,
 )
-from .test_checkpoints import CreatesAFile
+from tests.support.hostile import CreatesAFile
 
 
 def refused(workspace: Workspace, source: Path, message: str, **others: object) -> CourseError:

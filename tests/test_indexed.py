@@ -29,17 +29,10 @@ from helpers.split import SPLIT
 from helpers.vocabulary import GPT2_IDS
 from helpers.workers import Workers
 from helpers.workspace import SPLITS, Workspace
+from tests.awkward import TEXTS
 
-from .awkward import TEXTS
-
-COUNTS = np.arange(GPT2_IDS) * 7919 % 101  # a dictionary in an order of its own
 BPE = "15496 995\n\n\n  13   262 \n \n50256 0\n" + "198 628\n" * 50 + "\n"
 LINES = st.lists(st.lists(st.integers(0, GPT2_IDS - 1), max_size=6), min_size=1, max_size=9)
-
-
-@pytest.fixture(scope="session")
-def dictionary() -> Dictionary:
-    return Dictionary.from_counts(COUNTS)
 
 
 @pytest.fixture(scope="session")
@@ -232,9 +225,9 @@ def test_a_damaged_bpe_stops_both_engines(damage: str, engine: str, ready: Works
     assert not ready.data_bin.exists()
 
 
-def test_another_dictionary_is_refused(ready: Workspace):
+def test_another_dictionary_is_refused(ready: Workspace, dictionary: Dictionary):
     BINARIZE.run(ready, BinarizeSettings())
-    other = Dictionary.from_counts(-COUNTS)
-    (ready.data_bin / "dict.txt").write_text(other.text().replace("-", ""))
+    other = Dictionary(dictionary.symbols[::-1], dictionary.counts[::-1])
+    (ready.data_bin / "dict.txt").write_text(other.text())
     with pytest.raises(CourseError, match="not the dictionary of the base model"):
         BINARIZE.run(ready, BinarizeSettings())

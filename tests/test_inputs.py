@@ -16,9 +16,18 @@ from helpers.inputs import KINDS, text_files
 from helpers.settings import SplitSettings
 from helpers.split import SPLIT
 from helpers.workspace import SPLITS, Workspace
-
-from .awkward import ALPHABET, TEXTS
-from .input_makers import PACK, SMALL, SMALL_ZST, WRITE, documents_of, jsonl, parquet, read, zst
+from tests.awkward import ALPHABET, TEXTS
+from tests.input_makers import (
+    PACK,
+    SMALL,
+    SMALL_ZST,
+    WRITE,
+    documents_of,
+    jsonl,
+    parquet,
+    read,
+    zst,
+)
 
 ALL = {"train": 1, "valid": 0, "test": 0, "max_line_tokens": 0}
 

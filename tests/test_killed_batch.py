@@ -15,7 +15,7 @@ import pytest
 from helpers.errors import InUse
 from helpers.finetune import LOG
 from helpers.workspace import PROJECT, Workspace
-from tests.conftest import command
+from tests.support.commands import command
 
 SHORT = {"max_update": "40", "validate_every": "20", "max_tokens": "512"}
 RUN = ("--only", "finetune", *(word for pair in SHORT.items() for word in ("-p", *pair)))

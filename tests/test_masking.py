@@ -14,7 +14,6 @@ from helpers.bpe import encode_file
 from helpers.dictionary import Dictionary
 from helpers.explorer.masking import Fate, fairseq_mask
 from helpers.fairseq_tools import CONFIG
-from helpers.vocabulary import GPT2_IDS
 from helpers.workspace import SPLITS
 
 pytestmark = [
@@ -25,11 +24,6 @@ pytestmark = [
 ]
 
 PAD = 1
-
-
-@pytest.fixture(scope="module")
-def dictionary() -> Dictionary:
-    return Dictionary.from_counts(np.arange(GPT2_IDS) * 7919 % 101)
 
 
 SMALL = Dictionary(tuple(map(str, range(20))), (1,) * 20)

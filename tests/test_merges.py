@@ -13,8 +13,7 @@ from helpers.explorer import merges as module
 from helpers.explorer.merges import LONGEST, merge_ranks, merge_steps, search_tokens, words
 from helpers.explorer.references import _fairseq_encoder
 from helpers.vocabulary import byte_of_letter, bytes_of_token, encode
-
-from .awkward import TEXTS, text
+from tests.awkward import TEXTS, text
 
 
 class Watched(dict):

@@ -12,8 +12,7 @@ import pytest
 
 from helpers.batch import NOTEBOOKS
 from helpers.workspace import PROJECT, Workspace
-
-from .conftest import command
+from tests.support.commands import command
 
 FOLDER = PROJECT / "notebooks"
 

@@ -4,20 +4,7 @@ import pytest
 
 from helpers.errors import CourseError
 from helpers.workspace import SPLITS, Workspace
-from tests.road import STAGES, begin, do, state, text
-
-
-@pytest.fixture
-def started(workspace: Workspace) -> Workspace:
-    return begin(workspace)
-
-
-@pytest.fixture
-def road(started: Workspace) -> Workspace:
-    """The three stages are done."""
-    for name in STAGES:
-        assert not do(started, name).reused
-    return started
+from tests.road import do, state, text
 
 
 def own_splits(workspace: Workspace, splits: tuple[str, ...] = SPLITS) -> dict:

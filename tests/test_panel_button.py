@@ -14,10 +14,9 @@ from helpers.progress import Progress, drawn_by
 from helpers.report import Grid
 from helpers.settings import SplitSettings
 from helpers.workspace import Workspace
-
-from .hands import LIVE, SCRIPT, all_html, move, panel_of, press
-from .road import text
-from .test_documents import CHINESE
+from tests.awkward import CHINESE
+from tests.hands import LIVE, SCRIPT, all_html, move, panel_of, press
+from tests.road import text
 
 runner = settings_panel.runner
 

@@ -13,8 +13,7 @@ from helpers.panels.base_source import BaseSource
 from helpers.panels.text_files import TextFiles
 from helpers.settings import BaseSettings
 from helpers.workspace import Workspace, files_below
-
-from .hands import SCRIPT, all_html, move, panel_of
+from tests.hands import SCRIPT, all_html, move, panel_of
 
 EXTRA = BaseSettings.model_fields["source"].json_schema_extra
 MODEL, FOLDER = EXTRA["paths"]

@@ -3,7 +3,6 @@
 import functools
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +12,7 @@ from helpers.__main__ import main
 from helpers.binarize import BINARIZE, binarized_files
 from helpers.bpe import encode_file
 from helpers.chunks import Span, spans
-from helpers.dictionary import UNK, Dictionary
+from helpers.dictionary import UNK
 from helpers.errors import CourseError, DamagedFile, StageMissing, StageStale
 from helpers.fairseq_tools import encoder_command, preprocess_command, run
 from helpers.indexed import binarize_file, read_lines
@@ -22,14 +21,12 @@ from helpers.progress import Progress
 from helpers.report import Report
 from helpers.settings import PrepareSettings
 from helpers.stage import Stage
-from helpers.vocabulary import GPT2_IDS
 from helpers.workers import Workers
 from helpers.workspace import SPLITS, Workspace
+from tests import road
+from tests.awkward import TEXTS, text
 
-from . import road
-from .awkward import TEXTS, text
-
-DICTIONARY = Dictionary.from_counts(np.arange(GPT2_IDS) * 7919 % 101)
+DICTIONARY = road.own_order()
 ALL = "\n".join(TEXTS.values()) + "\n"
 
 

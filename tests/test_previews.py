@@ -25,11 +25,9 @@ from helpers.settings import (
 )
 from helpers.split import SPLIT
 from helpers.workspace import Workspace
-
-from . import checkpoint_makers, road
-from .awkward import TEXTS
-from .hands import SCRIPT, all_html, move, panel_of
-from .test_documents import CHINESE
+from tests import checkpoint_makers, road
+from tests.awkward import CHINESE, TEXTS
+from tests.hands import SCRIPT, all_html, move, panel_of
 
 LONG = "A sentence that is not short. " * 9
 

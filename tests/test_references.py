@@ -22,8 +22,7 @@ from helpers.explorer.references import (
 )
 from helpers.explorer.text import Explored, explore
 from helpers.workspace import PROJECT
-
-from .awkward import TEXTS, text
+from tests.awkward import TEXTS, text
 
 with_fairseq = pytest.mark.skipif(
     importlib.util.find_spec("fairseq") is None, reason="fairseq is not installed"

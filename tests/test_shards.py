@@ -17,9 +17,8 @@ from helpers.errors import CourseError
 from helpers.prepare import PREPARE
 from helpers.shards import Part, cut, make, shard_names
 from helpers.workspace import SPLITS, Workspace
-
-from . import road
-from .awkward import text
+from tests import road
+from tests.awkward import text
 
 # Where texts are cut
 

@@ -22,9 +22,8 @@ from helpers.parameters import WrongSettings
 from helpers.settings import FinetuneSettings, PrepareSettings
 from helpers.shards import Part
 from helpers.workspace import PROJECT, Workspace
-
-from . import road
-from .test_shards import content, here, whole, work  # noqa: F401 (fixtures)
+from tests import road
+from tests.test_shards import content, here, whole, work  # noqa: F401 (fixtures)
 
 
 @pytest.mark.parametrize(

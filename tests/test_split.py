@@ -14,8 +14,7 @@ from helpers.errors import CourseError
 from helpers.settings import SplitSettings
 from helpers.split import SPLIT, shares_of
 from helpers.workspace import SPLITS, Workspace
-
-from .awkward import TEXTS
+from tests.awkward import TEXTS
 
 ALL = {"train": 1, "valid": 0, "test": 0}
 

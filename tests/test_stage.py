@@ -14,21 +14,7 @@ from helpers.errors import CourseError, StageMissing, StageStale
 from helpers.report import Report
 from helpers.settings import EncodeSettings, SplitSettings
 from helpers.split import SPLIT
-from helpers.workspace import Workspace
-from tests.road import STAGES, begin, do, state, text
-
-
-@pytest.fixture
-def started(workspace: Workspace) -> Workspace:
-    return begin(workspace)
-
-
-@pytest.fixture
-def road(started: Workspace) -> Workspace:
-    """The three stages are done."""
-    for name in STAGES:
-        assert not do(started, name).reused
-    return started
+from tests.road import STAGES, do, state, text
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -17,8 +17,7 @@ from nbformat.v4 import (
 
 from helpers.panels.still import stilled
 from helpers.workspace import PROJECT, Workspace
-
-from .hands import LIVE, panel_of
+from tests.hands import LIVE, panel_of
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 STATE = "application/vnd.jupyter.widget-state+json"

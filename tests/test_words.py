@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers.workspace import PROJECT
-
-from .conftest import project_files
+from tests.support.project import project_files
 
 PAGES = [file for file in project_files() if file.suffix in (".md", ".ipynb")]
 

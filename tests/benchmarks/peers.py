@@ -5,9 +5,8 @@ from pathlib import Path
 
 from helpers.fairseq_tools import encoder_command, preprocess_command
 from helpers.workspace import Workspace
-
-from .corpus import Corpus
-from .measure import Step
+from tests.benchmarks.corpus import Corpus
+from tests.benchmarks.measure import Step
 
 FAIRSEQ = "fairseq"
 KIT = "this kit, one pass"
