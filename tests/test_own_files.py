@@ -33,11 +33,13 @@ def test_own_files_are_used_without_what_they_could_have_been_made_from(workspac
     mine = own_splits(workspace)
     assert do(workspace, "split").documents == (2, 2, 2)
     do(workspace, "encode")
+    assert state(workspace, "split") == mine
     for split in SPLITS:
         workspace.raw(split).unlink()
         workspace.bpe(split).write_text("31373\n", "utf-8")
+    own = state(workspace, "encode")
     assert do(workspace, "encode").tokens == (1, 1, 1)
-    assert mine
+    assert state(workspace, "encode") == own
 
 
 def test_one_own_file_beside_recorded_ones_is_used_too(road):
