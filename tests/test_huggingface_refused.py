@@ -89,9 +89,7 @@ def test_other_layer_norms_are_noted_with_both_numbers(
     assert "1e-12" in note and "1e-05" in note
 
 
-def test_a_tokenizer_that_puts_a_space_first_is_noted(
-    hf_copy: Path, workspace: Workspace
-) -> None:
+def test_a_tokenizer_that_puts_a_space_first_is_noted(hf_copy: Path, workspace: Workspace) -> None:
     edited("tokenizer_config.json", lambda config: config.update(add_prefix_space=True))(hf_copy)
     theirs = AutoTokenizer.from_pretrained(hf_copy)("Hello world", add_special_tokens=False)
     assert theirs["input_ids"][0] == tokenizer().convert_tokens_to_ids("ĠHello")

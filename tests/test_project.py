@@ -209,7 +209,9 @@ def places() -> list[str]:
 def strings(place: ast.AST) -> Iterator[str]:
     for node in ast.walk(place):
         if isinstance(node, ast.JoinedStr):
-            yield "".join(getattr(part, "value", "") if _fixed(part) else "…" for part in node.values)
+            yield "".join(
+                getattr(part, "value", "") if _fixed(part) else "…" for part in node.values
+            )
         elif _fixed(node):
             yield node.value
 
