@@ -26,10 +26,25 @@ hypothesis.settings.register_profile("fresh", **UNTIMED, derandomize=False, prin
 hypothesis.settings.load_profile("same")
 
 
+# Whoever runs the tests has settings of git's own, or is not the owner of the folder, or runs them
+# in a hook of git, which says by variables what is to be looked at.
+GIT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_COUNT": "1"}
+GIT |= {"GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+
+
 def pytest_configure() -> None:
-    """A shell lets what runs in its background ignore Ctrl-C, and so would all that is tested."""
+    """Make the machine one like others."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        del os.environ[name]
+    os.environ |= GIT
+    # A shell lets what runs in its background ignore Ctrl-C, and so would all that is tested.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(os, "sched_setaffinity"):
+        # As many worker processes everywhere, and different cores for those who test side by side.
+        cores = sorted(os.sched_getaffinity(0))
+        first = os.getpid() % len(cores)
+        os.sched_setaffinity(0, (cores[first:] + cores[:first])[:2])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -112,7 +112,10 @@ def check(found: CorpusTokens, wanted: dict) -> None:
     assert {*map(tuple, found.scripts)} == wanted["scripts"]
 
 
-COUNTED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+COUNTED = settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 
 
 @COUNTED

@@ -92,7 +92,7 @@ def names(folder: Path) -> list[str]:
 def test_killed_in_the_middle_and_run_again(copied, update):
     undisturbed, finished = names(copied.checkpoints), copied.record.stages["finetune"]
     kill_after(copied, update)
-    assert wait_until(lambda: is_free(copied), 10), processes_of(copied)
+    assert wait_until(lambda: is_free(copied), 60), processes_of(copied)
     assert copied.record.stages["finetune"] == finished
     done = command("run", "--workspace", copied.root, *RUN)
     assert done.returncode == 0, done.stdout + done.stderr

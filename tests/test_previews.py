@@ -64,7 +64,10 @@ CORPORA = st.lists(
 )
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(
     texts=CORPORA,
     unit=st.sampled_from(["blank-line", "file", "line"]),
