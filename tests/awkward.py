@@ -2,6 +2,7 @@
 
 import codecs
 
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 
 TEXTS = {
@@ -62,3 +63,6 @@ text = st.one_of(
     st.text(st.sampled_from(ALPHABET), max_size=60),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
 )
+
+# For tests whose examples share what is there for one test, as they can.
+SHARED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
