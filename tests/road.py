@@ -1,12 +1,15 @@
 """Split, encode and binarize (or prepare) on tiny texts, with a dictionary made by hand."""
 
 import functools
+import re
+from pathlib import Path
 
 import numpy as np
 
 from helpers.binarize import BINARIZE
 from helpers.bpe import ENCODE
 from helpers.dictionary import Dictionary
+from helpers.fairseq_tools import CONFIG
 from helpers.prepare import PREPARE
 from helpers.report import Report
 from helpers.split import SPLIT
@@ -56,3 +59,14 @@ def state(workspace: Workspace, name: str) -> dict[str, tuple[int, bytes]]:
     """Modification time and content of a stage's outputs."""
     outputs = ALL_STAGES[name].outputs(workspace)
     return {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in outputs if p.is_file()}
+
+
+def with_updates(number: int, folder: Path, name: str) -> Path:
+    """A folder of configurations, in which that one of a pre-training has so many updates."""
+    text = (CONFIG / "pretraining" / f"{name}.yaml").read_text("utf-8")
+    text = re.sub("total_num_update: .*", f"total_num_update: {number}", text)
+    text = re.sub("warmup_updates: .*", "warmup_updates: 1", text)
+    file = folder / "config" / "pretraining" / f"{name}.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(text, "utf-8")
+    return folder / "config"

@@ -193,9 +193,10 @@ def test_no_notebook_is_forgotten() -> None:
 
 @pytest.mark.parametrize("name", USES)
 def test_a_notebook_in_the_browser(browser: Browser, url: str, work: Workspace, name: str) -> None:
-    notebook = Opened(browser, url, name)
+    notebook, before = Opened(browser, url, name), work.record.stages
     notebook.run_all()
     assert notebook.errors() == []
+    assert work.record.stages == before  # nothing had to be made again
     assert notebook.too_faint() == []
     assert notebook.too_wide() == []
     USES[name](notebook, work)

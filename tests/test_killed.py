@@ -82,6 +82,10 @@ WORK = {
     ),
 }
 SAME_STAGE = ("sample of less", "sample of more", "split with another seed")
+# One for each kind of work: where there is an old result, more can go wrong.
+QUICK = ("sample of less", "split", "split with another seed", "encode other texts")
+QUICK += ("prepare what was binarized",)
+CASES = [pytest.param(n, marks=() if n in QUICK else pytest.mark.long) for n in WORK]
 
 
 @pytest.fixture
@@ -96,7 +100,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("packages")
-@pytest.mark.parametrize("name", WORK)
+@pytest.mark.parametrize("name", CASES)
 def test_killed_at_any_step_and_run_again(name, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda _: None)  # a kill loses nothing that was written
     before, work, following = WORK[name]
