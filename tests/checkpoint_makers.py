@@ -18,9 +18,10 @@ import torch
 import yaml
 
 from helpers import checkpoints, fit
-from helpers.base_model import BASE, BaseReport
+from helpers.base_model import BaseReport
 from helpers.dictionary import Dictionary
 from helpers.old_checkpoints import complete_cfg
+from helpers.road import ROAD
 from helpers.settings import BaseSettings
 from helpers.vocabulary import encode, gpt2_file
 from helpers.workspace import Workspace
@@ -293,7 +294,7 @@ def prepare(workspace: Workspace) -> None:
 
 
 def base_from(workspace: Workspace, source: Path | str, **settings: object) -> BaseReport:
-    return BASE.run(workspace, BaseSettings(source=str(source), **settings))
+    return ROAD.run("base", workspace, BaseSettings(source=str(source), **settings))
 
 
 def read(file: Path) -> State:

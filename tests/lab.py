@@ -13,9 +13,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from helpers.files import PROJECT
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-
-from helpers.workspace import PROJECT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)

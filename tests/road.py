@@ -5,13 +5,14 @@ import re
 from pathlib import Path
 
 import numpy as np
+from helpers.command import CONFIG
 
 from helpers.binarize import BINARIZE
 from helpers.bpe import ENCODE
 from helpers.dictionary import Dictionary
-from helpers.fairseq_tools import CONFIG
 from helpers.prepare import PREPARE
 from helpers.report import Report
+from helpers.road import ROAD
 from helpers.split import SPLIT
 from helpers.vocabulary import GPT2_IDS
 from helpers.workspace import Workspace
@@ -52,7 +53,7 @@ def do(workspace: Workspace, name: str, force: bool = False, **settings: object)
     stage = ALL_STAGES[name]
     if "workers" in stage.settings.model_fields:
         settings = {"workers": 1} | settings
-    return stage.run(workspace, stage.settings(**settings), force=force)
+    return ROAD.run(name, workspace, stage.settings(**settings), force=force)
 
 
 def state(workspace: Workspace, name: str) -> dict[str, tuple[int, bytes]]:

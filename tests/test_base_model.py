@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from helpers import base_model, checkpoints, fit, pretraining, vocabulary
-from helpers.base_model import BASE
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
+from helpers.road import ROAD
 from helpers.settings import BaseSettings
 from helpers.workspace import Workspace
 from tests.road import with_updates
@@ -18,14 +18,14 @@ from tests.road import with_updates
 
 def scratch(folder: Path) -> Workspace:
     work = Workspace(folder / "O'Brien 的 base")
-    BASE.run(work, BaseSettings(source="scratch"))
+    ROAD.run("base", work, BaseSettings(source="scratch"))
     return work
 
 
 @pytest.mark.long
 def test_the_scratch_base_has_learned_something(tmp_path: Path) -> None:
     work = scratch(tmp_path)
-    report = work.record.stages["base"]["report"]
+    report = work.record.stages["base"].report
     assert report["updates"] == 60
     assert report["bits"] < math.log2(50265) - fit.MARGIN
     assert report["notes"] == []
@@ -39,7 +39,7 @@ def test_the_scratch_base_is_trained_by_fairseq_on_the_docstrings_of_packages(
     monkeypatch.setattr(base_model, "SCRATCH_PACKAGES", ("portalocker", "tqdm"))
     monkeypatch.setattr(pretraining, "CONFIG", with_updates(3, tmp_path, "scratch"))
     work = scratch(tmp_path)
-    report = work.record.stages["base"]["report"]
+    report = work.record.stages["base"].report
     assert (report["updates"], report["vocabulary"]) == (3, 50265)
     assert "do not belong together" in " ".join(report["notes"])  # it has learned next to nothing
     state = checkpoints.read(work.base_model)
@@ -60,7 +60,7 @@ def test_a_persons_own_model_is_taken_over(
     shutil.copy(course.checkpoints / "checkpoint_best.pt", mine / "model.pt")
     shutil.copy(course.base_dict, mine / "dict.txt")
     source = mine if named == "folder" else mine / "model.pt"
-    report = BASE.run(workspace, BaseSettings(source=str(source)))
+    report = ROAD.run("base", workspace, BaseSettings(source=str(source)))
     before, after = checkpoints.read(mine / "model.pt"), checkpoints.read(workspace.base_model)
     assert report.updates == 500
     assert after["last_optimizer_state"] is None
@@ -77,7 +77,7 @@ def test_a_dictionary_of_another_size_is_refused_with_both_numbers(
     small.write_text("13 5\n262 4\n")
     settings = BaseSettings(source=str(course.base_model), dict_file=str(small))
     with pytest.raises(CourseError, match=r"50,265 rows(.|\n)*7: this dictionary") as error:
-        BASE.run(workspace, settings)
+        ROAD.run("base", workspace, settings)
     assert "--dict" in error.value.hint
     assert not workspace.base_model.exists()
     assert not workspace.base_dict.exists()
@@ -92,21 +92,21 @@ def test_a_model_without_a_dictionary_asks_for_robertas_own(
     alone.parent.mkdir()
     shutil.copy(course.base_model, alone)
     with pytest.raises(CourseError, match=r"no dict\.txt beside it") as error:
-        BASE.run(workspace, BaseSettings(source=str(alone)))
+        ROAD.run("base", workspace, BaseSettings(source=str(alone)))
     assert vocabulary.ADDRESS in error.value.hint
 
 
 @pytest.mark.parametrize("source", ["nowhere", "nowhere/model.pt"])
 def test_a_model_that_is_not_there_is_named(workspace: Workspace, source: str) -> None:
     with pytest.raises(CourseError, match="There is no base model"):
-        BASE.run(workspace, BaseSettings(source=source))
+        ROAD.run("base", workspace, BaseSettings(source=source))
 
 
 def test_something_that_is_no_checkpoint_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_text("I am a text.")
     (tmp_path / "dict.txt").write_text("13 5\n")
     with pytest.raises(CourseError, match="no checkpoint that can be read safely"):
-        BASE.run(workspace, BaseSettings(source=str(tmp_path)))
+        ROAD.run("base", workspace, BaseSettings(source=str(tmp_path)))
     assert not workspace.base_model.exists()
 
 
@@ -115,7 +115,7 @@ def test_own_files_in_base_are_used_as_they_are(course: Workspace, workspace: Wo
     shutil.copy(course.base_model, workspace.base_model)
     shutil.copy(course.base_dict, workspace.base_dict)
     stamp = workspace.base_model.stat().st_mtime_ns
-    report = BASE.run(workspace, BaseSettings())
+    report = ROAD.run("base", workspace, BaseSettings())
     assert report.source == "your own"
     assert "used as they are" in " ".join(report.notes)
     assert workspace.base_model.stat().st_mtime_ns == stamp
@@ -132,8 +132,8 @@ def test_a_permuted_dictionary_fits_without_an_error_and_is_noticed(
     other = tmp_path / "dict.txt"
     other.write_text(Dictionary(right.symbols[::-1], right.counts[::-1]).text(), "utf-8")
     source = str(course.base_model)
-    wrong = BASE.run(workspace, BaseSettings(source=source, dict_file=str(other)))
-    fitting = BASE.run(workspace, BaseSettings(source=source), force=True)
+    wrong = ROAD.run("base", workspace, BaseSettings(source=source, dict_file=str(other)))
+    fitting = ROAD.run("base", workspace, BaseSettings(source=source), force=True)
     assert fitting.notes == ()
     assert fitting.bits < 10 < math.log2(50265) - fit.MARGIN < wrong.bits
     assert "do not belong together" in wrong.notes[0]

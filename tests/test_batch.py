@@ -10,11 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.files import PROJECT
+from helpers.record import Entry
 
 from helpers import batch
 from helpers.batch import FOR_ALL, NOTEBOOKS, chosen, parameters
 from helpers.errors import CourseError, InUse
-from helpers.workspace import PROJECT, Workspace
+from helpers.workspace import Workspace
 from tests.support.commands import command
 
 ALL = list(NOTEBOOKS)
@@ -236,7 +238,7 @@ def made_from(workspace, source: str) -> None:
     """As if a base of this source had been made."""
     workspace.root.mkdir(parents=True)
     record = workspace.record
-    record.stages["base"] = {"settings": {"source": source}, "outputs": {}, "finished": ""}
+    record.stages["base"] = Entry(settings={"source": source})
     record.save()
 
 

@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.bpe_files import encode_file
 
-from helpers.bpe import encode_file
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
 from helpers.prepare import prepare_file
+from helpers.processes import ALONE
 from helpers.progress import Progress
-from helpers.workers import ALONE
 from tests.benchmarks import __main__ as bench
 from tests.benchmarks import corpus, peers, report
 from tests.benchmarks.corpus import Corpus, Documents

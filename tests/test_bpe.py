@@ -8,20 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.bpe_files import count_bpe, encode_file, encoder_command
+from helpers.symbols import SPLITS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import bpe as module
-from helpers.bpe import ENCODE, count_bpe, encode_file
+from helpers import bpe_files as module
 from helpers.chunks import count_lines, line_chunks, spans
 from helpers.errors import DamagedFile, StageMissing
-from helpers.fairseq_tools import encoder_command, run
+from helpers.fairseq_tools import run
 from helpers.line_ids import bpe_text, encode_lines
+from helpers.processes import Workers
+from helpers.road import ROAD
 from helpers.settings import EncodeSettings, SplitSettings
-from helpers.split import SPLIT
 from helpers.vocabulary import GPT2_IDS, gpt2_encoding, gpt2_file
-from helpers.workers import Workers
-from helpers.workspace import SPLITS
 from tests.awkward import TEXTS, text
 
 # The mark can only be at the beginning, and a last line without its end only at the end.
@@ -144,7 +144,7 @@ def divided(with_texts):
     """A workspace with its texts split; the share of test is zero."""
     plain = {f"t{i}": t.replace("\0", "") for i, t in enumerate(TEXTS.values())}
     workspace = with_texts(**plain)
-    SPLIT.run(workspace, SplitSettings(train=0.7, valid=0.3, test=0))
+    ROAD.run("split", workspace, SplitSettings(train=0.7, valid=0.3, test=0))
     return workspace
 
 
@@ -152,7 +152,7 @@ def test_both_engines_write_the_same_files(divided):
     reports, files = [], []
     for engine in ("fast", "fairseq"):
         settings = EncodeSettings(engine=engine, workers=1000)
-        reports.append(ENCODE.run(divided, settings, force=True))
+        reports.append(ROAD.run("encode", divided, settings, force=True))
         files.append([divided.bpe(split).read_bytes() for split in SPLITS])
     assert files[0] == files[1] and files[0][2] == b""
     assert (reports[0].lines, reports[0].tokens) == (reports[1].lines, reports[1].tokens)
@@ -162,15 +162,15 @@ def test_both_engines_write_the_same_files(divided):
 def test_the_students_own_files_are_taken_and_described(divided):
     for split in SPLITS:
         encode_file(divided.raw(split), divided.bpe(split))
-    report = ENCODE.run(divided, EncodeSettings())
-    made = ENCODE.run(divided, EncodeSettings(), force=True)
+    report = ROAD.run("encode", divided, EncodeSettings())
+    made = ROAD.run("encode", divided, EncodeSettings(), force=True)
     assert any("Your own files are used as they are" in note for note in report.notes)
     assert (report.lines, report.tokens) == (made.lines, made.tokens)
 
 
 def test_without_a_split_the_notebook_to_run_is_named(workspace):
     with pytest.raises(StageMissing, match="01_split"):
-        ENCODE.run(workspace, EncodeSettings())
+        ROAD.run("encode", workspace, EncodeSettings())
 
 
 @pytest.mark.parametrize(

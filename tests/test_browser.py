@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
+from helpers.files import PROJECT
 from playwright.sync_api import Browser, expect
 
-from helpers.workspace import PROJECT, Workspace
+from helpers.workspace import Workspace
 from tests.lab import CHROMIUM, MINUTE, Opened, chromium, lab
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt install chromium)")
@@ -78,7 +79,7 @@ def use_evaluate(notebook: Opened, work: Workspace) -> None:
     expect(notebook.panel("evaluate")).to_contain_text("mask_share = 0.35")
     assert marked.count() > 1.5 * before
     assert "bits per hidden token" in notebook.press("evaluate")
-    assert work.record.stages["evaluate"]["settings"]["mask_share"] == 0.35
+    assert work.record.stages["evaluate"].settings["mask_share"] == 0.35
 
 
 def use_convert(notebook: Opened, work: Workspace) -> None:
@@ -112,7 +113,7 @@ def use_finetune(notebook: Opened, work: Workspace) -> None:
     notebook.fill("finetune", "max_update", "3")
     expect(panel).to_contain_text("3 updates of up to")
     assert "The checkpoints of another run are kept" in notebook.press("finetune")
-    assert work.record.stages["finetune"]["report"]["updates"] == 3
+    assert work.record.stages["finetune"].report["updates"] == 3
 
 
 def use_binarize(notebook: Opened, work: Workspace) -> None:
@@ -120,10 +121,10 @@ def use_binarize(notebook: Opened, work: Workspace) -> None:
     expect(notebook.panel("binarize")).to_contain_text("valid integer")
     notebook.fill("binarize", "workers", "1")
     assert "Nothing to do" in notebook.press("binarize")
-    before = work.record.stages["binarize"]["finished"]
+    before = work.record.stages["binarize"].finished
     notebook.check("binarize", "even if it was done")
     assert "Nothing to do" not in notebook.press("binarize")
-    assert work.record.stages["binarize"]["finished"] != before
+    assert work.record.stages["binarize"].finished != before
 
 
 def use_encode(notebook: Opened, work: Workspace) -> None:
@@ -170,7 +171,7 @@ def use_setup(notebook: Opened, work: Workspace) -> None:
     notebook.fill("base", "path", "hf")
     expect(panel).to_contain_text("model.safetensors")
     assert "bits on plain sentences" in notebook.press("base")
-    assert work.record.stages["base"]["report"]["source"] == "hf"
+    assert work.record.stages["base"].report["source"] == "hf"
 
 
 # From the last to the first: what is made in one would make the later ones stale.

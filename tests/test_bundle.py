@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from helpers.files import PROJECT
 
-from helpers.workspace import PROJECT
 from tests.support.project import HOME_NAME, LOCAL, project_files
 
 TOP = "roberta-course"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import checkpoints, summaries
+from helpers import checkpoints, summaries, tensor_names
 from helpers.errors import CourseError
 from helpers.workspace import Workspace
 from tests.support.hostile import CreatesAFile
@@ -89,7 +89,7 @@ def test_every_tensor_gets_hugging_faces_name(course: Workspace) -> None:
     state = checkpoints.read(course.base_model)
     config = RobertaConfig(num_hidden_layers=4, hidden_size=8, num_attention_heads=1)
     known = set(RobertaForMaskedLM(config).state_dict())
-    renamed = set(checkpoints.to_huggingface(state))
+    renamed = set(tensor_names.to_huggingface(state))
     assert known - renamed == {"roberta.embeddings.token_type_embeddings.weight"}
     assert renamed - known == set()
 
@@ -97,7 +97,7 @@ def test_every_tensor_gets_hugging_faces_name(course: Workspace) -> None:
 def test_a_tensor_that_roberta_does_not_have_is_refused() -> None:
     name = "encoder.sentence_encoder.layers.0.adapter.weight"
     with pytest.raises(CourseError, match=r"adapter\.weight"):
-        checkpoints.renamed([name], "huggingface")
+        tensor_names.renamed([name], "huggingface")
 
 
 def test_a_base_keeps_no_optimizer_state_and_no_path_of_this_machine(course: Workspace) -> None:

@@ -7,9 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from helpers.files import PROJECT
+from helpers.run import Road
 
 from helpers import __main__ as cli
-from helpers.workspace import PROJECT
 from tests.support.commands import command
 
 OPTIONS = {
@@ -50,7 +51,6 @@ def test_there_are_no_other_commands(capsys):
     listed = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE)
     assert sorted(listed) == sorted(OPTIONS)
     assert set(cli.ROAD) == set(OPTIONS) - {"check", "run"}
-    assert all(callable(cli.runner(name)) for name in cli.ROAD)
 
 
 def test_the_whole_split_command_line_is_understood(started, tmp_path, monkeypatch, capsys):
@@ -59,7 +59,7 @@ def test_the_whole_split_command_line_is_understood(started, tmp_path, monkeypat
     words += "--unit blank-line --encoding utf-8 --text-field body --max-line-tokens 510"
     assert run("split", "--workspace", started.root, *words.split()) == 0
     assert "data.train.raw" in capsys.readouterr().out
-    assert started.record.stages["split"]["settings"] == {
+    assert started.record.stages["split"].settings == {
         "txt_files": [str(started.texts / name) for name in ("a.txt", "b.txt")],
         "train": 0.7,
         "valid": 0.2,
@@ -71,13 +71,13 @@ def test_the_whole_split_command_line_is_understood(started, tmp_path, monkeypat
         "deduplicate": True,
         "max_line_tokens": 510,
     }
-    assert started.record.stages["split"]["report"]["documents"] == [14, 4, 2]
+    assert started.record.stages["split"].report["documents"] == [14, 4, 2]
 
 
 @pytest.mark.parametrize("dash", "-_")
 def test_convert_takes_hyphens_and_underscores(dash, monkeypatch, workspace):
     seen = {}
-    monkeypatch.setattr(cli, "runner", lambda name: lambda w, s, force: seen.update(s, force=force))
+    monkeypatch.setattr(Road, "run", lambda *given, force: seen.update(given[-1], force=force))
     options = ("--roberta-checkpoint-path", "--pytorch-dump-folder-path")
     words = [f"--{o[2:].replace('-', dash)}" for o in options]
     assert run("convert", "--workspace", workspace.root, words[0], "pt", words[1], "/new/hf") == 0
@@ -88,7 +88,7 @@ def test_convert_takes_hyphens_and_underscores(dash, monkeypatch, workspace):
 
 def test_base_takes_a_model_and_a_dictionary_of_the_shells_folder(tmp_path, monkeypatch, workspace):
     seen = {}
-    monkeypatch.setattr(cli, "runner", lambda name: lambda w, s, force: seen.update(s, force=force))
+    monkeypatch.setattr(Road, "run", lambda *given, force: seen.update(given[-1], force=force))
     monkeypatch.chdir(tmp_path)
     for name in ("model.pt", "dict.txt", "scratch", "course"):
         (tmp_path / name).touch()
@@ -107,7 +107,7 @@ def test_base_takes_a_model_and_a_dictionary_of_the_shells_folder(tmp_path, monk
 )
 def test_a_switch_may_stand_alone_or_be_given_a_value(words, meant, monkeypatch, workspace):
     seen = {}
-    monkeypatch.setattr(cli, "runner", lambda name: lambda w, s, force: seen.update(s))
+    monkeypatch.setattr(Road, "run", lambda *given, force: seen.update(given[-1]))
     assert run("split", "--workspace", workspace.root, *words) == 0
     assert seen["deduplicate"] is meant
 
@@ -176,7 +176,7 @@ def test_force_does_the_work_again(started, capsys):
 
 
 def test_a_bug_keeps_its_traceback_and_exit_code_1(tmp_path):
-    bug = "import helpers.__main__ as m; m.runner = lambda name: 1 / 0; m.main(['split'])"
+    bug = "import helpers.__main__ as m; m.settings_from = lambda *_: 1 / 0; m.main(['split'])"
     done = subprocess.run([sys.executable, "-c", bug], capture_output=True, text=True, cwd=PROJECT)
     assert done.returncode == 1
     assert "Traceback" in done.stderr

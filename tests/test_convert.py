@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.comparison import fairseq_ids
 
-from helpers import checkpoints, convert
-from helpers.convert import CONVERT, fairseq_ids
+from helpers import checkpoints, convert, tensor_names
 from helpers.errors import CourseError
 from helpers.huggingface import FILES
+from helpers.road import ROAD
 from helpers.settings import ConvertSettings
 from helpers.vocabulary import gpt2_file
 from helpers.workspace import Workspace
@@ -67,7 +68,7 @@ def test_both_weight_files_hold_fairseqs_numbers(course: Workspace) -> None:
     from safetensors.torch import load_file
 
     state = checkpoints.read(course.checkpoints / "checkpoint_best.pt")
-    wanted = checkpoints.to_huggingface(state)
+    wanted = tensor_names.to_huggingface(state)
     old = torch.load(course.hf / "pytorch_model.bin", weights_only=True)
     new = load_file(course.hf / "model.safetensors")
     assert all(torch.equal(old[name], tensor) for name, tensor in wanted.items())
@@ -140,15 +141,15 @@ def test_a_checkpoint_without_a_dictionary_says_which_one_is_missing(
 def test_a_wrong_conversion_is_noticed_and_nothing_is_written(
     copied: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = dict(checkpoints.LAYER_NAMES)
+    names = dict(tensor_names.LAYER_NAMES)
     names["self_attn.q_proj."], names["self_attn.k_proj."] = (
         names["self_attn.k_proj."],
         names["self_attn.q_proj."],
     )
-    monkeypatch.setattr(checkpoints, "LAYER_NAMES", names)
+    monkeypatch.setattr(tensor_names, "LAYER_NAMES", names)
     before = {file.name: file.read_bytes() for file in copied.hf.iterdir()}
     with pytest.raises(CourseError, match="differs from fairseq's by"):
-        CONVERT.run(copied, ConvertSettings(), force=True)
+        ROAD.run("convert", copied, ConvertSettings(), force=True)
     assert {file.name: file.read_bytes() for file in copied.hf.iterdir()} == before
 
 
@@ -166,14 +167,14 @@ def test_a_tokenizer_without_the_masks_space_is_noticed(
 
     monkeypatch.setattr(huggingface, "tokenizer_of", plain)
     with pytest.raises(CourseError, match="The tokenizers differ"):
-        CONVERT.run(copied, ConvertSettings(), force=True)
+        ROAD.run("convert", copied, ConvertSettings(), force=True)
 
 
 def test_a_model_pt_in_pt_is_converted_where_nothing_was_trained(
     course: Workspace, workspace: Workspace
 ) -> None:
     shutil.copytree(course.pt, workspace.pt)
-    report = CONVERT.run(workspace, ConvertSettings())
+    report = ROAD.run("convert", workspace, ConvertSettings())
     assert report.checkpoint == "model.pt" and report.difference <= 1e-4
     assert {file.name for file in workspace.hf.iterdir()} == set(FILES)
     assert (workspace.pt / "model.pt").read_bytes() == (course.pt / "model.pt").read_bytes()

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import regex
+from helpers.files import PROJECT
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +25,7 @@ from helpers.explorer.counting import Fragmented
 from helpers.explorer.text import WORD
 from helpers.panels.corpus_view import CorpusView
 from helpers.vocabulary import GPT2_IDS, bytes_of_token, encode
-from helpers.workspace import PROJECT, Workspace
+from helpers.workspace import Workspace
 from tests.awkward import SHARED, TEXTS, text
 from tests.support.killed import killed
 

@@ -7,11 +7,11 @@ import re
 import pytest
 
 from helpers import course_base, general_text
-from helpers.base_model import BASE
 from helpers.course_base import unpack
 from helpers.course_base.__main__ import CARD
 from helpers.huggingface import model_of
 from helpers.masked_lm import blocks, hide, measure
+from helpers.road import ROAD
 from helpers.settings import BaseSettings
 from helpers.workspace import Workspace
 
@@ -42,7 +42,7 @@ def test_it_is_the_default_and_the_same_bytes_on_every_unpacking(tmp_path) -> No
     files = []
     for name in ("one", "two 二"):
         work = Workspace(tmp_path / name)
-        report = BASE.run(work, BaseSettings())
+        report = ROAD.run("base", work, BaseSettings())
         assert report.source == "course"
         assert report.notes == ()
         files.append((work.base_model.read_bytes(), work.base_dict.read_bytes()))

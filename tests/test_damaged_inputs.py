@@ -11,12 +11,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.files import PROJECT
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpers import documents as module
 from helpers.errors import CourseError, DamagedFile
-from helpers.workspace import PROJECT
 from tests.awkward import MARKS, SIGNS
 from tests.input_makers import SMALL, SMALL_ZST, documents_of, jsonl, parquet, read, zst
 

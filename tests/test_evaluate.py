@@ -7,13 +7,15 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from helpers.symbols import FIRST
 
 from helpers import checkpoints
-from helpers.dictionary import FIRST, Dictionary
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
-from helpers.evaluate import EVALUATE, EvaluateReport, example_sentences, example_table
+from helpers.evaluate import EvaluateReport, example_sentences, example_table
 from helpers.huggingface import model_of
 from helpers.masked_lm import blocks, hide, measure
+from helpers.road import ROAD
 from helpers.settings import EvaluateSettings
 from helpers.vocabulary import encode
 from helpers.workspace import Workspace
@@ -43,7 +45,7 @@ def test_general_text_is_measured_too(course: Workspace) -> None:
 
 
 def test_the_table_names_both_texts(course: Workspace) -> None:
-    entry = course.record.stages["evaluate"]["report"]
+    entry = course.record.stages["evaluate"].report
     said = str(EvaluateReport(**entry))
     rows = [line.split() for line in said.splitlines()]
     assert [row[0] for row in rows if row[:1] in (["yours"], ["general"])] == ["yours", "general"]
@@ -101,7 +103,7 @@ def test_a_model_against_itself_gives_equal_numbers(copied: Workspace) -> None:
     copied.hf.mkdir()
     write_folder(state, Dictionary.load(copied.base_dict), copied.hf)
     (copied.root / "workspace.json").unlink()
-    report = EVALUATE.run(copied, EvaluateSettings(max_lines=200))
+    report = ROAD.run("evaluate", copied, EvaluateSettings(max_lines=200))
     assert report.loss[0] == pytest.approx(report.loss[1], abs=1e-5)
     assert report.accuracy[0] == report.accuracy[1]
 
@@ -138,7 +140,7 @@ def test_blocks_are_whole_lines_as_in_training(dictionary: Dictionary) -> None:
 
 def test_sentences_of_ones_own_are_asked(copied: Workspace) -> None:
     mine = ("The <mask> of the model.", "语料<mask>分词")
-    report = EVALUATE.run(copied, EvaluateSettings(max_lines=50, sentences=mine))
+    report = ROAD.run("evaluate", copied, EvaluateSettings(max_lines=50, sentences=mine))
     assert [row[0] for row in report.examples] == list(mine)
     assert "�" not in str(example_table(report))
 
@@ -153,7 +155,7 @@ def test_without_held_out_text_it_says_so(copied: Workspace) -> None:
     copied.raw("test").write_text("\n\n")
     (copied.root / "workspace.json").unlink()
     with pytest.raises(CourseError, match="no held-out text"):
-        EVALUATE.run(copied, EvaluateSettings())
+        ROAD.run("evaluate", copied, EvaluateSettings())
 
 
 def test_models_with_different_dictionaries_are_not_compared(copied: Workspace) -> None:
@@ -162,4 +164,4 @@ def test_models_with_different_dictionaries_are_not_compared(copied: Workspace) 
     copied.base_dict.write_text(turned.text())
     (copied.root / "workspace.json").unlink()
     with pytest.raises(CourseError, match="do not belong together"):
-        EVALUATE.run(copied, EvaluateSettings())
+        ROAD.run("evaluate", copied, EvaluateSettings())

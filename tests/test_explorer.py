@@ -5,10 +5,11 @@ import re
 
 import numpy as np
 import pytest
+from helpers.symbols import EOS
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from helpers.dictionary import EOS, Dictionary
+from helpers.dictionary import Dictionary
 from helpers.explorer.merges import words
 from helpers.explorer.references import _huggingface_tokenizer, fairseq_encode
 from helpers.explorer.text import SHOWN, TYPED_SPECIALS, Explored, Token, explore

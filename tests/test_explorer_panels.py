@@ -10,6 +10,7 @@ from pathlib import Path
 import ipywidgets as widgets
 import numpy as np
 import pytest
+from helpers.files import PROJECT
 
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
@@ -26,7 +27,7 @@ from helpers.panels.merge_walk import MergeWalk
 from helpers.panels.text_box import RAW, TextBox
 from helpers.panels.token_search import LATEST, TokenSearch
 from helpers.vocabulary import GPT2_IDS, encode
-from helpers.workspace import PROJECT, Workspace
+from helpers.workspace import Workspace
 from tests.hands import LIVE, SCRIPT, inside
 
 DICTIONARY = Dictionary.from_counts(np.arange(GPT2_IDS))

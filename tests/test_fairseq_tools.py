@@ -7,20 +7,17 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.bpe_files import encoder_command
+from helpers.command import hydra_value, train_command
+from helpers.data_bin import preprocess_command
+from helpers.files import PROJECT
+from helpers.log import parse_event
+from helpers.symbols import SPLITS
 
 from helpers import fairseq_tools
 from helpers.errors import CourseError
-from helpers.fairseq_tools import (
-    encoder_command,
-    hydra_value,
-    lines_of,
-    parse_event,
-    preprocess_command,
-    run,
-    shown,
-    train_command,
-)
-from helpers.workspace import PROJECT, SPLITS, Workspace
+from helpers.fairseq_tools import lines_of, run, shown
+from helpers.workspace import Workspace
 
 NAMES = ["plain", "two words", "课程 一", "O'Brien (copy) & more", "a=b,c[d]{e}#f;g!h~i%j"]
 

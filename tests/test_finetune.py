@@ -6,16 +6,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+from helpers.command import finetune_command
+from helpers.log import curve, events
+from helpers.resume import _mend
 
-from helpers.binarize import BINARIZE
-from helpers.bpe import ENCODE
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError, StageStale
-from helpers.finetune import FINETUNE, _mend, finetune_command
+from helpers.road import ROAD
 from helpers.settings import BinarizeSettings, EncodeSettings, FinetuneSettings, SplitSettings
-from helpers.split import SPLIT
 from helpers.summaries import summary
-from helpers.training import curve, events, train
+from helpers.training import train
 from helpers.workspace import Workspace
 from tests.support.commands import interrupted
 
@@ -49,13 +49,13 @@ def ready(prepared: Workspace, tmp_path: Path) -> Workspace:
 def trained(prepared: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The same after six updates; it is not to be changed."""
     work = copy_of(prepared, tmp_path_factory.mktemp("trained"))
-    FINETUNE.run(work, SHORT)
+    ROAD.run("finetune", work, SHORT)
     return work
 
 
 def test_no_text_is_left_out_of_training(trained: Workspace) -> None:
     """One validation batch with fewer than eight samples: fairseq's default would drop it."""
-    assert len(trained.record.stages["finetune"]["report"]["valid_curve"]) == 2
+    assert len(trained.record.stages["finetune"].report["valid_curve"]) == 2
     log = (trained.checkpoints / "train.log").read_text("utf-8")
     assert "skipped" not in log and "loaded 1 blocks" in log
 
@@ -91,20 +91,20 @@ def test_other_settings_move_the_old_checkpoints_aside_and_begin_at_the_base(
     work = copy_of(trained, tmp_path)
     before = (work.checkpoints / "checkpoint_last.pt").read_bytes()
     other = SHORT.model_copy(update={"lr": 1e-4})
-    report = FINETUNE.run(work, other)
+    report = ROAD.run("finetune", work, other)
     assert report.updates == 6
     assert "checkpoints.old-1" in " ".join(report.notes)
     assert (work.root / "checkpoints.old-1" / "checkpoint_last.pt").read_bytes() == before
     log = (work.checkpoints / "train.log").read_text("utf-8")
     assert f"Loaded checkpoint {work.base_model} (" in log
     assert not work.root.joinpath("checkpoints.old-2").exists()
-    again = FINETUNE.run(work, other)
+    again = ROAD.run("finetune", work, other)
     assert again.reused and not work.root.joinpath("checkpoints.old-2").exists()
 
 
 def test_an_interrupted_run_goes_on_from_its_last_checkpoint(ready: Workspace) -> None:
-    interrupted(lambda: FINETUNE.run(ready, SHORT))
-    report = FINETUNE.run(ready, SHORT)
+    interrupted(lambda: ROAD.run("finetune", ready, SHORT))
+    report = ROAD.run("finetune", ready, SHORT)
     log = (ready.checkpoints / "train.log").read_text("utf-8")
     assert f"Loaded checkpoint {ready.checkpoints / 'checkpoint_last.pt'} (epoch" in log
     assert "continued after update 3" in " ".join(report.notes)
@@ -121,7 +121,7 @@ def test_a_run_that_finished_unrecorded_is_not_trained_once_more(copied: Workspa
     identity = copied.checkpoints / "run.json"
     before = (copied.checkpoints / "checkpoint_best.pt").read_bytes()
     assert json.loads(identity.read_text())["settings"] == settings.of_the_result()
-    report = FINETUNE.run(copied, settings)
+    report = ROAD.run("finetune", copied, settings)
     assert report.updates == 500
     assert (copied.checkpoints / "checkpoint_best.pt").read_bytes() == before
 
@@ -157,16 +157,16 @@ def test_training_that_loads_something_else_is_stopped(ready: Workspace, tmp_pat
 
 
 def prepared_again(work: Workspace, **split: object) -> None:
-    SPLIT.run(work, SplitSettings(**split))
-    ENCODE.run(work, EncodeSettings())
-    BINARIZE.run(work, BinarizeSettings())
+    ROAD.run("split", work, SplitSettings(**split))
+    ROAD.run("encode", work, EncodeSettings())
+    ROAD.run("binarize", work, BinarizeSettings())
 
 
 def test_a_line_that_is_too_long_is_named_before_training(ready: Workspace) -> None:
     (ready.texts / "long.txt").write_text("many words and more " * 300)
     prepared_again(ready, max_line_tokens=0)
     with pytest.raises(CourseError, match=r"Line [\d,]+ of \w+ has 1,2\d\d tokens") as error:
-        FINETUNE.run(ready, SHORT)
+        ROAD.run("finetune", ready, SHORT)
     assert "max_line_tokens = 510" in error.value.hint
     assert not ready.checkpoints.exists()
 
@@ -174,7 +174,7 @@ def test_a_line_that_is_too_long_is_named_before_training(ready: Workspace) -> N
 def test_an_empty_validation_split_is_refused(ready: Workspace) -> None:
     prepared_again(ready, train=0.9, valid=0.0, test=0.1)
     with pytest.raises(CourseError, match="The split valid is empty"):
-        FINETUNE.run(ready, SHORT)
+        ROAD.run("finetune", ready, SHORT)
 
 
 def test_another_dictionary_beside_the_base_is_noticed(ready: Workspace) -> None:
@@ -182,7 +182,7 @@ def test_another_dictionary_beside_the_base_is_noticed(ready: Workspace) -> None
     turned = Dictionary(dictionary.symbols[::-1], dictionary.counts[::-1])
     ready.base_dict.write_text(turned.text())
     with pytest.raises(StageStale, match=r"base/dict\.txt has changed since 03_binarize"):
-        FINETUNE.run(ready, SHORT)
+        ROAD.run("finetune", ready, SHORT)
 
 
 def test_a_foreign_data_bin_with_another_dictionary_is_refused(ready: Workspace) -> None:
@@ -191,4 +191,4 @@ def test_a_foreign_data_bin_with_another_dictionary_is_refused(ready: Workspace)
     (ready.data_bin / "dict.txt").write_text(turned.text())
     (ready.root / "workspace.json").unlink()  # everything is the student's own now
     with pytest.raises(CourseError, match="is not the dictionary of the base model"):
-        FINETUNE.run(ready, SHORT)
+        ROAD.run("finetune", ready, SHORT)

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.comparison import fairseq_ids
+from helpers.resume import BEST
+from helpers.symbols import SPECIALS
 from hypothesis import assume, given, settings
 from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from helpers import checkpoints
-from helpers.convert import convert, fairseq_ids
-from helpers.dictionary import SPECIALS, Dictionary
+from helpers import checkpoints, tensor_names
+from helpers.dictionary import Dictionary
 from helpers.errors import CourseError
-from helpers.finetune import BEST, FINETUNE
+from helpers.road import ROAD
 from helpers.settings import ConvertSettings, FinetuneSettings
 from helpers.vocabulary import encode
 from helpers.workspace import Workspace
@@ -114,7 +116,7 @@ def journey(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         roberta_checkpoint_path=str(found.there.base_model.parent),
         pytorch_dump_folder_path=str(found.back),
     )
-    convert(found.there, converted)
+    ROAD.run("convert", found.there, converted)
     base_from(found.again, found.back)
     return found
 
@@ -168,7 +170,7 @@ def expected() -> dict[str, torch.Tensor]:
 def taken_tensors(workspace: Workspace, source: Path) -> dict[str, torch.Tensor]:
     """The tensors of the base that is made of a folder, under Hugging Face's names."""
     base_from(workspace, source)
-    return checkpoints.to_huggingface(state_of(workspace))
+    return tensor_names.to_huggingface(state_of(workspace))
 
 
 def old_bin(folder: Path) -> None:
@@ -321,8 +323,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     (workspace.texts / "a.txt").write_text(road.text("apple 苹果"), "utf-8")
     for name in road.STAGES:
         road.do(workspace, name)
-    FINETUNE.run(workspace, FinetuneSettings(max_update=5, validate_every=5, max_tokens=512))
-    convert(workspace, ConvertSettings())
+    ROAD.run(
+        "finetune", workspace, FinetuneSettings(max_update=5, validate_every=5, max_tokens=512)
+    )
+    ROAD.run("convert", workspace, ConvertSettings())
     return workspace
 
 

@@ -6,30 +6,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.bpe_files import encode_file, parse_bpe
+from helpers.data_bin import binarize_folder, binarized_files, preprocess_command
+from helpers.symbols import SPLITS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import indexed as module
-from helpers.binarize import BINARIZE, binarize_folder, binarized_files
-from helpers.bpe import ENCODE, encode_file
 from helpers.chunks import spans
 from helpers.dictionary import Dictionary
 from helpers.errors import CourseError, DamagedFile
-from helpers.fairseq_tools import preprocess_command, run
+from helpers.fairseq_tools import run
 from helpers.indexed import (
     IndexedWriter,
     binarize_file,
     index_table,
     line_sizes,
-    parse_bpe,
     read_lines,
     read_sizes,
 )
+from helpers.processes import Workers
+from helpers.road import ROAD
 from helpers.settings import BinarizeSettings, EncodeSettings, SplitSettings
-from helpers.split import SPLIT
 from helpers.vocabulary import GPT2_IDS
-from helpers.workers import Workers
-from helpers.workspace import SPLITS, Workspace
+from helpers.workspace import Workspace
 from tests.awkward import TEXTS
 
 BPE = "15496 995\n\n\n  13   262 \n \n50256 0\n" + "198 628\n" * 50 + "\n"
@@ -83,7 +83,7 @@ def test_fairseqs_reader_sees_the_same_lines(parts, dictionary: Dictionary, tmp_
 
 def test_every_line_keeps_its_tokens(dictionary: Dictionary, tmp_path: Path):
     (tmp_path / "a.bpe").write_text(BPE)
-    assert binarize_file(tmp_path / "a.bpe", tmp_path / "a", dictionary) == (57, 106)
+    assert binarize_file(tmp_path / "a.bpe", tmp_path / "a", dictionary) == Counts(57, 106, 326, 0)
     expected = [[*(dictionary.index(s) for s in line.split()), 2] for line in BPE.splitlines()]
     assert [line.tolist() for line in read_lines(tmp_path / "a")] == expected
 
@@ -128,7 +128,7 @@ def test_an_index_is_fairseqs(sizes: list[int], types: int, tmp_path_factory):
     ):
         patch.setattr(module, "PIECE", 12)  # bytes: offsets are computed for three lines at a time
         for size in sizes:
-            out.add(b"", np.array([size], "<i4").tobytes())
+            out.add(Lines(b"", np.array([size], "<i4").tobytes(), 0))
     with MMapIndexedDataset.Index.writer(folder / "f.idx", best_fitting_int_dtype(types)) as index:
         index.write(sizes)
     assert (folder / "ours.idx").read_bytes() == (folder / "f.idx").read_bytes()
@@ -184,8 +184,8 @@ def ready(with_texts, dictionary: Dictionary) -> Workspace:
     workspace.base_dict.parent.mkdir()
     workspace.base_dict.write_text(dictionary.text())
     workspace.base_model.write_bytes(b"not read here")
-    SPLIT.run(workspace, SplitSettings(train=0.9, valid=0.1, test=0))
-    ENCODE.run(workspace, EncodeSettings())
+    ROAD.run("split", workspace, SplitSettings(train=0.9, valid=0.1, test=0))
+    ROAD.run("encode", workspace, EncodeSettings())
     return workspace
 
 
@@ -193,7 +193,7 @@ def test_both_engines_write_the_same_folder(ready: Workspace):
     results = []
     for engine in ("fast", "fairseq"):
         settings = BinarizeSettings(engine=engine, workers=1000)
-        report = BINARIZE.run(ready, settings, force=True)
+        report = ROAD.run("binarize", ready, settings, force=True)
         names = sorted(file.name for file in ready.data_bin.iterdir())
         results.append((names, [f.read_bytes() for f in binarized_files(ready.data_bin)], report))
         assert any("1000 workers were asked for" in note for note in report.notes)
@@ -204,7 +204,7 @@ def test_both_engines_write_the_same_folder(ready: Workspace):
 
 def test_unknown_tokens_are_counted_and_noted(ready: Workspace):
     ready.base_dict.write_text(Dictionary(("13", "318"), (2, 1)).text())
-    report = BINARIZE.run(ready, BinarizeSettings())
+    report = ROAD.run("binarize", ready, BinarizeSettings())
     assert report.unknown[0] == report.tokens[0] - 54  # all but the full stops
     assert any("became <unk>" in note for note in report.notes)
 
@@ -224,13 +224,13 @@ def test_a_damaged_bpe_stops_both_engines(damage: str, engine: str, ready: Works
     file = ready.bpe("train")
     file.write_text(spoil(file.read_text()))
     with pytest.raises(CourseError, match=message):
-        BINARIZE.run(ready, BinarizeSettings(engine=engine))
+        ROAD.run("binarize", ready, BinarizeSettings(engine=engine))
     assert not ready.data_bin.exists()
 
 
 def test_another_dictionary_is_refused(ready: Workspace, dictionary: Dictionary):
-    BINARIZE.run(ready, BinarizeSettings())
+    ROAD.run("binarize", ready, BinarizeSettings())
     other = Dictionary(dictionary.symbols[::-1], dictionary.counts[::-1])
     (ready.data_bin / "dict.txt").write_text(other.text())
     with pytest.raises(CourseError, match="not the dictionary of the base model"):
-        BINARIZE.run(ready, BinarizeSettings())
+        ROAD.run("binarize", ready, BinarizeSettings())

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from helpers.symbols import SPLITS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import corpus_preview as preview
 from helpers.errors import CourseError, StageStale
 from helpers.inputs import KINDS, text_files
+from helpers.road import ROAD
 from helpers.settings import SplitSettings
 from helpers.split import SPLIT
-from helpers.workspace import SPLITS, Workspace
+from helpers.workspace import Workspace
 from tests.awkward import ALPHABET, TEXTS
 from tests.input_makers import (
     PACK,
@@ -47,7 +49,7 @@ def test_the_same_documents_in_files_of_every_kind_are_divided_alike(tmp_path: P
         work = Workspace(tmp_path / kind)
         work.texts.mkdir(parents=True)
         (work.texts / f"小说 a{kind}").write_bytes(write(given_documents))
-        report = SPLIT.run(work, SplitSettings(max_line_tokens=0, deduplicate=False))
+        report = ROAD.run("split", work, SplitSettings(max_line_tokens=0, deduplicate=False))
         contents[kind] = [work.raw(name).read_bytes() for name in SPLITS]
         assert report.inputs == ((f"texts/小说 a{kind}", len(given_documents)),)
         assert sum(report.documents) == len(given_documents)
@@ -142,7 +144,7 @@ def test_folders_give_all_kinds_and_links_keep_their_telling_names(workspace: Wo
     found = text_files(["texts", "texts/b.parquet", "texts/more/*.JSONL*"], workspace)
     assert sorted(f.name for f in found) == sorted(["b.parquet", *(f"a{k.upper()}" for k in KINDS)])
     settings = SplitSettings(deduplicate=False, **ALL)
-    assert SPLIT.run(workspace, settings).documents == (8, 0, 0)
+    assert ROAD.run("split", workspace, settings).documents == (8, 0, 0)
     assert "linked" in workspace.raw("train").read_text()
 
 
@@ -155,20 +157,20 @@ def test_every_file_is_named_with_its_count(workspace: Workspace):
         (workspace.texts / f"{i:02}.jsonl").write_bytes(jsonl(f"{i} {j}" for j in range(i)))
     outside = workspace.root.parent / "<b>.parquet"
     outside.write_bytes(parquet(["x", None, "y"]))
-    report = SPLIT.run(workspace, SplitSettings(txt_files=["texts", str(outside)]))
+    report = ROAD.run("split", workspace, SplitSettings(txt_files=["texts", str(outside)]))
     assert report.inputs[3] == ("texts/03.jsonl", 3) and report.inputs[25] == (str(outside), 2)
     shown = str(report)
     assert re.search(r"^texts/19\.jsonl +19$", shown, re.M) and "texts/20.jsonl" not in shown
     assert re.search(r"^and 6 more +112$", shown, re.M)
     assert re.search(r"^together +302$", shown, re.M)
     assert "texts/19.jsonl</td>" in report._repr_html_() and "together" in report._repr_html_()
-    again = SPLIT.run(workspace, SplitSettings(txt_files=["texts", str(outside)]))
+    again = ROAD.run("split", workspace, SplitSettings(txt_files=["texts", str(outside)]))
     assert again.reused and str(again.more()) == str(report.more())
-    alone = SPLIT.run(workspace, SplitSettings(txt_files=["texts/24.jsonl"]))
+    alone = ROAD.run("split", workspace, SplitSettings(txt_files=["texts/24.jsonl"]))
     assert "together" not in str(alone) and "texts/24.jsonl" in str(alone)
     assert "&lt;b&gt;.parquet" in str(
-        SPLIT.run(
-            workspace, SplitSettings(txt_files=["texts/24.jsonl", str(outside)])
+        ROAD.run(
+            "split", workspace, SplitSettings(txt_files=["texts/24.jsonl", str(outside)])
         )._repr_html_()
     )
 
@@ -177,8 +179,8 @@ def test_another_field_or_another_file_is_another_split(workspace: Workspace):
     workspace.texts.mkdir(parents=True)
     file = workspace.texts / "a.jsonl"
     file.write_text('{"text": "one", "body": "two"}\n')
-    assert SPLIT.run(workspace, SplitSettings(**ALL)).documents == (1, 0, 0)
-    assert not SPLIT.run(workspace, SplitSettings(text_field="body", **ALL)).reused
+    assert ROAD.run("split", workspace, SplitSettings(**ALL)).documents == (1, 0, 0)
+    assert not ROAD.run("split", workspace, SplitSettings(text_field="body", **ALL)).reused
     assert workspace.raw("train").read_text() == "two\n"
     file.write_text('{"body": "new"}')
     with pytest.raises(StageStale, match=r"texts/a\.jsonl has changed"):

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.files import files_below
 
 from helpers.errors import CourseError
 from helpers.report import Report
-from helpers.sample import SAMPLE
+from helpers.road import ROAD
 from helpers.settings import SampleSettings
-from helpers.workspace import Workspace, files_below
+from helpers.workspace import Workspace
 from tests.road import STAGES, begin, do, text
 from tests.support.killed import killed
 
@@ -31,7 +32,7 @@ def results(workspace: Workspace) -> dict[str, bytes]:
 
 
 def sample(*packages: str) -> Callable[[Workspace], Report]:
-    return lambda w: SAMPLE.run(w, SampleSettings(packages=packages))
+    return lambda w: ROAD.run("sample", w, SampleSettings(packages=packages))
 
 
 def prepare(*names: str, **split: object) -> Callable[[Workspace], Report]:

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.files import PROJECT
 
 from helpers.errors import InUse
 from helpers.finetune import LOG
-from helpers.workspace import PROJECT, Workspace
+from helpers.workspace import Workspace
 from tests.support.commands import command
 
 SHORT = {"max_update": "40", "validate_every": "20", "max_tokens": "512"}
@@ -97,7 +98,7 @@ def test_killed_in_the_middle_and_run_again(copied, update):
     done = command("run", "--workspace", copied.root, *RUN)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "04_finetune made: finetune" in done.stdout
-    report = copied.record.stages["finetune"]["report"]
+    report = copied.record.stages["finetune"].report
     assert report["updates"] == 40
     assert [update for update, _ in report["valid_curve"]] == [20, 40]
     assert names(copied.checkpoints) == undisturbed

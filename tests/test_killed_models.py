@@ -48,7 +48,7 @@ def test_killed_while_the_scratch_base_is_trained(workspace: Workspace) -> None:
     assert not workspace.base_model.exists() and not workspace.base_dict.exists()
     done = command(*SCRATCH, workspace.root)
     assert done.returncode == 0, done.stderr
-    assert workspace.record.stages["base"]["report"]["updates"] == 60
+    assert workspace.record.stages["base"].report["updates"] == 60
     assert not workspace.scratch.exists()
 
 

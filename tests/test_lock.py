@@ -7,9 +7,10 @@ import sys
 import time
 
 import pytest
+from helpers.files import PROJECT
 
 from helpers.errors import InUse
-from helpers.workspace import PROJECT, Workspace
+from helpers.workspace import Workspace
 
 HOLD = """
 import subprocess, sys, time

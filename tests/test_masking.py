@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from helpers.bpe_files import encode_file
+from helpers.command import CONFIG
+from helpers.data_bin import binarize_folder
+from helpers.symbols import SPLITS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.binarize import binarize_folder
-from helpers.bpe import encode_file
 from helpers.dictionary import Dictionary
 from helpers.explorer.masking import Fate, fairseq_mask
-from helpers.fairseq_tools import CONFIG
-from helpers.workspace import SPLITS
 
 pytestmark = [
     pytest.mark.skipif(find_spec("fairseq") is None, reason="fairseq is not installed"),

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from helpers.files import PROJECT
 from nbformat import NotebookNode
 
 from helpers.batch import NOTEBOOKS
 from helpers.road import ROAD, runner
-from helpers.workspace import PROJECT, Workspace
+from helpers.workspace import Workspace
 from tests.support.commands import command
 
 FOLDER = PROJECT / "notebooks"

@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.files import PROJECT
 from transformers import AutoModelForMaskedLM
 
 from helpers import checkpoints
 from helpers.base_model import BaseReport
-from helpers.convert import CONVERT, convert
 from helpers.errors import CourseError
-from helpers.finetune import FINETUNE
 from helpers.old_checkpoints import complete_cfg, today_named
+from helpers.road import ROAD
 from helpers.settings import ConvertSettings, FinetuneSettings
-from helpers.workspace import PROJECT, Workspace
+from helpers.workspace import Workspace
 from tests import checkpoint_makers as make
 from tests.checkpoint_makers import State, Tensors, base_from, is_untouched
 
@@ -154,11 +154,11 @@ def test_an_old_checkpoint_goes_the_whole_way(workspace: Workspace, tmp_path: Pa
     base_from(workspace, kind.put(tmp_path / "old"))
     make.prepare(workspace)
     settings = FinetuneSettings(max_update=5, validate_every=3, max_tokens=512)
-    trained = FINETUNE.run(workspace, settings)
+    trained = ROAD.run("finetune", workspace, settings)
     log = (workspace.checkpoints / "train.log").read_text("utf-8")
     assert f"Loaded checkpoint {workspace.base_model} (" in log
     assert trained.updates == 5 and trained.valid_curve[0][0] == 3
-    report = CONVERT.run(workspace, ConvertSettings())
+    report = ROAD.run("convert", workspace, ConvertSettings())
     assert report.checkpoint == "checkpoint_best.pt" and report.difference <= TOLERANCE
     theirs = AutoModelForMaskedLM.from_pretrained(workspace.hf).eval()
     assert make.difference(theirs, make.hub(workspace.pt).model) <= TOLERANCE
@@ -177,7 +177,7 @@ def test_hugging_face_computes_what_fairseq_computes_from_the_old_file(
     if source == "base":
         base_from(workspace, file)
     folder = workspace.base_model.parent if source == "base" else file.parent
-    report = convert(workspace, ConvertSettings(roberta_checkpoint_path=str(folder)))
+    report = ROAD.run("convert", workspace, ConvertSettings(roberta_checkpoint_path=str(folder)))
     theirs = AutoModelForMaskedLM.from_pretrained(workspace.hf).eval()
     assert make.difference(theirs, make.by_fairseq(file)) <= TOLERANCE
     assert report.difference <= TOLERANCE and report.updates == 500000
@@ -325,7 +325,7 @@ def test_a_roberta_of_full_size_needs_less_than_3_gb(
         output("-c", MAKE_FULL, old)
         base = peak("base", *at, "--source", old / "model.pt")
         shutil.rmtree(old)
-        assert workspace.record.stages["base"]["report"]["parameters"] == 124_696_665
+        assert workspace.record.stages["base"].report["parameters"] == 124_696_665
         folder = workspace.base_model.parent
         converted = peak("convert", *at, "--roberta-checkpoint-path", folder)
         assert (workspace.hf / "model.safetensors").stat().st_size > 4 * 124_000_000

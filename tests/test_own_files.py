@@ -1,9 +1,10 @@
 """Files that a student has put in the place of outputs: used with a note, never overwritten."""
 
 import pytest
+from helpers.symbols import SPLITS
 
 from helpers.errors import CourseError
-from helpers.workspace import SPLITS, Workspace
+from helpers.workspace import Workspace
 from tests.road import do, state, text
 
 

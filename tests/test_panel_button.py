@@ -6,19 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from helpers.run import Road
 
 from helpers import progress
 from helpers.panels import settings_panel
 from helpers.panels.settings_panel import SettingsPanel
 from helpers.progress import Progress, drawn_by
-from helpers.report import Grid
-from helpers.settings import SplitSettings
+from helpers.report import Grid, Shown
 from helpers.workspace import Workspace
 from tests.awkward import CHINESE
 from tests.hands import LIVE, SCRIPT, all_html, move, panel_of, press
 from tests.road import text
-
-runner = settings_panel.runner
 
 
 def fail(error: BaseException) -> Callable:
@@ -60,7 +58,7 @@ def test_the_button_does_the_work_once_and_with_force_again(with_texts: Callable
     assert "Nothing to do" not in press(panel)
     move(panel, "seed", "2")
     press(panel)
-    assert panel.workspace.record.stages["split"]["settings"]["seed"] == 2
+    assert panel.workspace.record.stages["split"].settings["seed"] == 2
 
 
 ENDS = {
@@ -77,12 +75,13 @@ def test_however_the_work_ends_the_button_can_be_pressed_again(how, workspace, m
     panel = panel_of("split", workspace)
     before: list[tuple] = []
 
-    def watched(command: str) -> Callable:
+    def watched(*given: object, force: bool) -> Shown:
         buttons = panel.run.button.disabled, panel.run.stop_button.disabled
         before.append((*buttons, panel.run.result.value, "Working" in panel.run.progress.value))
-        return work or runner(command)
+        return (work or run)(*given, force=force)
 
-    monkeypatch.setattr(settings_panel, "runner", watched)
+    run = Road.run
+    monkeypatch.setattr(Road, "run", watched)
     for _ in range(2):
         said = press(panel)
         assert all(word in said for word in words)
@@ -110,13 +109,13 @@ def working(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     panel = panel_of("split", workspace)
     panel.calls, panel.at_work = [], threading.Event()
 
-    def work(_: Workspace, settings: SplitSettings, *, force: bool) -> None:
-        panel.calls.append(settings)
+    def work(*given: object, force: bool) -> None:
+        panel.calls.append(given[-1])
         panel.at_work.set()
         while True:
             time.sleep(0.001)
 
-    monkeypatch.setattr(settings_panel, "runner", lambda command: time.sleep(0.05) or work)
+    monkeypatch.setattr(Road, "run", work)
     panel.run.button.click()
     yield panel
     panel.run.stop_button.click()
@@ -151,7 +150,7 @@ def test_what_is_moved_while_the_stage_works_is_for_the_next_time(working: Setti
 def test_a_stop_when_the_work_has_just_ended_stops_nothing(workspace, monkeypatch):
     panel = panel_of("split", workspace)
     work = lambda *_, force: Grid(("done",), [])  # noqa: E731
-    monkeypatch.setattr(settings_panel, "runner", lambda command: work)
+    monkeypatch.setattr(Road, "run", work)
     panel.run.progress.observe(lambda change: panel.run.stop_button.click(), "value")
     for _ in range(2):
         assert "done" in press(panel)
@@ -216,7 +215,7 @@ def test_the_bars_of_a_stage_are_drawn_in_its_panel_alone(workspace, monkeypatch
     panel, other = panel_of("encode", workspace), panel_of("encode", workspace)
     panel.run.progress.observe(lambda change: drawn.append(change["new"]), "value")
     work = lambda *_, force: bars(10, 1234) or Grid((), [])  # noqa: E731
-    monkeypatch.setattr(settings_panel, "runner", lambda command: work)
+    monkeypatch.setattr(Road, "run", work)
     press(panel)
     assert "Working" in drawn[0]
     assert "0 of 10 updates" in drawn[1]

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from helpers.files import files_below
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from helpers.inputs import text_files
 from helpers.panels.base_source import BaseSource
 from helpers.panels.text_files import TextFiles
 from helpers.settings import BaseSettings
-from helpers.workspace import Workspace, files_below
+from helpers.workspace import Workspace
 from tests.hands import SCRIPT, all_html, move, panel_of
 
 EXTRA = BaseSettings.model_fields["source"].json_schema_extra

@@ -4,25 +4,27 @@ import functools
 from pathlib import Path
 
 import pytest
+from helpers.bpe_files import encode_file, encoder_command
+from helpers.data_bin import binarized_files, preprocess_command
+from helpers.run import Road
+from helpers.symbols import SPLITS, UNK
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import prepare as module
 from helpers.__main__ import main
-from helpers.binarize import BINARIZE, binarized_files
-from helpers.bpe import encode_file
 from helpers.chunks import Span, spans
-from helpers.dictionary import UNK
 from helpers.errors import CourseError, DamagedFile, StageMissing, StageStale
-from helpers.fairseq_tools import encoder_command, preprocess_command, run
+from helpers.fairseq_tools import run
 from helpers.indexed import binarize_file, read_lines
-from helpers.prepare import PREPARE, prepare_file
+from helpers.prepare import prepare_file
+from helpers.processes import Workers
 from helpers.progress import Progress
 from helpers.report import Report
+from helpers.road import ROAD
 from helpers.settings import PrepareSettings
 from helpers.stage import Stage
-from helpers.workers import Workers
-from helpers.workspace import SPLITS, Workspace
+from helpers.workspace import Workspace
 from tests import road
 from tests.awkward import TEXTS, text
 
@@ -41,7 +43,8 @@ def prepared(raw: Path, size: int | None = None, workers: int = 1) -> tuple[byte
         assert progress.done == raw.stat().st_size
     lines = read_lines(prefix)
     tokens = sum(map(len, lines)) - len(lines)
-    assert counts == (len(lines), tokens, sum(int((line == UNK).sum()) for line in lines))
+    size = prefix.with_suffix(".bin").stat().st_size
+    assert counts == (len(lines), tokens, size, sum(int((line == UNK).sum()) for line in lines))
     return prefix.with_suffix(".bin").read_bytes(), prefix.with_suffix(".idx").read_bytes()
 
 
@@ -176,15 +179,16 @@ def reader(workspace: Workspace) -> Report:
     """A stage that reads the data, as fine-tuning does."""
     stage = Stage(
         name="read",
+        does="reads the data, as fine-tuning does",
         notebook="04_finetune",
         settings=PrepareSettings,
         report=Report,
         inputs=lambda workspace, settings: binarized_files(workspace.data_bin),
         outputs=lambda workspace: [workspace.root / "read"],
         work=lambda job: job.out(workspace.root / "read").write_text("x") and Report(),
-        after=(BINARIZE, PREPARE),
+        after=("binarize", "prepare"),
     )
-    return stage.run(workspace, PrepareSettings())
+    return Road(*ROAD.values(), stage).run("read", workspace, PrepareSettings())
 
 
 @pytest.mark.parametrize("last", [("prepare",), ("encode", "binarize")])
@@ -210,10 +214,10 @@ def test_a_token_that_the_dictionary_lacks_is_told(work: Workspace) -> None:
 
 def test_without_the_splits_or_a_dictionary_the_notebook_to_run_is_named(workspace: Workspace):
     with pytest.raises(StageMissing, match=r"dict\.txt is not there yet"):
-        PREPARE.run(workspace, PrepareSettings())
+        ROAD.run("prepare", workspace, PrepareSettings())
     road.begin(workspace)
     with pytest.raises(StageMissing, match=r"data\.train\.raw") as caught:
-        PREPARE.run(workspace, PrepareSettings())
+        ROAD.run("prepare", workspace, PrepareSettings())
     assert "01_split" in caught.value.hint
 
 

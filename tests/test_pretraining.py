@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.log import events
 
-from helpers import checkpoints, course_base, general_text, pretraining
+from helpers import checkpoints, course_base, general_text, pretraining, shapes
 from helpers.course_base import __main__ as recipe
 from helpers.dictionary import Dictionary
-from helpers.training import events
 from tests.road import with_updates
 
 DOCUMENTS = [f"Document {i} tells of {i} apples.\nIts second line is short." for i in range(400)]
@@ -69,7 +69,7 @@ def test_what_is_packed_is_the_trained_model_in_half_precision(made: Path, monke
     assert state["model"].keys() == trained["model"].keys()
     for name, tensor in trained["model"].items():
         assert torch.equal(state["model"][name], tensor.half().float()), name
-    assert checkpoints.shape(state) == checkpoints.shape(trained)
+    assert shapes.shape(state) == shapes.shape(trained)
     assert checkpoints.updates(state) == 6
     assert state["extra_state"]["val_loss"] == trained["extra_state"]["val_loss"]
     assert dictionary == Dictionary.load(made / "data" / "dict.txt")

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from helpers import figures, vocabulary
 from helpers.errors import CourseError
-from helpers.indexed import IndexedWriter
+from helpers.indexed import IndexedWriter, Lines
 from helpers.panels import previews
 from helpers.panels.previews import of_base, of_convert, of_evaluate, of_finetune, of_split
+from helpers.road import ROAD
 from helpers.settings import (
     BaseSettings,
     ConvertSettings,
@@ -23,7 +24,6 @@ from helpers.settings import (
     FinetuneSettings,
     SplitSettings,
 )
-from helpers.split import SPLIT
 from helpers.workspace import Workspace
 from tests import checkpoint_makers, road
 from tests.awkward import CHINESE, SHARED, TEXTS
@@ -85,7 +85,7 @@ def test_a_split_is_as_it_was_shown(
     values = dict(zip(SplitSettings.SHARES, shares, strict=True))
     wanted = SplitSettings(unit=unit, max_line_tokens=limit, deduplicate=deduplicate, **values)
     try:
-        report = SPLIT.run(workspace, wanted)
+        report = ROAD.run("split", workspace, wanted)
     except CourseError:
         with pytest.raises(CourseError):
             of_split(workspace, wanted)
@@ -174,7 +174,7 @@ def test_how_often_the_texts_are_read_is_said_when_they_are_there(workspace: Wor
     assert "tokens of train" not in of_finetune(workspace, wanted)
     workspace.data_bin.mkdir(parents=True)
     with IndexedWriter(workspace.data_bin / "train", 50265) as out:
-        out.add(bytes(2 * 4000), np.array([1000, 3000], "<i4").tobytes())
+        out.add(Lines(bytes(2 * 4000), np.array([1000, 3000], "<i4").tobytes(), 0))
     said = "50 updates of up to 200 tokens read the 4,000 tokens of train about 2.5 times."
     assert said in of_finetune(workspace, wanted)
     (workspace.data_bin / "train.bin").write_bytes(b"damaged")

@@ -6,9 +6,9 @@ import threading
 import time
 
 import pytest
+from helpers.files import PROJECT
 
 from helpers.processes import child, stop
-from helpers.workspace import PROJECT
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 

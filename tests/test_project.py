@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from helpers.files import PROJECT
+from helpers.symbols import SPLITS
 
 from helpers.environment import FAIRSEQ
 from helpers.road import ROAD
-from helpers.workspace import PROJECT, SPLITS
 from tests.support.project import LOCAL, project_files
 
 HELPERS = PROJECT / "helpers"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.files import PROJECT
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -21,7 +22,6 @@ from helpers.explorer.references import (
     huggingface_encode,
 )
 from helpers.explorer.text import Explored, explore
-from helpers.workspace import PROJECT
 from tests.awkward import TEXTS, text
 
 with_fairseq = pytest.mark.skipif(

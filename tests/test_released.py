@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.log import events
 
 from helpers import fit, vocabulary
 from helpers.errors import CourseError
-from helpers.finetune import FINETUNE
+from helpers.road import ROAD
 from helpers.settings import FinetuneSettings
-from helpers.training import events
 from helpers.workspace import Workspace
 from tests import checkpoint_makers as make
 from tests import road
@@ -221,7 +221,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     work = Workspace(tmp_path_factory.mktemp("trained") / "work")
     base_from(work, make.put(make.current(make.fitting(make.tensors())), work.root / "mine"))
     make.prepare(work)
-    FINETUNE.run(work, FinetuneSettings(max_update=TRAINED_FOR, max_tokens=512))
+    ROAD.run("finetune", work, FinetuneSettings(max_update=TRAINED_FOR, max_tokens=512))
     shutil.copy(work.base_dict, work.checkpoints / "dict.txt")
     return work.checkpoints / "checkpoint_last.pt"
 
@@ -289,7 +289,7 @@ def ready(prepared: Workspace, tmp_path: Path) -> Workspace:
 
 
 def test_continuing_goes_on_with_counter_rate_and_optimizer_of_the_base(ready: Workspace) -> None:
-    report = FINETUNE.run(ready, CONTINUED)
+    report = ROAD.run("finetune", ready, CONTINUED)
     (line,) = make.loaded(ready)
     assert line.startswith(f"{ready.base_model} (epoch ")
     assert line.endswith(f"@ {TRAINED_FOR} updates)")
@@ -311,9 +311,9 @@ def test_continuing_goes_on_with_counter_rate_and_optimizer_of_the_base(ready: W
 def test_a_continued_run_that_was_interrupted_resumes_from_its_own_checkpoint(
     ready: Workspace,
 ) -> None:
-    interrupted(lambda: FINETUNE.run(ready, CONTINUED))
+    interrupted(lambda: ROAD.run("finetune", ready, CONTINUED))
     done = TRAINED_FOR + BLOCKS
-    report = FINETUNE.run(ready, CONTINUED)
+    report = ROAD.run("finetune", ready, CONTINUED)
     first, second = make.loaded(ready)
     assert first.startswith(f"{ready.base_model} (")
     assert second.startswith(f"{ready.checkpoints / 'checkpoint_last.pt'} (")
@@ -326,7 +326,7 @@ def test_a_continued_run_that_was_interrupted_resumes_from_its_own_checkpoint(
 
 def refused(workspace: Workspace, settings: FinetuneSettings) -> str:
     with pytest.raises(CourseError) as error:
-        FINETUNE.run(workspace, settings)
+        ROAD.run("finetune", workspace, settings)
     assert not workspace.checkpoints.exists()
     return str(error.value)
 

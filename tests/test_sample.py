@@ -6,9 +6,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from helpers.docstrings import docstrings, modules, package_folder
 
 from helpers.errors import CourseError
-from helpers.sample import SAMPLE, docstrings, modules, package_folder
+from helpers.road import ROAD
+from helpers.sample import SAMPLE
 from helpers.settings import SampleSettings
 from helpers.workspace import Workspace
 
@@ -85,7 +87,7 @@ def test_the_same_bytes_every_time(package: str, tmp_path: Path):
     contents = []
     for number in (1, 2):
         workspace = Workspace(tmp_path / str(number))
-        report = SAMPLE.run(workspace, SampleSettings(packages=package))
+        report = ROAD.run("sample", workspace, SampleSettings(packages=package))
         files = sorted(workspace.texts.iterdir())
         contents.append({file.name: file.read_bytes() for file in files})
     assert contents[0] == contents[1]
@@ -96,19 +98,19 @@ def test_the_same_bytes_every_time(package: str, tmp_path: Path):
 
 
 def test_what_is_found_is_what_is_described(package: str, workspace: Workspace):
-    report = SAMPLE.run(workspace, SampleSettings(packages=package))
+    report = ROAD.run("sample", workspace, SampleSettings(packages=package))
     assert SAMPLE.describe(workspace) == report
 
 
 def test_another_package_replaces_the_first(package: str, workspace: Workspace):
-    SAMPLE.run(workspace, SampleSettings(packages=package))
-    SAMPLE.run(workspace, SampleSettings(packages="hydra"))
+    ROAD.run("sample", workspace, SampleSettings(packages=package))
+    ROAD.run("sample", workspace, SampleSettings(packages="hydra"))
     assert all(file.name.startswith("hydra") for file in workspace.texts.iterdir())
 
 
 def test_the_students_own_texts_are_kept(with_texts):
     workspace = with_texts(mine="My text.\n\nAnother.")
-    report = SAMPLE.run(workspace, SampleSettings())
+    report = ROAD.run("sample", workspace, SampleSettings())
     assert [file.name for file in workspace.texts.iterdir()] == ["mine.txt"]
     assert (report.files, report.documents) == (1, 2)
     assert any("texts/mine.txt" in note for note in report.notes)

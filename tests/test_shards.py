@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.data_bin import data_folders
+from helpers.symbols import SPLITS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import chunks, sharded, shards
-from helpers.binarize import data_folders
 from helpers.errors import CourseError
 from helpers.prepare import PREPARE
 from helpers.shards import Part, cut, make, shard_names
-from helpers.workspace import SPLITS, Workspace
+from helpers.workspace import Workspace
 from tests import road
 from tests.awkward import text
 

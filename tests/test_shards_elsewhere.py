@@ -14,15 +14,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from helpers.data_bin import binarized_files
+from helpers.files import PROJECT
 
 from helpers import clusters
-from helpers.binarize import binarized_files
 from helpers.errors import CourseError
-from helpers.finetune import FINETUNE
 from helpers.parameters import WrongSettings
+from helpers.road import ROAD
 from helpers.settings import FinetuneSettings, PrepareSettings
 from helpers.shards import Part
-from helpers.workspace import PROJECT, Workspace
+from helpers.workspace import Workspace
 from tests import road
 from tests.test_shards import content, here, whole, work  # noqa: F401 (fixtures)
 
@@ -273,7 +274,7 @@ def test_the_epochs_of_training_walk_over_the_shards(course: Workspace, workspac
     road.do(workspace, "split")
     road.do(workspace, "prepare", shards=2)
     settings = FinetuneSettings(max_update=10, validate_every=5, max_tokens=512)
-    report = FINETUNE.run(workspace, settings)
+    report = ROAD.run("finetune", workspace, settings)
     assert report.updates == 10
     log = (workspace.checkpoints / "train.log").read_text("utf-8")
     loaded = [line for line in log.splitlines() if "loaded" in line and "examples from" in line]
@@ -281,7 +282,7 @@ def test_the_epochs_of_training_walk_over_the_shards(course: Workspace, workspac
     assert order[:4] == ["shard00", "shard01", "shard00", "shard01"], loaded
     assert all("shard00" in line for line in loaded if line.rstrip().endswith("valid"))
     identity = (workspace.checkpoints / "run.json").read_text("utf-8")
-    assert "shard01/train.bin" in identity and FINETUNE.run(workspace, settings).reused
+    assert "shard01/train.bin" in identity and ROAD.run("finetune", workspace, settings).reused
     [*map(Path.unlink, binarized_files(workspace.data_bin)[-2:])]
     with pytest.raises(CourseError, match=r"shard01/train"):
-        FINETUNE.run(workspace, settings)
+        ROAD.run("finetune", workspace, settings)

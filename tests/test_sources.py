@@ -42,10 +42,10 @@ def test_the_setup_notebook_takes_it(
     done = command("run", "--workspace", workspace.root, *words, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     entry = workspace.record.stages["base"]
-    assert entry["settings"]["source"] == str(source)
-    assert entry["report"]["vocabulary"] == 50265
+    assert entry.settings["source"] == str(source)
+    assert entry.report["vocabulary"] == 50265
     shown = json.dumps(json.loads((workspace.notebooks / "00_setup.ipynb").read_text("utf-8")))
-    assert f"{entry['report']['parameters']:,}" in shown
+    assert f"{entry.report['parameters']:,}" in shown
 
 
 def test_a_source_that_is_refused_stops_the_setup_with_a_reason(

@@ -5,22 +5,24 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from helpers.symbols import SPLITS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import split as module
 from helpers.documents import MOST
 from helpers.errors import CourseError
+from helpers.road import ROAD
 from helpers.settings import SplitSettings
 from helpers.split import SPLIT, shares_of
-from helpers.workspace import SPLITS, Workspace
+from helpers.workspace import Workspace
 from tests.awkward import TEXTS
 
 ALL = {"train": 1, "valid": 0, "test": 0}
 
 
 def split(workspace: Workspace, **settings):
-    return SPLIT.run(workspace, SplitSettings(**settings))
+    return ROAD.run("split", workspace, SplitSettings(**settings))
 
 
 def raw(workspace: Workspace) -> dict[str, str]:

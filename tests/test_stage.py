@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.run import Road
 
 from helpers.bpe import ENCODE
 from helpers.errors import CourseError, StageMissing, StageStale
 from helpers.report import Report
+from helpers.road import ROAD
 from helpers.settings import EncodeSettings, SplitSettings
 from helpers.split import SPLIT
 from tests.road import STAGES, do, state, text
@@ -26,7 +28,7 @@ def test_the_same_work_is_not_done_twice(road, name):
     assert "made before" in str(report)
     assert state(road, name) == before
     assert road.record.stages[name] == first
-    assert report.to_json() | {"notes": 0} == first["report"] | {"notes": 0}
+    assert report.to_json() | {"notes": 0} == first.report | {"notes": 0}
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -68,28 +70,28 @@ def test_an_input_that_changes_meanwhile_is_named(road, change, fails):
         return 1 / 0 if fails else report
 
     original = ENCODE.work
-    changing = dataclasses.replace(ENCODE, work=work)
+    changing = Road(*ROAD.values(), dataclasses.replace(ENCODE, work=work))
     expected = ZeroDivisionError if fails and change == "touched" else CourseError
     if fails or change != "touched":
         with pytest.raises(expected) as caught:
-            changing.run(road, EncodeSettings(), force=True)
+            changing.run("encode", road, EncodeSettings(), force=True)
         if expected is CourseError:
             assert "data.train.raw has changed while it was read" in str(caught.value)
         assert state(road, "encode") == before
     else:
-        assert not changing.run(road, EncodeSettings(), force=True).reused
+        assert not changing.run("encode", road, EncodeSettings(), force=True).reused
 
 
 def test_other_versions_never_make_work_stale(road):
     record = road.record
-    record.stages["split"]["versions"] = {"torch": "1.0"}
+    record.stages["split"].versions = {"torch": "1.0"}
     record.save()
     assert do(road, "split").reused
 
 
 def test_a_report_of_another_version_is_made_again(road):
     record = road.record
-    record.stages["split"]["report"]["a field of the future"] = 1
+    record.stages["split"].report["a field of the future"] = 1
     record.save()
     assert not do(road, "split").reused
 
@@ -188,12 +190,12 @@ def test_work_that_fails_changes_nothing(road):
         raise RuntimeError("a bug")
 
     before, record = state(road, "split"), road.record.file.read_bytes()
-    broken = dataclasses.replace(SPLIT, work=fail)
+    broken = Road(*ROAD.values(), dataclasses.replace(SPLIT, work=fail))
     with pytest.raises(RuntimeError, match="a bug"):
-        broken.run(road, SplitSettings(seed=3))
+        broken.run("split", road, SplitSettings(seed=3))
     assert state(road, "split") == before
     assert road.record.file.read_bytes() == record
-    assert ENCODE.run(road, EncodeSettings(workers=1)).reused
+    assert ROAD.run("encode", road, EncodeSettings(workers=1)).reused
 
 
 def test_what_a_run_no_longer_makes_is_removed_unless_it_is_read(road):
@@ -204,7 +206,7 @@ def test_what_a_run_no_longer_makes_is_removed_unless_it_is_read(road):
     stage = dataclasses.replace(
         SPLIT, name="demo", outputs=lambda w: [], inputs=lambda w, s: [], work=make("x", "y", "z")
     )
-    stage.run(road, SplitSettings())
+    Road(*ROAD.values(), stage).run("demo", road, SplitSettings())
     less = dataclasses.replace(stage, inputs=lambda w, s: [w.root / "y"], work=make("x"))
-    less.run(road, SplitSettings(seed=5))
+    Road(*ROAD.values(), less).run("demo", road, SplitSettings(seed=5))
     assert [n for n in "xyz" if (road.root / n).exists()] == ["x", "y"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from helpers.files import PROJECT
 from nbformat.v4 import (
     new_code_cell,
     new_markdown_cell,
@@ -16,7 +17,7 @@ from nbformat.v4 import (
 )
 
 from helpers.panels.still import stilled
-from helpers.workspace import PROJECT, Workspace
+from helpers.workspace import Workspace
 from tests.hands import LIVE, panel_of
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))

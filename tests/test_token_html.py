@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from helpers.readable import readable
 from hypothesis import given
 
 from helpers.dictionary import Dictionary
@@ -27,7 +28,6 @@ from helpers.explorer.token_html import (
     token_strip,
     token_table,
 )
-from helpers.tokens import readable
 from helpers.vocabulary import GPT2_IDS
 from tests.awkward import TEXTS, text
 from tests.hands import SCRIPT

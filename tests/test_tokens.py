@@ -3,10 +3,13 @@
 import re
 
 import pytest
+from helpers.readable import readable
+from helpers.token_names import token_text
 
 from helpers.dictionary import FILLERS, Dictionary
 from helpers.errors import CourseError
-from helpers.tokens import masked_sentence, readable, token_text, vocabulary
+from helpers.huggingface import vocabulary
+from helpers.masked_lm import masked_sentence
 from helpers.vocabulary import encode
 
 
@@ -62,4 +65,4 @@ def test_hugging_faces_vocabulary_has_every_index(dictionary: Dictionary):
 
 def test_a_dictionary_that_lacks_tokens_cannot_be_converted():
     with pytest.raises(CourseError, match="lacks 50,254 of GPT-2's tokens, for example 0"):
-        vocabulary(Dictionary(("13", "262"), (5, 4)))
+        vocab_of(Dictionary(("13", "262"), (5, 4)))

@@ -9,13 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import vocabulary as module
-from helpers.dictionary import (
-    FILLERS,
-    ROBERTA_FIRST,
-    ROBERTA_HELLO,
-    Dictionary,
-    roberta_dictionary,
-)
+from helpers.dictionary import FILLERS, ROBERTA_FIRST, ROBERTA_HELLO, Dictionary, roberta_dictionary
 from helpers.errors import CourseError, DamagedFile
 from helpers.vocabulary import (
     GPT2_IDS,

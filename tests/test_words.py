@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+from helpers.files import PROJECT
 
-from helpers.workspace import PROJECT
 from tests.support.project import project_files
 
 PAGES = [file for file in project_files() if file.suffix in (".md", ".ipynb")]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.files import PROJECT
 
-from helpers import workers as module
+from helpers import processes as module
 from helpers.errors import CourseError
-from helpers.workers import Workers, allowed_workers
-from helpers.workspace import PROJECT
+from helpers.processes import Workers, allowed_workers
 
 
 def late(number: int) -> int:
@@ -76,7 +76,7 @@ def test_more_workers_than_cores_are_lowered(monkeypatch):
 
 PARENT = """
 import sys, time
-from helpers.workers import Workers
+from helpers.processes import Workers
 from tests.test_workers import own_number
 if __name__ == "__main__":
     with Workers(2) as workers:

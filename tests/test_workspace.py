@@ -6,18 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from helpers.files import PROJECT, resolve, set_aside, write_whole, writing
+from helpers.record import Entry, Fingerprint, Record, fingerprint
 
 from helpers.errors import CourseError
-from helpers.workspace import (
-    PROJECT,
-    Record,
-    Workspace,
-    fingerprint,
-    resolve,
-    set_aside,
-    write_whole,
-    writing,
-)
+from helpers.workspace import Workspace
 
 
 def test_a_relative_workspace_lies_in_the_home_from_everywhere(home, tmp_path, monkeypatch):
@@ -167,10 +160,10 @@ def test_nothing_is_deleted_when_it_is_set_aside(tmp_path):
 def test_a_known_fingerprint_is_trusted_only_with_size_and_time(tmp_path):
     file = tmp_path / "file"
     file.write_text("one")
-    known = fingerprint(file) | {"sha256": "as recorded"}
-    assert fingerprint(file, known)["sha256"] == "as recorded"
+    known = fingerprint(file)._replace(sha256="as recorded")
+    assert fingerprint(file, known).sha256 == "as recorded"
     os.utime(file, ns=(0, 0))
-    assert fingerprint(file, known)["sha256"] == fingerprint(file)["sha256"] != "as recorded"
+    assert fingerprint(file, known).sha256 == fingerprint(file).sha256 != "as recorded"
 
 
 def test_a_file_that_must_not_be_read_is_explained(tmp_path, monkeypatch):
@@ -194,7 +187,9 @@ def test_a_record_that_cannot_be_read_is_explained(workspace, content):
 
 def test_the_record_is_read_back_as_it_was_saved(tmp_path):
     record = Record(tmp_path / "workspace.json")
-    record.stages["split"] = {"settings": {"seed": 1}}
+    record.stages["split"] = Entry(
+        settings={"seed": 1}, inputs={"texts/a.txt": Fingerprint(1, 2, "c")}, seconds=0.5
+    )
     record.moving["split"] = ["a"]
     for sha256 in ("a", "b", "a"):
         record.remember("mydata/data.train.raw", sha256)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from helpers.errors import CourseError
-from helpers.workers import allowed_workers
+from helpers.processes import allowed_workers
 from tests.benchmarks import corpus, peers, report
 from tests.benchmarks.corpus import Corpus
 from tests.benchmarks.measure import Step, compare, memory_of, seconds_of

@@ -11,10 +11,11 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
+from helpers.docstrings import docstrings_of
+from helpers.symbols import SPLITS
+
 from helpers.course_base import unpack
-from helpers.sample import docstrings_of
-from helpers.workers import Workers
-from helpers.workspace import SPLITS
+from helpers.processes import Workers
 
 KINDS = (".py", ".md", ".rst")
 FEW = 10  # documents in valid and in test

@@ -11,7 +11,7 @@ import numpy as np
 
 from helpers.chunks import spans
 from helpers.dictionary import Dictionary
-from helpers.indexed import IndexedWriter, index_table, line_sizes
+from helpers.indexed import IndexedWriter, index_table, looked_up
 from helpers.vocabulary import gpt2_file
 
 
@@ -32,7 +32,7 @@ def main(raw: str, dict_file: str, prefix: str, threads: str) -> None:
                 found += line.ids
                 found.append(-1)
             ids = np.array(found)
-            out.add(table[ids].tobytes(), line_sizes(ids).tobytes())
+            out.add(looked_up(ids, table))
 
 
 if __name__ == "__main__":

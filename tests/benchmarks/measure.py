@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from helpers.files import PROJECT
+
 from helpers.errors import CourseError
 from helpers.processes import child
-from helpers.workspace import PROJECT
 
 EVERY = 0.05  # seconds between two looks at the memory
 

@@ -3,7 +3,9 @@
 import sys
 from pathlib import Path
 
-from helpers.fairseq_tools import encoder_command, preprocess_command
+from helpers.bpe_files import encoder_command
+from helpers.data_bin import preprocess_command
+
 from helpers.workspace import Workspace
 from tests.benchmarks.corpus import Corpus
 from tests.benchmarks.measure import Step

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from helpers.files import write_whole
 
 from helpers.figures import BLUE, GREEN, GREY, ORANGE, Picture
 from helpers.report import text_table
-from helpers.workspace import write_whole
 from tests.benchmarks import peers
 
 MB = 1_000_000

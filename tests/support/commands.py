@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from helpers.workspace import PROJECT
+from helpers.files import PROJECT
 
 
 def command(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
