@@ -168,6 +168,7 @@ def test_a_notebooks_parameters_are_its_settings_with_the_same_defaults(name):
     assert set(FOR_ALL) == {"workspace", "force"}
     fields = {k: m.model_fields[k].default for m in NOTEBOOKS[name] for k in m.model_fields}
     assert {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()} == fields
+    assert all(model.of(found) == model() for model in NOTEBOOKS[name])
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

@@ -18,7 +18,9 @@ from helpers.dictionary import Dictionary
 from helpers.errors import CourseError, DamagedFile
 from helpers.fairseq_tools import run
 from helpers.indexed import (
+    Counts,
     IndexedWriter,
+    Lines,
     binarize_file,
     index_table,
     line_sizes,
@@ -83,7 +85,9 @@ def test_fairseqs_reader_sees_the_same_lines(parts, dictionary: Dictionary, tmp_
 
 def test_every_line_keeps_its_tokens(dictionary: Dictionary, tmp_path: Path):
     (tmp_path / "a.bpe").write_text(BPE)
-    assert binarize_file(tmp_path / "a.bpe", tmp_path / "a", dictionary) == Counts(57, 106, 326, 0)
+    assert binarize_file(tmp_path / "a.bpe", tmp_path / "a", dictionary) == Counts(
+        57, 106, 2 * (57 + 106), 0
+    )
     expected = [[*(dictionary.index(s) for s in line.split()), 2] for line in BPE.splitlines()]
     assert [line.tolist() for line in read_lines(tmp_path / "a")] == expected
 

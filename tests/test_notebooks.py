@@ -14,7 +14,7 @@ from helpers.files import PROJECT
 from nbformat import NotebookNode
 
 from helpers.batch import NOTEBOOKS
-from helpers.road import ROAD, runner
+from helpers.road import ROAD
 from helpers.workspace import Workspace
 from tests.support.commands import command
 
@@ -92,7 +92,7 @@ def test_a_second_run_recomputes_nothing_and_says_so(course: Workspace, tmp_path
 def test_no_stage_of_the_finished_course_is_done_again(course: Workspace) -> None:
     before = (course.root / "workspace.json").read_text()
     done = [name for name in ROAD if name != "prepare"]
-    assert all(runner(name)(course, ROAD[name].settings(), force=False).reused for name in done)
+    assert all(ROAD.run(name, course, ROAD[name].settings()).reused for name in done)
     assert (course.root / "workspace.json").read_text() == before
 
 

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from helpers.inputs import text_files
 from helpers.panels.base_source import BaseSource
 from helpers.panels.text_files import TextFiles
+from helpers.parameters import About
 from helpers.settings import BaseSettings
 from helpers.workspace import Workspace
 from tests.hands import SCRIPT, all_html, move, panel_of
 
-EXTRA = BaseSettings.model_fields["source"].json_schema_extra
-MODEL, FOLDER = EXTRA["paths"]
+ABOUT = About.of(BaseSettings.model_fields["source"])
+MODEL, FOLDER = ABOUT.kinds
 
 
 @pytest.fixture
@@ -176,7 +177,7 @@ def test_names_and_value_are_one(texts: TextFiles):
 
 @pytest.fixture
 def source() -> BaseSource:
-    return BaseSource("source", EXTRA["words"], EXTRA["paths"])
+    return BaseSource("source", ABOUT.words, ABOUT.kinds)
 
 
 PLACES = {
@@ -202,7 +203,7 @@ def test_a_source_set_from_outside_is_shown(place: str, source: BaseSource):
     assert state(source) == (place, PLACES[place], place == "scratch")
     assert source.path.value == ("" if place == "scratch" else place)
     assert set(seen) == {place}
-    assert {**EXTRA["words"], **EXTRA["paths"]}[PLACES[place]].split(".")[0] in source.needs.value
+    assert {**ABOUT.words, **ABOUT.kinds}[PLACES[place]].split(".")[0] in source.needs.value
     source.value = "course"
     assert state(source) == ("course", "course", True)
 
@@ -236,7 +237,7 @@ def test_a_path_is_looked_for_when_it_was_typed_not_at_every_letter(
     """On the way to a folder stand those above it, with everything that is in them."""
     panel = panel_of(command, with_texts(a="a"))
     for name, info in panel.model.model_fields.items():
-        if "path" in (info.json_schema_extra or {}):
+        if About.of(info).path:
             control = panel.controls[name].widget
             field = getattr(control, "names", getattr(control, "path", control))
             assert not field.continuous_update

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from helpers.errors import CourseError
-from helpers.parameters import BEYOND, WrongSettings, bounds, explanation, from_here, literal
+from helpers.parameters import (
+    BEYOND,
+    About,
+    WrongSettings,
+    bounds,
+    explanation,
+    from_here,
+    literal,
+)
 from helpers.road import ROAD
 from helpers.settings import (
     BaseSettings,
@@ -151,6 +159,30 @@ def test_a_list_setting_accepts_one_string():
     assert SplitSettings(txt_files=["a", "b"]).txt_files == ("a", "b")
 
 
+def test_a_notebooks_variables_give_the_settings_and_all_else_is_left_alone():
+    variables = {**dict(SplitSettings()), "seed": 7, "txt_files": ["a.txt"], "workspace": "x"}
+    assert SplitSettings.of(variables) == SplitSettings(seed=7, txt_files=("a.txt",))
+    with pytest.raises(WrongSettings, match="seed = -1 is not possible"):
+        SplitSettings.of(variables | {"seed": -1})
+
+
+@pytest.mark.parametrize(("model", "name"), FIELDS)
+def test_a_variable_that_a_notebook_lost_is_missed(model, name):
+    variables = dict(model())
+    default = literal(variables.pop(name))
+    with pytest.raises(CourseError) as caught:
+        model.of(variables)
+    assert caught.value.message == f"The notebook gives no value for {name}."
+    assert caught.value.hint.endswith(f": {name} = {default}.")
+    assert is_two_sentences(caught.value)
+
+
+def test_all_variables_that_a_notebook_lost_are_named_at_once():
+    with pytest.raises(CourseError, match="no value for engine, workers") as caught:
+        EncodeSettings.of({"seed": 1})
+    assert caught.value.hint.endswith(': engine = "fast"; workers = None.')
+
+
 def test_settings_of_speed_are_not_part_of_the_result():
     slow, fast = EncodeSettings(workers=1, engine="fairseq"), EncodeSettings(workers=2)
     assert slow.of_the_result() == fast.of_the_result() == {}
@@ -229,6 +261,18 @@ def test_every_setting_stands_in_one_group(model):
     places = [model()._repr_html_().index(f"<code>{name}</code>") for name in grouped]
     assert places == sorted(places)
     assert all(f">{heading}</th>" in model()._repr_html_() for heading in model.groups())
+
+
+def test_what_is_known_about_a_setting_stands_in_its_type():
+    about = {name: About.of(info) for model in MODELS for name, info in model.model_fields.items()}
+    read = {name for name, each in about.items() if each.path == "read"}
+    assert read == {"source", "dict_file", "txt_files", "roberta_checkpoint_path"}
+    assert about["pytorch_dump_folder_path"] == About(path="made")
+    assert about["dict_file"].flag == "dict"
+    assert about["lr"] == About(log_scale=True)
+    assert about["txt_files"].upload == "my-texts"
+    assert [*about["source"].words] == ["course", "scratch"]
+    assert about["dropout"] == About()
 
 
 @pytest.mark.parametrize(("model", "name"), FIELDS)

@@ -82,6 +82,18 @@ def test_an_input_that_changes_meanwhile_is_named(road, change, fails):
         assert not changing.run("encode", road, EncodeSettings(), force=True).reused
 
 
+def test_a_text_that_is_added_meanwhile_is_not_read(road):
+    def work(job):
+        (road.texts / "c.txt").write_text(text("plum"))
+        return SPLIT.work(job)
+
+    adding = Road(*ROAD.values(), dataclasses.replace(SPLIT, work=work))
+    report = adding.run("split", road, SplitSettings(), force=True)
+    assert [name for name, _ in report.inputs] == ["texts/a.txt", "texts/b.txt"]
+    assert not any(b"plum" in content for _, content in state(road, "split").values())
+    assert not do(road, "split").reused
+
+
 def test_other_versions_never_make_work_stale(road):
     record = road.record
     record.stages["split"].versions = {"torch": "1.0"}

@@ -8,7 +8,7 @@ from helpers.token_names import token_text
 
 from helpers.dictionary import FILLERS, Dictionary
 from helpers.errors import CourseError
-from helpers.huggingface import vocabulary
+from helpers.huggingface import vocab_of
 from helpers.masked_lm import masked_sentence
 from helpers.vocabulary import encode
 
@@ -57,7 +57,7 @@ def test_one_mask_is_needed(sentence: str, times: int, dictionary: Dictionary):
 
 
 def test_hugging_faces_vocabulary_has_every_index(dictionary: Dictionary):
-    found = vocabulary(dictionary)
+    found = vocab_of(dictionary)
     assert sorted(found.values()) == [*range(50265)]
     assert found["Ġworld"] == dictionary.index("995")
     assert (found["<s>"], found["<mask>"], found[FILLERS[0]]) == (0, 50264, 50261)
