@@ -41,8 +41,9 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 --dist worksteal
 test: env
 	$(PYTEST)
 
+# All repetitions, and new examples for the tests that draw them.
 test-long: env
-	$(PYTEST) -m "long or not long"
+	$(PYTEST) -m "long or not long" --hypothesis-profile=fresh
 
 # How fast this kit makes fairseq's files, beside fairseq itself and others, on SIZES megabytes of
 # text; writes tests/benchmarks/README.md.

@@ -1,5 +1,8 @@
 """Text that goes wrong elsewhere: line ends, marks, blanks, spaces, emoji, Chinese, extremes."""
 
+import codecs
+
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 
 TEXTS = {
@@ -26,9 +29,40 @@ TEXTS = {
     "control": "a\x00b\x01c\x7f\x9f\n",
 }
 
+CHINESE = (
+    "微调之前，我们先把文本切分成三个部分：训练集、验证集和测试集。这样做的原因很简单，"
+    "模型不能用它见过的材料来评估。\n\n语言模型在预训练时读过大量网页，但没有读过你的语料。\n"
+)
+TRADITIONAL = (
+    "微調之前，我們先把文本切分成三個部分：訓練集、驗證集和測試集。這樣做的原因很簡單，"
+    "模型不能用它見過的材料來評估。\n"
+)
+
+# How files begin that are no text, and what they are.
+SIGNS = {
+    b"PK\x03\x04": "a Word, Excel or zip file",
+    b"\xd0\xcf\x11\xe0": "an old Word or Excel file",
+    b"%PDF-": "a PDF",
+    b"PAR1": "a Parquet file",
+    b"\x1f\x8b": "a gzip archive",
+    b"\x28\xb5\x2f\xfd": "a zstd archive",
+    b"ustar": "a tar archive",  # behind 257 bytes
+}
+# The marks that texts begin with, and the encoding of what follows.
+MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+
 # Lines that look like what students bring, and all of Unicode beside them.
 ALPHABET = "ab 1.,'é中文🙂\n\n\r\t\u3000\u2028\x0b\x1c\ufeff"
 text = st.one_of(
     st.text(st.sampled_from(ALPHABET), max_size=60),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
 )
+
+# For tests whose examples share what is there for one test, as they can.
+SHARED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]

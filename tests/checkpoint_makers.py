@@ -25,8 +25,7 @@ from helpers.road import ROAD
 from helpers.settings import BaseSettings
 from helpers.vocabulary import encode, gpt2_file
 from helpers.workspace import Workspace
-
-from . import road
+from tests import road
 
 State = dict[str, object]
 Tensors = dict[str, torch.Tensor]

@@ -3,30 +3,48 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import portalocker
 import pytest
+from hypothesis.internal.conjecture import providers
 
-from helpers.files import PROJECT
+from helpers.dictionary import Dictionary
 from helpers.workspace import Workspace
+from tests.road import STAGES, begin, do, own_order
+from tests.support.commands import command
+from tests.support.project import HOME_NAME
 
-# The first example of a test imports fairseq or torch, which takes its time.
-hypothesis.settings.register_profile("course", deadline=None)
-hypothesis.settings.load_profile("course")
+# How long an example takes says nothing: the first one of a test imports fairseq or torch, and
+# machines differ. `make test` draws the same examples everywhere; `make test-long` draws new ones,
+# and prints the line that repeats what it finds. What was found stands as an example.
+UNTIMED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("same", **UNTIMED, derandomize=True, database=None)
+hypothesis.settings.register_profile("fresh", **UNTIMED, derandomize=False, print_blob=True)
+hypothesis.settings.load_profile("same")
 
-# A space and Chinese characters in every path: they have to work everywhere.
-HOME_NAME = "my course 课程"
+
+# Whoever runs the tests has settings of git's own, or is not the owner of the folder, or runs them
+# in a hook of git, which says by variables what is to be looked at.
+GIT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_COUNT": "1"}
+GIT |= {"GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
 
 
 def pytest_configure() -> None:
-    """A shell lets what runs in its background ignore Ctrl-C, and so would all that is tested."""
+    """Make the machine one like others."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        del os.environ[name]
+    os.environ |= GIT
+    # A shell lets what runs in its background ignore Ctrl-C, and so would all that is tested.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(os, "sched_setaffinity"):
+        # As many worker processes everywhere, and different cores for those who test side by side.
+        cores = sorted(os.sched_getaffinity(0))
+        first = os.getpid() % len(cores)
+        os.sched_setaffinity(0, (cores[first:] + cores[:first])[:2])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,40 +61,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def project_files(folder: Path = PROJECT) -> Iterator[Path]:
-    """The files that git does not ignore; it is not asked, since an unpacked bundle has none."""
-    lines = (PROJECT / ".gitignore").read_text("utf-8").splitlines()
-    for path in sorted(folder.iterdir()):
-        if path.name == ".git" or any(path.match(line) for line in lines):
-            continue
-        if path.is_dir():
-            yield from project_files(path)
-        else:
-            yield path
+@pytest.fixture(scope="session", autouse=True)
+def same_draws() -> Iterator[None]:
+    """Hypothesis also draws constants out of the modules that are imported so far.
 
-
-def command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
-    """Run ``python -m helpers …`` and return what it said."""
-    return subprocess.run(
-        [sys.executable, "-m", "helpers", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(PROJECT)},
-        timeout=600,
-    )
-
-
-def interrupted(training: Callable[[], object]) -> None:
-    """Train until the first checkpoint is saved, and stop then, as Ctrl-C does."""
-
-    def stop(line: str) -> None:
-        if "Saved checkpoint" in line:
-            raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("helpers.training.parse_event", stop)
-        training()
+    Which ones those are depends on the order of the tests, and on the folder that all lies in.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if hypothesis.settings.get_current_profile_name() == "same":
+            patch.setattr(providers, "is_local_module_file", lambda path: False)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -115,6 +109,25 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
+def started(workspace: Workspace) -> Workspace:
+    """Two texts and a dictionary are there."""
+    return begin(workspace)
+
+
+@pytest.fixture
+def road(started: Workspace) -> Workspace:
+    """They are split, encoded and binarized."""
+    for name in STAGES:
+        assert not do(started, name).reused
+    return started
+
+
+@pytest.fixture(scope="session")
+def dictionary() -> Dictionary:
+    return own_order()
+
+
+@pytest.fixture
 def with_texts(workspace: Workspace) -> Callable[..., Workspace]:
     """Put files into ``texts/``: ``with_texts(a="…", b=b"…")`` writes a.txt and b.txt."""
 
@@ -150,8 +163,7 @@ def nothing_is_left(tmp_path: Path) -> Iterator[None]:
 def tiny_course_base() -> Iterator[None]:
     """A stand-in for the course's own base, which the report on a base compares with."""
     from helpers import fit
-
-    from .checkpoint_makers import fitting_pair
+    from tests.checkpoint_makers import fitting_pair
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit, "unpack", fitting_pair)
@@ -161,7 +173,7 @@ def tiny_course_base() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def plain_hf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Hugging Face folder with one layer, as transformers saves it; only to be read."""
-    from .huggingface_makers import fitted_model, saved
+    from tests.huggingface_makers import fitted_model, saved
 
     return saved(fitted_model(), tmp_path_factory.mktemp("plain"))
 

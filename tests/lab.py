@@ -1,6 +1,7 @@
 """A real JupyterLab in a real browser: started, driven, and read."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from helpers.files import PROJECT
 
@@ -22,6 +23,8 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 ENDED = re.compile("Ended at")
 TOKEN = "course"
 MINUTE = 60_000  # milliseconds, as the browser counts
+SIZE = {"width": 1280, "height": 1000}
+expect.set_options(timeout=MINUTE)  # slow machines are no failures
 
 # Texts in the page whose contrast with what is behind them is too low to read (WCAG: 4.5).
 LOW_CONTRAST = """
@@ -73,20 +76,22 @@ def lab(home: Path) -> Iterator[str]:
             stdout=log,
             stderr=log,
         )
-    url = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(url, server)
-        yield url
+        yield _url(home / ".JUPYTER_RUNTIME_DIR", server)
     finally:
         server.terminate()
         server.wait(30)
 
 
-def _wait_for(url: str, server: subprocess.Popen) -> None:
-    for _ in range(120):
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{url}/api?token={TOKEN}", timeout=5).close()
-            return
+def _url(runtime: Path, server: subprocess.Popen) -> str:
+    """Where it answers: it takes another port where the one that it was told has been taken."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for _ in range(240):
+        with contextlib.suppress(OSError, ValueError, StopIteration):
+            told = json.loads(next(runtime.glob("jpserver-*.json")).read_text("utf-8"))
+            url = f"http://127.0.0.1:{told['port']}"
+            opener.open(f"{url}/api?token={TOKEN}", timeout=5).close()
+            return url
         assert server.poll() is None, "JupyterLab stopped"
         time.sleep(0.5)
     raise AssertionError("JupyterLab does not answer")
@@ -104,7 +109,8 @@ class Opened:
     """A notebook in a tab of the browser. ``complaints`` are what the console said went wrong."""
 
     def __init__(self, browser: Browser, url: str, name: str) -> None:
-        self.page: Page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        self.page: Page = browser.new_page(viewport=SIZE, locale="en-US")
+        self.page.set_default_timeout(2 * MINUTE)
         self.complaints: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on(

@@ -1,11 +1,14 @@
 """Split, encode and binarize (or prepare) on tiny texts, with a dictionary made by hand."""
 
 import functools
+import re
+from pathlib import Path
 
 import numpy as np
 
 from helpers.binarize import BINARIZE
 from helpers.bpe import ENCODE
+from helpers.command import CONFIG
 from helpers.dictionary import Dictionary
 from helpers.prepare import PREPARE
 from helpers.report import Report
@@ -27,6 +30,12 @@ def text(word: str) -> str:
 def dict_text() -> str:
     """A dictionary of all GPT-2 ids."""
     return Dictionary.from_counts(np.zeros(GPT2_IDS, dtype=np.int64)).text()
+
+
+@functools.cache
+def own_order() -> Dictionary:
+    """Another one, whose order is neither that of the ids nor RoBERTa's."""
+    return Dictionary.from_counts(np.arange(GPT2_IDS) * 7919 % 101)
 
 
 def begin(workspace: Workspace) -> Workspace:
@@ -51,3 +60,14 @@ def state(workspace: Workspace, name: str) -> dict[str, tuple[int, bytes]]:
     """Modification time and content of a stage's outputs."""
     outputs = ALL_STAGES[name].outputs(workspace)
     return {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in outputs if p.is_file()}
+
+
+def with_updates(number: int, folder: Path, name: str) -> Path:
+    """A folder of configurations, in which that one of a pre-training has so many updates."""
+    text = (CONFIG / "pretraining" / f"{name}.yaml").read_text("utf-8")
+    text = re.sub("total_num_update: .*", f"total_num_update: {number}", text)
+    text = re.sub("warmup_updates: .*", "warmup_updates: 1", text)
+    file = folder / "config" / "pretraining" / f"{name}.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(text, "utf-8")
+    return folder / "config"

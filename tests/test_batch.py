@@ -17,7 +17,7 @@ from helpers.errors import CourseError, InUse
 from helpers.files import PROJECT
 from helpers.record import Entry
 from helpers.workspace import Workspace
-from tests.conftest import command
+from tests.support.commands import command
 
 ALL = list(NOTEBOOKS)
 WITH_SEED = ["01_split", "04_finetune", "06_evaluate"]
@@ -209,7 +209,7 @@ def test_the_batch_dies_with_make(tmp_path):
     assert process.exists()
     make.kill()
     make.wait()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 50
     while process.exists() and "State:\tZ" not in (process / "status").read_text():
         assert time.monotonic() < deadline, "the batch outlived make"
         time.sleep(0.05)

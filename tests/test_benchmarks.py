@@ -11,11 +11,10 @@ from helpers.errors import CourseError
 from helpers.prepare import prepare_file
 from helpers.processes import ALONE
 from helpers.progress import Progress
-
-from .benchmarks import __main__ as bench
-from .benchmarks import corpus, peers, report
-from .benchmarks.corpus import Corpus, Documents
-from .benchmarks.measure import Different, Step, memory_of, seconds_of
+from tests.benchmarks import __main__ as bench
+from tests.benchmarks import corpus, peers, report
+from tests.benchmarks.corpus import Corpus, Documents
+from tests.benchmarks.measure import Different, Step, memory_of, seconds_of
 
 TOOLS = {peers.FAIRSEQ, peers.KIT, peers.KIT_STEPS, peers.HUGGING_FACE, peers.TIKTOKEN}
 IN_TWO_STEPS = {peers.FAIRSEQ, peers.KIT_STEPS}

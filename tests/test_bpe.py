@@ -22,8 +22,7 @@ from helpers.road import ROAD
 from helpers.settings import EncodeSettings, SplitSettings
 from helpers.symbols import SPLITS
 from helpers.vocabulary import GPT2_IDS, gpt2_encoding, gpt2_file
-
-from .awkward import TEXTS, text
+from tests.awkward import TEXTS, text
 
 # The mark can only be at the beginning, and a last line without its end only at the end.
 ALL = "\n".join(

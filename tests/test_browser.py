@@ -9,8 +9,7 @@ from playwright.sync_api import Browser, expect
 
 from helpers.files import PROJECT
 from helpers.workspace import Workspace
-
-from .lab import CHROMIUM, MINUTE, Opened, chromium, lab
+from tests.lab import CHROMIUM, MINUTE, Opened, chromium, lab
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt install chromium)")
 CHINESE = "今天天气很好，我们去公园散步。\n\n" + "这一行很长。" * 200 + "\n\n第三篇文档。\n"
@@ -195,9 +194,10 @@ def test_no_notebook_is_forgotten() -> None:
 
 @pytest.mark.parametrize("name", USES)
 def test_a_notebook_in_the_browser(browser: Browser, url: str, work: Workspace, name: str) -> None:
-    notebook = Opened(browser, url, name)
+    notebook, before = Opened(browser, url, name), work.record.stages
     notebook.run_all()
     assert notebook.errors() == []
+    assert work.record.stages == before  # nothing had to be made again
     assert notebook.too_faint() == []
     assert notebook.too_wide() == []
     USES[name](notebook, work)

@@ -5,15 +5,14 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from helpers.files import PROJECT
-
-from .conftest import HOME_NAME, project_files
-from .test_project import LOCAL
+from tests.support.project import HOME_NAME, LOCAL, project_files
 
 TOP = "roberta-course"
 NOWHERE = "http://127.0.0.1:9/simple"
@@ -27,9 +26,13 @@ def run(*command: str, cwd: Path, env: dict[str, str]) -> subprocess.CompletedPr
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
 
 
-def bundled(project: Path, **env: str) -> subprocess.CompletedProcess:
-    """``make bundle`` with the packages' tools of this session, which count as up to date."""
-    return run("make", "--old-file=env", "bundle", cwd=project, env=os.environ | env)
+def bundled(project: Path, *others: str, **env: str) -> subprocess.CompletedProcess:
+    """``make bundle`` with the packages' tools of this session, which count as up to date.
+
+    Args:
+        others: what is different in the Makefile, ``NAME=value``.
+    """
+    return run("make", "--old-file=env", "bundle", *others, cwd=project, env=os.environ | env)
 
 
 def offline() -> dict[str, str]:
@@ -63,20 +66,48 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(copy)
 
 
+PACKAGE = "little-package"  # of which the small bundle has a wheel, and of nothing else
+
+
+@pytest.fixture(scope="module")
+def small(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the project with one package, for which nothing is downloaded."""
+    wheels = tmp_path_factory.mktemp("index")
+    about = f"{PACKAGE.replace('-', '_')}-1.0"
+    metadata = f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: 1.0\n"
+    tag = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    with zipfile.ZipFile(wheels / f"{about}-py3-none-any.whl", "w") as wheel:
+        for name, content in (("METADATA", metadata), ("WHEEL", tag), ("RECORD", "")):
+            wheel.writestr(f"{about}.dist-info/{name}", content)
+    env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+    others = (f'NEEDED=print("{PACKAGE}==1.0")', "HAS_FAIRSEQ=")
+    return made(bundled(project, *others, **env), project)
+
+
 @pytest.fixture(scope="module")
 def bundle(project: Path) -> Path:
-    done = bundled(project)
+    """The whole of it."""
+    return made(bundled(project), project)
+
+
+def made(done: subprocess.CompletedProcess, project: Path) -> Path:
+    """Take it out of ``dist/``."""
     assert done.returncode == 0, done.stdout + done.stderr
-    (made,) = (project / "dist").iterdir()
-    return made
+    (file,) = (project / "dist").iterdir()
+    return file.rename(project.parent / f"{file.stem} {len([*project.parent.iterdir()])}.tar")
 
 
 @pytest.fixture
-def unpacked(bundle: Path, tmp_path: Path) -> Iterator[Path]:
+def unpacked(tmp_path: Path) -> Iterator[Callable[[Path], Path]]:
+    """Unpack a bundle: the folder of the project in it."""
     folder = tmp_path / HOME_NAME
     folder.mkdir()
-    subprocess.run(["tar", "--extract", "--file", bundle], cwd=folder, check=True)
-    yield folder / TOP
+
+    def unpack(bundle: Path) -> Path:
+        subprocess.run(["tar", "--extract", "--file", bundle], cwd=folder, check=True)
+        return folder / TOP
+
+    yield unpack
     shutil.rmtree(folder)  # gigabytes, which pytest would keep
 
 
@@ -87,33 +118,52 @@ def test_what_is_not_whole_does_not_appear(project):
     assert not [*(project / "dist").iterdir()]
 
 
-def test_the_bundle_holds_the_project_and_wheels_and_nothing_of_this_machine(project, bundle):
-    with tarfile.open(bundle) as archive:
+def test_the_bundle_holds_the_project_and_wheels_and_nothing_of_this_machine(project, small):
+    with tarfile.open(small) as archive:
         members = {m.name.removeprefix(f"{TOP}/"): m for m in archive if m.isfile()}
         wheels = {name for name in members if name.startswith("wheels/")}
-        for name in members.keys() - wheels - {"tests/test_project.py"}:
+        for name in members.keys() - wheels:
             content = archive.extractfile(members[name]).read().decode(errors="replace")
             assert not LOCAL.search(content), name
             assert str(PROJECT) not in content, name
     listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=project, text=True)
     assert members.keys() - wheels == set(listed.split("\0")) - {""}
     assert not [name for name in members if name.split("/")[0] in ("runs", ".venv", ".git", "dist")]
-    assert len(wheels) > 100
-    assert all(name.endswith(".whl") for name in wheels)
+    assert wheels == {"wheels/little_package-1.0-py3-none-any.whl"}
     assert {(m.uid, m.gid, m.uname, m.gname) for m in members.values()} <= {
         (0, 0, "root", "root"),
         (0, 0, "", ""),
     }
 
 
-def test_it_installs_and_works_without_a_network(unpacked):
-    env = offline()
-    made = run("make", "env", f"TORCH_INDEX={NOWHERE}", cwd=unpacked, env=env)
+@pytest.mark.parametrize("wheels", [True, False], ids=["with wheels", "without"])
+def test_pip_is_sent_to_the_wheels_where_there_are_some(unpacked, small, wheels):
+    folder = unpacked(small)
+    if not wheels:
+        shutil.rmtree(folder / "wheels")
+    pip = folder / "pip"
+    pip.write_text('#!/bin/sh\necho "$PIP_NO_INDEX|$PIP_FIND_LINKS|$*" >> calls\n')
+    pip.chmod(0o755)
+    pythons = (f"PYTHON={shutil.which('true')}", "PY=./pip", "TORCH_INDEX=there")
+    (folder / ".venv").mkdir()
+    done = run("make", "env", *pythons, cwd=folder, env=offline())
+    assert done.returncode == 0, done.stdout + done.stderr
+    calls = [line.split("|") for line in (folder / "calls").read_text().splitlines()]
+    assert [call[2].startswith("-m pip install") for call in calls] == [True] * 3
+    assert all(call[:2] == (["1", "wheels"] if wheels else ["", ""]) for call in calls)
+
+
+@pytest.mark.long
+def test_it_installs_and_works_without_a_network(unpacked, bundle):
+    folder, env = unpacked(bundle), offline()
+    wheels = [*(folder / "wheels").iterdir()]
+    assert len(wheels) > 100 and all(file.suffix == ".whl" for file in wheels)
+    made = run("make", "env", f"TORCH_INDEX={NOWHERE}", cwd=folder, env=env)
     assert made.returncode == 0, made.stdout + made.stderr
-    python = str(unpacked / ".venv" / "bin" / "python")
+    python = str(folder / ".venv" / "bin" / "python")
     code = "import fairseq, torch, transformers as t; print(fairseq, torch, t, sep='\\n')"
-    imported = run(python, "-c", code, cwd=unpacked, env=env)
-    assert imported.stdout.count(f"from '{unpacked}/.venv/lib/") == 3, imported.stderr
+    imported = run(python, "-c", code, cwd=folder, env=env)
+    assert imported.stdout.count(f"from '{folder}/.venv/lib/") == 3, imported.stderr
     # Behind the import, which has compiled what else each of fairseq's tools would compile.
-    checked = run(python, "-m", "helpers", "check", cwd=unpacked, env=env)
+    checked = run(python, "-m", "helpers", "check", cwd=folder, env=env)
     assert checked.returncode == 0, checked.stdout + checked.stderr

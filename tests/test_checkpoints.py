@@ -2,7 +2,6 @@
 
 import math
 import pickle
-from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -11,18 +10,7 @@ import torch
 from helpers import checkpoints, summaries, tensor_names
 from helpers.errors import CourseError
 from helpers.workspace import Workspace
-
-
-class CreatesAFile:
-    """Unpickling it runs a command."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __reduce__(self) -> tuple:
-        import os
-
-        return os.system, (f"touch '{self.target}'",)
+from tests.support.hostile import CreatesAFile
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "plain pickle"])
@@ -113,7 +101,14 @@ def test_a_tensor_that_roberta_does_not_have_is_refused() -> None:
 
 
 def test_a_base_keeps_no_optimizer_state_and_no_path_of_this_machine(course: Workspace) -> None:
-    state = checkpoints.for_a_base(checkpoints.read(course.checkpoints / "checkpoint_best.pt"))
-    assert state["last_optimizer_state"] is None
-    assert str(course.root.parent) not in str({k: v for k, v in state.items() if k != "model"})
-    assert isinstance(state["model"], (dict, OrderedDict))
+    trained = checkpoints.read(course.checkpoints / "checkpoint_best.pt")
+    there = str(Path(trained["cfg"]["task"]["data"]).parents[1])  # where the course was made
+    assert there in everything_but_the_weights(trained)
+    base = checkpoints.for_a_base(trained)
+    assert base["last_optimizer_state"] is None
+    assert there not in everything_but_the_weights(base)
+    assert base["model"].keys() == trained["model"].keys()
+
+
+def everything_but_the_weights(state: dict) -> str:
+    return str({key: value for key, value in state.items() if key != "model"})

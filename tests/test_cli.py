@@ -11,9 +11,7 @@ import pytest
 from helpers import __main__ as cli
 from helpers.files import PROJECT
 from helpers.run import Road
-from helpers.workspace import Workspace
-from tests.conftest import command
-from tests.road import text
+from tests.support.commands import command
 
 OPTIONS = {
     "check": "",
@@ -38,11 +36,6 @@ def run(*arguments: object) -> int:
         return cli.main([str(a) for a in arguments])
     except SystemExit as left:
         return left.code
-
-
-@pytest.fixture
-def started(with_texts) -> Workspace:
-    return with_texts(a=text("apple"), b=text("pear"))
 
 
 @pytest.mark.parametrize("name", OPTIONS)

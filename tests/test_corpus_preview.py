@@ -16,9 +16,8 @@ from helpers.errors import CourseError
 from helpers.settings import SplitSettings
 from helpers.vocabulary import count_tokens
 from helpers.workspace import Workspace
-
-from .hands import SCRIPT
-from .test_documents import CHINESE, TRADITIONAL
+from tests.awkward import CHINESE, TRADITIONAL
+from tests.hands import SCRIPT
 
 Texts = Callable[..., Workspace]
 
@@ -152,12 +151,12 @@ def test_a_line_of_20_megabytes_takes_a_moment(piece: str, with_texts: Texts, mo
         module, "count_tokens", lambda line: asked.append(len(line)) or count_tokens(line)
     )
     workspace = with_texts(a=piece * (20_000_000 // len(piece.encode())))
-    begun = time.monotonic()
+    begun = time.process_time()
     tracemalloc.start()
     seen = look(workspace)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert time.monotonic() - begun < 20
+    assert time.process_time() - begun < 20
     assert peak < 200_000_000
     assert max(asked) <= module.MOST
     assert seen.wrapped(510) == seen.documents == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import regex
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpers import figures
@@ -26,9 +26,8 @@ from helpers.files import PROJECT
 from helpers.panels.corpus_view import CorpusView
 from helpers.vocabulary import GPT2_IDS, bytes_of_token, encode
 from helpers.workspace import Workspace
-
-from .awkward import TEXTS, text
-from .test_killed import killed
+from tests.awkward import SHARED, TEXTS, text
+from tests.support.killed import killed
 
 PAGE = "Tokenization of eigenvectors, (eigenvectors)! 微调模型 裏覚醒 🙂 Привет x1 \n\n" * 6
 
@@ -114,7 +113,7 @@ def check(found: CorpusTokens, wanted: dict) -> None:
     assert {*map(tuple, found.scripts)} == wanted["scripts"]
 
 
-COUNTED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+COUNTED = settings(max_examples=60, suppress_health_check=SHARED)
 
 
 @COUNTED

@@ -5,19 +5,20 @@ import random
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpers import documents as module
 from helpers.errors import CourseError, DamagedFile
 from helpers.files import PROJECT
-
-from .input_makers import SMALL, SMALL_ZST, documents_of, jsonl, parquet, read, zst
+from tests.awkward import MARKS, SIGNS
+from tests.input_makers import SMALL, SMALL_ZST, documents_of, jsonl, parquet, read, zst
 
 # What is damaged
 
@@ -85,17 +86,36 @@ def test_json_lines_that_are_cut_off_name_the_last_line(put):
         assert message and f"a.jsonl, line {line}: " in message
 
 
-@given(data=st.data())
+GOOD = jsonl(documents_of(SMALL)[:3])
+
+
+def beginnings(test: Callable) -> Callable:
+    """Examples that begin as another kind of file does, or with a mark of an encoding."""
+    for sign in (*SIGNS, *MARKS, *(mark + b"{" for mark in MARKS)):
+        test = example(place=257 if sign == b"ustar" else 0, damage=sign)(test)
+    return test
+
+
+@beginnings
+@given(place=st.integers(0, len(GOOD) - 1), damage=st.binary(max_size=8))
 @settings(max_examples=200)
-def test_damaged_json_is_never_a_traceback(data, tmp_path_factory):
-    good = jsonl(documents_of(SMALL)[:3])
-    place = data.draw(st.integers(0, len(good) - 1))
+def test_damaged_json_is_never_a_traceback(place: int, damage: bytes, tmp_path_factory):
+    damaged = GOOD[:place] + damage + GOOD[place + 1 :]
     file = tmp_path_factory.getbasetemp() / "a.jsonl"
-    file.write_bytes(good[:place] + data.draw(st.binary(max_size=4)) + good[place + 1 :])
+    file.write_bytes(damaged)
+    other = {w for s, w in SIGNS.items() if damaged.startswith(s, 257 if s == b"ustar" else 0)}
     try:
-        assert read(file)
+        assert read(file) and not other
     except CourseError as error:
-        assert re.search(r"a\.jsonl(, line \d| is not utf-8: line \d|, .*'text')", error.message)
+        said = r"(, line \d| is not utf-(8|16|32): line \d|, .*'text')"
+        said = f" is no plain text, but {other.pop()}" if other else said
+        assert re.search(rf"a\.jsonl{said}", error.message)
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_json_behind_a_mark_is_read_in_its_encoding(mark: bytes, put):
+    encoding = MARKS[mark]
+    assert read(put("a.jsonl", mark + GOOD.decode().encode(encoding))) == documents_of(SMALL)[:3]
 
 
 def test_the_position_is_near_the_damage_in_a_large_archive(put):

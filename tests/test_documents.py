@@ -10,22 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import archives
+from helpers import archives, encodings
 from helpers.documents import Piece, cut, documents, lines, part
 from helpers.encodings import encoding_of
 from helpers.errors import CourseError
 from helpers.inputs import text_files
+from tests.awkward import CHINESE, MARKS, SIGNS, TEXTS, TRADITIONAL, text
 
-from .awkward import TEXTS, text
-
-CHINESE = (
-    "微调之前，我们先把文本切分成三个部分：训练集、验证集和测试集。这样做的原因很简单，"
-    "模型不能用它见过的材料来评估。\n\n语言模型在预训练时读过大量网页，但没有读过你的语料。\n"
-)
-TRADITIONAL = (
-    "微調之前，我們先把文本切分成三個部分：訓練集、驗證集和測試集。這樣做的原因很簡單，"
-    "模型不能用它見過的材料來評估。\n"
-)
 JAPANESE = (
     "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。何でも薄暗いじめじめした"
     "所でニャーニャー泣いていた事だけは記憶している。吾輩はここで始めて人間というものを見た。\n"
@@ -303,16 +294,13 @@ def test_a_folder_or_pattern_without_texts_is_an_error(name: str, with_texts):
 
 
 @pytest.mark.parametrize("wanted", ["utf-8", "auto", "gb18030"])
-@pytest.mark.parametrize(
-    ("beginning", "what"),
-    [
-        (b"PK\x03\x04\x14\0", "Word, Excel or zip"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1", "old Word"),
-        (b"%PDF-1.7\n", "a PDF"),
-        (b"\x1f\x8b\x08\0", "gzip"),
-    ],
-)
-def test_another_kind_of_file_renamed_to_txt_is_named(file: Path, wanted, beginning, what):
-    file.write_bytes(beginning + bytes(range(256)))
-    with pytest.raises(CourseError, match=f"is no plain text, but .*{what}"):
+@pytest.mark.parametrize("sign", SIGNS)
+def test_another_kind_of_file_renamed_to_txt_is_named(file: Path, wanted: str, sign: bytes):
+    file.write_bytes((b"a" * 257 if sign == b"ustar" else b"") + sign + bytes(range(256)))
+    with pytest.raises(CourseError, match=f"is no plain text, but {SIGNS[sign]}"):
         encoding_of(file, wanted)
+
+
+def test_every_sign_and_mark_is_tried_here():
+    assert {sign: what for (_, sign), what in encodings._NO_TEXT.items()} == SIGNS
+    assert {mark for mark, _ in encodings.MARKS} == {*MARKS}

@@ -15,9 +15,8 @@ from helpers.explorer.text import SHOWN, TYPED_SPECIALS, Explored, Token, explor
 from helpers.huggingface import tokenizer_of
 from helpers.line_ids import encode_lines
 from helpers.symbols import EOS
-from helpers.vocabulary import GPT2_IDS, bytes_of_token
-
-from .awkward import TEXTS, text
+from helpers.vocabulary import bytes_of_token
+from tests.awkward import TEXTS, text
 
 with_fairseq = pytest.mark.skipif(fairseq_encode("") is None, reason="fairseq is not installed")
 
@@ -43,11 +42,6 @@ anything = st.one_of(
     st.text(max_size=20),
     st.text(st.characters(categories=["Cs"]) | st.sampled_from("a \n"), max_size=10),
 )
-
-
-@pytest.fixture(scope="module")
-def dictionary() -> Dictionary:
-    return Dictionary.from_counts(np.arange(GPT2_IDS) * 7919 % 101)
 
 
 @pytest.fixture(scope="module")

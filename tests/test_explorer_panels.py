@@ -28,8 +28,7 @@ from helpers.panels.text_box import RAW, TextBox
 from helpers.panels.token_search import LATEST, TokenSearch
 from helpers.vocabulary import GPT2_IDS, encode
 from helpers.workspace import Workspace
-
-from .hands import LIVE, SCRIPT, inside
+from tests.hands import LIVE, SCRIPT, inside
 
 DICTIONARY = Dictionary.from_counts(np.arange(GPT2_IDS))
 

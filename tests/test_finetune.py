@@ -17,8 +17,7 @@ from helpers.settings import BinarizeSettings, EncodeSettings, FinetuneSettings,
 from helpers.summaries import summary
 from helpers.training import train
 from helpers.workspace import Workspace
-
-from .conftest import interrupted
+from tests.support.commands import interrupted
 
 SHORT = FinetuneSettings(max_update=6, validate_every=3, max_tokens=512)
 

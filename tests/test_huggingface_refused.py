@@ -7,9 +7,8 @@ from transformers import AutoTokenizer
 
 from helpers.errors import CourseError
 from helpers.workspace import Workspace
-
-from .checkpoint_makers import base_from
-from .huggingface_makers import (
+from tests.checkpoint_makers import base_from
+from tests.huggingface_makers import (
     DAMAGED,
     REFUSED,
     Change,
@@ -22,7 +21,7 @@ from .huggingface_makers import (
     tokenizer,
     with_weights,
 )
-from .test_checkpoints import CreatesAFile
+from tests.support.hostile import CreatesAFile
 
 
 def refused(workspace: Workspace, source: Path, message: str, **others: object) -> CourseError:
@@ -90,16 +89,12 @@ def test_other_layer_norms_are_noted_with_both_numbers(
     assert "1e-12" in note and "1e-05" in note
 
 
-def test_a_tokenizer_that_puts_a_space_first_is_noted_or_refused(
-    hf_copy: Path, workspace: Workspace
-) -> None:
+def test_a_tokenizer_that_puts_a_space_first_is_noted(hf_copy: Path, workspace: Workspace) -> None:
     edited("tokenizer_config.json", lambda config: config.update(add_prefix_space=True))(hf_copy)
     theirs = AutoTokenizer.from_pretrained(hf_copy)("Hello world", add_special_tokens=False)
     assert theirs["input_ids"][0] == tokenizer().convert_tokens_to_ids("ĠHello")
-    try:
-        assert "space" in " ".join(base_from(workspace, hf_copy).notes)
-    except CourseError as error:
-        assert "space" in error.message
+    (note,) = base_from(workspace, hf_copy).notes
+    assert "puts a space before each text (add_prefix_space)" in note
 
 
 def test_an_ordinary_folder_needs_no_note(plain_hf: Path, workspace: Workspace) -> None:

@@ -14,13 +14,21 @@ from helpers import corpus_preview as preview
 from helpers.errors import CourseError, StageStale
 from helpers.inputs import KINDS, text_files
 from helpers.road import ROAD
-from helpers.settings import SplitSettings
-from helpers.split import SPLIT
+from helpers.settings import EncodeSettings, SplitSettings
 from helpers.symbols import SPLITS
 from helpers.workspace import Workspace
-
-from .awkward import ALPHABET, TEXTS
-from .input_makers import PACK, SMALL, SMALL_ZST, WRITE, documents_of, jsonl, parquet, read, zst
+from tests.awkward import ALPHABET, TEXTS
+from tests.input_makers import (
+    PACK,
+    SMALL,
+    SMALL_ZST,
+    WRITE,
+    documents_of,
+    jsonl,
+    parquet,
+    read,
+    zst,
+)
 
 ALL = {"train": 1, "valid": 0, "test": 0, "max_line_tokens": 0}
 
@@ -175,7 +183,7 @@ def test_another_field_or_another_file_is_another_split(workspace: Workspace):
     assert workspace.raw("train").read_text() == "two\n"
     file.write_text('{"body": "new"}')
     with pytest.raises(StageStale, match=r"texts/a\.jsonl has changed"):
-        SPLIT.refuse_stale(workspace, workspace.record)
+        ROAD.run("encode", workspace, EncodeSettings())
 
 
 @pytest.mark.parametrize("kind", WRITE)

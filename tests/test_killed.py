@@ -1,14 +1,11 @@
 """Killed at every single step: nothing looks finished that is not, and running again mends all.
 
-A stage runs in a forked process that is killed (SIGKILL) just before its n-th change to the disk:
-opening a file to write, the first write to it, renaming, removing, making a folder. n goes from 1
-to the last one.
+A stage runs in a forked process that is killed (SIGKILL) just before its n-th change to the disk; n
+goes from 1 to the last one.
 """
 
 import os
 import shutil
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,51 +18,7 @@ from helpers.road import ROAD
 from helpers.settings import SampleSettings
 from helpers.workspace import Workspace
 from tests.road import STAGES, begin, do, text
-
-CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link"}
-TO_WRITE = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
-WRITES = {"write", "writelines", "tofile", "sendfile"}
-
-
-def killed(work: Callable[[], object], step: int) -> bool:
-    """Do the work in another process that is killed before its n-th change to the disk.
-
-    Returns:
-        Whether there was such a step; if not, the work was done to its end.
-    """
-    process = os.fork()
-    if process == 0:
-        left, opened = iter(range(1, step)), False
-
-        def count() -> None:
-            if next(left, None) is None:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        def audit(event: str, arguments: tuple) -> None:
-            nonlocal opened
-            if event == "open" and (arguments[2] or 0) & TO_WRITE:
-                opened = True
-                count()
-            elif event in CHANGES:
-                count()
-
-        def profile(_: object, event: str, function: object) -> None:
-            nonlocal opened
-            if opened and event == "c_call" and function.__name__ in WRITES:
-                opened = False
-                count()
-
-        try:
-            sys.addaudithook(audit)
-            sys.setprofile(profile)
-            work()
-        except BaseException as error:
-            os.write(2, repr(error).encode())
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(process, 0)
-    assert os.WIFSIGNALED(status) or status == 0
-    return os.WIFSIGNALED(status)
+from tests.support.killed import killed
 
 
 def results(workspace: Workspace) -> dict[str, bytes]:
@@ -130,6 +83,10 @@ WORK = {
     ),
 }
 SAME_STAGE = ("sample of less", "sample of more", "split with another seed")
+# One for each kind of work: where there is an old result, more can go wrong.
+QUICK = ("sample of less", "split", "split with another seed", "encode other texts")
+QUICK += ("prepare what was binarized",)
+CASES = [pytest.param(n, marks=() if n in QUICK else pytest.mark.long) for n in WORK]
 
 
 @pytest.fixture
@@ -144,7 +101,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("packages")
-@pytest.mark.parametrize("name", WORK)
+@pytest.mark.parametrize("name", CASES)
 def test_killed_at_any_step_and_run_again(name, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda _: None)  # a kill loses nothing that was written
     before, work, following = WORK[name]

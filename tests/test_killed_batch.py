@@ -16,7 +16,7 @@ from helpers.errors import InUse
 from helpers.files import PROJECT
 from helpers.finetune import LOG
 from helpers.workspace import Workspace
-from tests.conftest import command
+from tests.support.commands import command
 
 SHORT = {"max_update": "40", "validate_every": "20", "max_tokens": "512"}
 RUN = ("--only", "finetune", *(word for pair in SHORT.items() for word in ("-p", *pair)))
@@ -93,7 +93,7 @@ def names(folder: Path) -> list[str]:
 def test_killed_in_the_middle_and_run_again(copied, update):
     undisturbed, finished = names(copied.checkpoints), copied.record.stages["finetune"]
     kill_after(copied, update)
-    assert wait_until(lambda: is_free(copied), 10), processes_of(copied)
+    assert wait_until(lambda: is_free(copied), 60), processes_of(copied)
     assert copied.record.stages["finetune"] == finished
     done = command("run", "--workspace", copied.root, *RUN)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from helpers.workspace import Workspace
-
-from .conftest import command
+from tests.support.commands import command
 
 
 def kill_when(ready: Callable[[], bool], *arguments: str) -> None:

@@ -15,7 +15,6 @@ from helpers.data_bin import binarize_folder
 from helpers.dictionary import Dictionary
 from helpers.explorer.masking import Fate, fairseq_mask
 from helpers.symbols import SPLITS
-from helpers.vocabulary import GPT2_IDS
 
 pytestmark = [
     pytest.mark.skipif(find_spec("fairseq") is None, reason="fairseq is not installed"),
@@ -25,11 +24,6 @@ pytestmark = [
 ]
 
 PAD = 1
-
-
-@pytest.fixture(scope="module")
-def dictionary() -> Dictionary:
-    return Dictionary.from_counts(np.arange(GPT2_IDS) * 7919 % 101)
 
 
 SMALL = Dictionary(tuple(map(str, range(20))), (1,) * 20)

@@ -22,9 +22,8 @@ from helpers.old_checkpoints import complete_cfg, today_named
 from helpers.road import ROAD
 from helpers.settings import ConvertSettings, FinetuneSettings
 from helpers.workspace import Workspace
-
-from . import checkpoint_makers as make
-from .checkpoint_makers import State, Tensors, base_from, is_untouched
+from tests import checkpoint_makers as make
+from tests.checkpoint_makers import State, Tensors, base_from, is_untouched
 
 # fairseq's own use of Hydra and TorchScript.
 pytestmark = [

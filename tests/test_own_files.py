@@ -5,20 +5,7 @@ import pytest
 from helpers.errors import CourseError
 from helpers.symbols import SPLITS
 from helpers.workspace import Workspace
-from tests.road import STAGES, begin, do, state, text
-
-
-@pytest.fixture
-def started(workspace: Workspace) -> Workspace:
-    return begin(workspace)
-
-
-@pytest.fixture
-def road(started: Workspace) -> Workspace:
-    """The three stages are done."""
-    for name in STAGES:
-        assert not do(started, name).reused
-    return started
+from tests.road import do, state, text
 
 
 def own_splits(workspace: Workspace, splits: tuple[str, ...] = SPLITS) -> dict:
@@ -47,11 +34,13 @@ def test_own_files_are_used_without_what_they_could_have_been_made_from(workspac
     mine = own_splits(workspace)
     assert do(workspace, "split").documents == (2, 2, 2)
     do(workspace, "encode")
+    assert state(workspace, "split") == mine
     for split in SPLITS:
         workspace.raw(split).unlink()
         workspace.bpe(split).write_text("31373\n", "utf-8")
+    own = state(workspace, "encode")
     assert do(workspace, "encode").tokens == (1, 1, 1)
-    assert mine
+    assert state(workspace, "encode") == own
 
 
 def test_one_own_file_beside_recorded_ones_is_used_too(road):

@@ -14,10 +14,9 @@ from helpers.progress import Progress, drawn_by
 from helpers.report import Grid, Shown
 from helpers.run import Road
 from helpers.workspace import Workspace
-
-from .hands import LIVE, SCRIPT, all_html, move, panel_of, press
-from .road import text
-from .test_documents import CHINESE
+from tests.awkward import CHINESE
+from tests.hands import LIVE, SCRIPT, all_html, move, panel_of, press
+from tests.road import text
 
 
 def fail(error: BaseException) -> Callable:
@@ -108,10 +107,11 @@ def test_wrong_settings_are_not_run(workspace: Workspace):
 def working(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[SettingsPanel]:
     """A panel whose stage works until it is stopped; ``calls`` are the settings it was given."""
     panel = panel_of("split", workspace)
-    panel.calls = []
+    panel.calls, panel.at_work = [], threading.Event()
 
     def work(*given: object, force: bool) -> None:
         panel.calls.append(given[-1])
+        panel.at_work.set()
         while True:
             time.sleep(0.001)
 
@@ -124,8 +124,8 @@ def working(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
 
 def test_the_stop_button_stops_the_work(working: SettingsPanel):
     for _ in range(2):
-        time.sleep(0.1)
-        assert working.run.thread.is_alive()
+        assert working.at_work.wait(20)
+        working.at_work.clear()
         working.run.stop_button.click()
         working.run.thread.join(60)
         assert "Stopped. Press the button again to go on." in working.run.result.value
@@ -134,16 +134,15 @@ def test_the_stop_button_stops_the_work(working: SettingsPanel):
         working.run.stop_button.click()
         assert not working.run.thread.is_alive()
         working.run.button.click()
-        while not working.run.thread.is_alive():
-            time.sleep(0.01)
     assert len(working.calls) >= 2
 
 
 def test_what_is_moved_while_the_stage_works_is_for_the_next_time(working: SettingsPanel):
+    assert working.at_work.wait(20)
     move(working, "seed", "9")
     assert working.run.button.disabled
     working.run.button.click()
-    time.sleep(0.1)
+    time.sleep(0.1)  # in which it could have begun again
     assert [settings.seed for settings in working.calls] == [1]
 
 

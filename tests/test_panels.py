@@ -16,8 +16,7 @@ from helpers.road import ROAD
 from helpers.settings import SplitSettings
 from helpers.split import shares_of
 from helpers.workspace import Workspace
-
-from .hands import all_html, executed, inside, move, panel_of
+from tests.hands import all_html, executed, inside, move, panel_of
 
 FIELDS = [(command, name) for command, step in ROAD.items() for name in step.settings.model_fields]
 SHARES = SplitSettings.SHARES

@@ -3,7 +3,6 @@
 import functools
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +12,6 @@ from helpers.__main__ import main
 from helpers.bpe_files import encode_file, encoder_command
 from helpers.chunks import Span, spans
 from helpers.data_bin import binarized_files, preprocess_command
-from helpers.dictionary import Dictionary
 from helpers.errors import CourseError, DamagedFile, StageMissing, StageStale
 from helpers.fairseq_tools import run
 from helpers.indexed import binarize_file, read_lines
@@ -26,13 +24,11 @@ from helpers.run import Road
 from helpers.settings import PrepareSettings
 from helpers.stage import Stage
 from helpers.symbols import SPLITS, UNK
-from helpers.vocabulary import GPT2_IDS
 from helpers.workspace import Workspace
+from tests import road
+from tests.awkward import TEXTS, text
 
-from . import road
-from .awkward import TEXTS, text
-
-DICTIONARY = Dictionary.from_counts(np.arange(GPT2_IDS) * 7919 % 101)
+DICTIONARY = road.own_order()
 ALL = "\n".join(TEXTS.values()) + "\n"
 
 

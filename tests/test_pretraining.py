@@ -11,19 +11,10 @@ from helpers import checkpoints, course_base, general_text, pretraining, shapes
 from helpers.course_base import __main__ as recipe
 from helpers.dictionary import Dictionary
 from helpers.log import events
+from tests.road import with_updates
 
 DOCUMENTS = [f"Document {i} tells of {i} apples.\nIts second line is short." for i in range(400)]
 LONG = "A very long line. " * 300
-
-
-def shortened(folder: Path) -> Path:
-    """The recipe's configuration with six updates."""
-    text = (pretraining.CONFIG / "pretraining" / "course.yaml").read_text("utf-8")
-    text = re.sub("total_num_update: .*", "total_num_update: 6", text)
-    text = re.sub("warmup_updates: .*", "warmup_updates: 1", text)
-    (folder / "config" / "pretraining").mkdir(parents=True)
-    (folder / "config" / "pretraining" / "course.yaml").write_text(text, "utf-8")
-    return folder / "config"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(general_text, "training_documents", lambda: [*DOCUMENTS, LONG])
         patch.setattr(general_text, "validation_documents", lambda: ["A held-out text.", LONG])
-        patch.setattr(pretraining, "CONFIG", shortened(folder))
+        patch.setattr(pretraining, "CONFIG", with_updates(6, folder, "course"))
         patch.setattr(recipe, "SHORT_UNTIL", 3)
         patch.setattr(recipe, "FOLDER", packed)
         patch.setattr(recipe, "CARD", packed / "README.md")

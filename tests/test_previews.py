@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from helpers import figures, vocabulary
@@ -25,11 +25,9 @@ from helpers.settings import (
     SplitSettings,
 )
 from helpers.workspace import Workspace
-
-from . import checkpoint_makers, road
-from .awkward import TEXTS
-from .hands import SCRIPT, all_html, move, panel_of
-from .test_documents import CHINESE
+from tests import checkpoint_makers, road
+from tests.awkward import CHINESE, SHARED, TEXTS
+from tests.hands import SCRIPT, all_html, move, panel_of
 
 LONG = "A sentence that is not short. " * 9
 
@@ -66,7 +64,7 @@ CORPORA = st.lists(
 )
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=SHARED)
 @given(
     texts=CORPORA,
     unit=st.sampled_from(["blank-line", "file", "line"]),

@@ -22,8 +22,7 @@ from helpers.explorer.references import (
 )
 from helpers.explorer.text import Explored, explore
 from helpers.files import PROJECT
-
-from .awkward import TEXTS, text
+from tests.awkward import TEXTS, text
 
 with_fairseq = pytest.mark.skipif(
     importlib.util.find_spec("fairseq") is None, reason="fairseq is not installed"
@@ -136,6 +135,8 @@ def test_of_long_texts_the_encoders_get_a_part_only(name: str, lines: bool, monk
             module, f"{whose}_encode", lambda part, texts=texts: texts.append(part) or []
         )
     badges(explore(LONG[name], lines=lines))
+    much = {whose: sum(map(len, texts)) > 4000 for whose, texts in asked.items()}
+    assert {*much.values()} == {name in ("words", "chinese", "lines")}  # the rest is a giant word
     assert all(sum(map(len, texts)) <= MOST for texts in asked.values())
     assert all(len(texts) <= MOST for texts in asked.values())
     squares = sum(

@@ -16,10 +16,9 @@ from helpers.log import events
 from helpers.road import ROAD
 from helpers.settings import FinetuneSettings
 from helpers.workspace import Workspace
-
-from . import checkpoint_makers as make
-from . import road
-from .checkpoint_makers import (
+from tests import checkpoint_makers as make
+from tests import road
+from tests.checkpoint_makers import (
     FOLDER,
     Member,
     base_from,
@@ -29,7 +28,7 @@ from .checkpoint_makers import (
     pack,
     released,
 )
-from .conftest import interrupted
+from tests.support.commands import interrupted
 
 pytestmark = pytest.mark.usefixtures("tiny_course_base", "nothing_is_left")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from helpers.errors import CourseError
 from helpers.parameters import (
@@ -197,7 +198,7 @@ def test_settings_of_the_result_survive_the_record(model):
 
 def test_settings_cannot_be_changed_afterwards():
     settings = SplitSettings()
-    with pytest.raises(Exception, match="frozen"):
+    with pytest.raises(ValidationError, match="frozen"):
         settings.seed = 2
 
 

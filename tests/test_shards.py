@@ -18,9 +18,8 @@ from helpers.prepare import PREPARE
 from helpers.shards import Part, cut, make, shard_names
 from helpers.symbols import SPLITS
 from helpers.workspace import Workspace
-
-from . import road
-from .awkward import text
+from tests import road
+from tests.awkward import text
 
 # Where texts are cut
 

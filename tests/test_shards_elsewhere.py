@@ -1,10 +1,11 @@
 # ruff: noqa: F811
 """Where shards are made: local workers, a real scheduler, SLURM; what is killed is made again."""
 
+import contextlib
+import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,9 +24,8 @@ from helpers.road import ROAD
 from helpers.settings import FinetuneSettings, PrepareSettings
 from helpers.shards import Part
 from helpers.workspace import Workspace
-
-from . import road
-from .test_shards import content, here, whole, work  # noqa: F401 (fixtures)
+from tests import road
+from tests.test_shards import content, here, whole, work  # noqa: F401 (fixtures)
 
 
 @pytest.mark.parametrize(
@@ -139,20 +139,23 @@ def test_ctrl_c_stops_it_with_two_lines_and_leaves_no_process(large: Workspace) 
     assert not large.data_bin.exists()
 
 
+def address_in(file: Path) -> str:
+    """Where a scheduler says that it listens; nothing, before it has said all."""
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads(file.read_text())["address"]
+    return ""
+
+
 @pytest.fixture
-def scheduler() -> Iterator[str]:
+def scheduler(tmp_path: Path) -> Iterator[str]:
     """A scheduler and two workers, started by distributed's own commands."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    file = tmp_path / "scheduler.json"
+    here = ("--scheduler-file", file, "--no-dashboard")
     begun = [
-        start("-m", "dask", "scheduler", "--host", address, "--no-dashboard"),
-        *(
-            start("-m", "dask", "worker", address, "--nthreads", 1, "--no-nanny", "--no-dashboard")
-            for _ in range(2)
-        ),
+        start("-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", 0, *here),
+        *(start("-m", "dask", "worker", *here, "--nthreads", 1, "--no-nanny") for _ in range(2)),
     ]
-    yield address
+    yield until(lambda: address_in(file))
     for process in reversed(begun):
         process.kill()
         process.communicate()

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from helpers.workspace import Workspace
-
-from . import checkpoint_makers, huggingface_makers, road
-from .conftest import command
+from tests import checkpoint_makers, huggingface_makers, road
+from tests.support.commands import command
 
 
 def todays(folder: Path) -> Path:

@@ -16,8 +16,7 @@ from helpers.settings import SplitSettings
 from helpers.split import SPLIT, shares_of
 from helpers.symbols import SPLITS
 from helpers.workspace import Workspace
-
-from .awkward import TEXTS
+from tests.awkward import TEXTS
 
 ALL = {"train": 1, "valid": 0, "test": 0}
 

@@ -18,8 +18,7 @@ from nbformat.v4 import (
 from helpers.files import PROJECT
 from helpers.panels.still import stilled
 from helpers.workspace import Workspace
-
-from .hands import LIVE, panel_of
+from tests.hands import LIVE, panel_of
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 STATE = "application/vnd.jupyter.widget-state+json"

@@ -29,9 +29,8 @@ from helpers.explorer.token_html import (
 )
 from helpers.readable import readable
 from helpers.vocabulary import GPT2_IDS
-
-from .awkward import TEXTS, text
-from .hands import SCRIPT
+from tests.awkward import TEXTS, text
+from tests.hands import SCRIPT
 
 DICTIONARY = Dictionary.from_counts(np.arange(GPT2_IDS))
 KNOWN = KnownTokens(DICTIONARY, np.arange(GPT2_IDS), "")

@@ -2,7 +2,6 @@
 
 import re
 
-import numpy as np
 import pytest
 
 from helpers.dictionary import FILLERS, Dictionary
@@ -11,12 +10,7 @@ from helpers.huggingface import vocab_of
 from helpers.masked_lm import masked_sentence
 from helpers.readable import readable
 from helpers.token_names import token_text
-from helpers.vocabulary import GPT2_IDS, encode
-
-
-@pytest.fixture(scope="session")
-def dictionary() -> Dictionary:
-    return Dictionary.from_counts(np.arange(GPT2_IDS) * 7919 % 101)
+from helpers.vocabulary import encode
 
 
 @pytest.mark.parametrize(

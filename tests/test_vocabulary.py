@@ -21,13 +21,7 @@ from helpers.vocabulary import (
     gpt2_file,
     letters_of_token,
 )
-
-from .awkward import TEXTS, text
-
-
-@pytest.fixture(scope="session")
-def dictionary() -> Dictionary:
-    return Dictionary.from_counts(np.arange(GPT2_IDS) * 7919 % 101)
+from tests.awkward import TEXTS, text
 
 
 @pytest.fixture

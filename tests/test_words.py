@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers.files import PROJECT
-
-from .conftest import project_files
+from tests.support.project import project_files
 
 PAGES = [file for file in project_files() if file.suffix in (".md", ".ipynb")]
 
@@ -48,6 +47,7 @@ def test_every_link_leads_somewhere(page):
 def test_both_readmes_have_the_same_commands_sections_and_rows():
     english, chinese = PROJECT / "README.md", PROJECT / "README.zh.md"
     assert commands(english) == commands(chinese)
+    assert {"make course", "make bundle"} <= {*commands(english)}
     shapes = [
         [len(re.findall(r"^\|", section, re.MULTILINE)) for section in words(page).split("\n## ")]
         for page in (english, chinese)

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from helpers.vocabulary import count_tokens
 from helpers.wrap import is_too_long, wrap
-
-from .awkward import TEXTS, text
+from tests.awkward import TEXTS, text
 
 FAMILY = "👨‍👩‍👧‍👦"
 HARD = "ab 1.,'é中文🙂\t\u3000\u2028\x0b\x1c\ufeff。！？\"”)\u0301\u200d👍🏽👨👩"

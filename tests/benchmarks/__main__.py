@@ -12,11 +12,10 @@ from pathlib import Path
 
 from helpers.errors import CourseError
 from helpers.processes import allowed_workers
-
-from . import corpus, peers, report
-from .corpus import Corpus
-from .measure import Step, compare, memory_of, seconds_of
-from .report import MB, Bench, Times
+from tests.benchmarks import corpus, peers, report
+from tests.benchmarks.corpus import Corpus
+from tests.benchmarks.measure import Step, compare, memory_of, seconds_of
+from tests.benchmarks.report import MB, Bench, Times
 
 LARGE = 40  # MB; fairseq does larger corpora once only, since it takes long
 

@@ -6,9 +6,8 @@ from pathlib import Path
 from helpers.bpe_files import encoder_command
 from helpers.data_bin import preprocess_command
 from helpers.workspace import Workspace
-
-from .corpus import Corpus
-from .measure import Step
+from tests.benchmarks.corpus import Corpus
+from tests.benchmarks.measure import Step
 
 FAIRSEQ = "fairseq"
 KIT = "this kit, one pass"

@@ -14,8 +14,7 @@ import numpy as np
 from helpers.figures import BLUE, GREEN, GREY, ORANGE, Picture
 from helpers.files import write_whole
 from helpers.report import text_table
-
-from . import peers
+from tests.benchmarks import peers
 
 MB = 1_000_000
 PACKAGES = ("ve-fairseq", "torch", "tokenizers", "tiktoken", "numpy")

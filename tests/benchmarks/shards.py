@@ -10,11 +10,10 @@ from pathlib import Path
 from helpers.errors import CourseError
 from helpers.processes import allowed_workers
 from helpers.report import text_table
-
-from . import corpus, peers
-from .corpus import Corpus
-from .measure import Different, seconds_of
-from .report import MB
+from tests.benchmarks import corpus, peers
+from tests.benchmarks.corpus import Corpus
+from tests.benchmarks.measure import Different, seconds_of
+from tests.benchmarks.report import MB
 
 WAYS = ((2, 1), (1, 8), (2, 8))  # workers, shards; a single shard is plain prepare
 

@@ -1,0 +1,35 @@
+"""What a person does in a shell: give a command, and press Ctrl-C."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers.files import PROJECT
+
+
+def command(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    """Run ``python -m helpers …`` and return what it said."""
+    return subprocess.run(
+        [sys.executable, "-m", "helpers", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        timeout=600,
+    )
+
+
+def interrupted(training: Callable[[], object]) -> None:
+    """Train until the first checkpoint is saved, and stop then, as Ctrl-C does."""
+
+    def stop(line: str) -> None:
+        if "Saved checkpoint" in line:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("helpers.training.parse_event", stop)
+        training()
