@@ -87,7 +87,7 @@ notebooks: env
 # Train the course's own base model again, in an hour or two; it goes on where it was stopped.
 # glibc keeps all freed memory: half as fast again, for some gigabytes.
 base-model: env
-	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=268435456 $(PY) -m helpers.course_base runs/base-model
+	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=268435456 $(PY) -m helpers.base.make_course_base runs/base-model
 
 lint: env
 	$(PY) -m ruff check .

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from pydantic.fields import FieldInfo
 
-from helpers.errors import CourseError
-from helpers.parameters import About, Settings, from_here
-from helpers.road import ROAD
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.stage.parameters import About, Settings, from_here
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
 
 BUG, FOR_A_PERSON, INTERRUPTED = 1, 2, 130
 

@@ -7,12 +7,12 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from helpers.errors import CourseError
-from helpers.files import PROJECT, write_whole
-from helpers.parameters import Settings, from_here, unknown_name
-from helpers.processes import die_with_parent
-from helpers.road import NOTEBOOKS, ROAD
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT, write_whole
+from helpers.common.processes import die_with_parent
+from helpers.stage.parameters import Settings, from_here, unknown_name
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import NOTEBOOKS, ROAD
 
 FOLDER = PROJECT / "notebooks"
 # Parameters of every notebook, which the command line has as options.

@@ -11,11 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from helpers.bpe_files import ENCODER_MODULE
-from helpers.fairseq_tools import tool
-from helpers.processes import allowed_workers
-from helpers.report import Report, Table
-from helpers.workspace import Workspace
+from helpers.common.fairseq import tool
+from helpers.common.processes import allowed_workers
+from helpers.common.report import Report, Table
+from helpers.stage.workspace import Workspace
+from helpers.tokens.bpe_files import ENCODER_MODULE
 
 FAIRSEQ = "ve-fairseq==0.12.3"
 INSTALL = "make env"

@@ -17,14 +17,15 @@ import numpy as np
 import torch
 import yaml
 
-from helpers import checkpoints, fit
-from helpers.base_model import BaseReport
-from helpers.dictionary import Dictionary
-from helpers.old_checkpoints import complete_cfg
-from helpers.road import ROAD
-from helpers.settings import BaseSettings
-from helpers.vocabulary import encode, gpt2_file
-from helpers.workspace import Workspace
+from helpers.base import match
+from helpers.ids.dictionary import Dictionary
+from helpers.models import checkpoints
+from helpers.models.old_checkpoints import complete_cfg
+from helpers.stage.settings import BaseSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages.base import BaseReport
+from helpers.stages.road import ROAD
+from helpers.tokens.gpt2 import encode, gpt2_file
 from tests import road
 
 State = dict[str, object]
@@ -105,7 +106,7 @@ def tensors(shape: dict[str, int] = TINY, seed: int = 1) -> Tensors:
 def fitting(plain: Tensors) -> Tensors:
     """The same model, which knows through its last bias which tokens are frequent."""
     counts = np.full(ROWS, 0.001)
-    ids = np.concatenate([encode(sentence) for sentence in fit.SENTENCES])
+    ids = np.concatenate([encode(sentence) for sentence in match.SENTENCES])
     np.add.at(counts, dictionary().from_gpt2[ids], 1)
     names = ("encoder.lm_head.layer_norm.weight", "encoder.lm_head.layer_norm.bias")
     faint = {name: 0.05 * plain[name] for name in names}
@@ -126,7 +127,7 @@ def current(weights: Tensors, shape: dict[str, int] = TINY, **others: object) ->
 
 
 def fitting_pair() -> tuple[State, Dictionary]:
-    """A model and its dictionary, as ``helpers.course_base.unpack`` gives them."""
+    """A model and its dictionary, as ``helpers.base.course_base.unpack`` gives them."""
     return current(fitting(tensors())), dictionary()
 
 

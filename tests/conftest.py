@@ -11,8 +11,8 @@ import portalocker
 import pytest
 from hypothesis.internal.conjecture import providers
 
-from helpers.dictionary import Dictionary
-from helpers.workspace import Workspace
+from helpers.ids.dictionary import Dictionary
+from helpers.stage.workspace import Workspace
 from tests.road import STAGES, begin, do, own_order
 from tests.support.commands import command
 from tests.support.project import HOME_NAME
@@ -162,11 +162,11 @@ def nothing_is_left(tmp_path: Path) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def tiny_course_base() -> Iterator[None]:
     """A stand-in for the course's own base, which the report on a base compares with."""
-    from helpers import fit
+    from helpers.base import match
     from tests.checkpoint_makers import fitting_pair
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit, "unpack", fitting_pair)
+        patch.setattr(match, "unpack", fitting_pair)
         yield
 
 

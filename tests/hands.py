@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import ipywidgets as widgets
 
-from helpers.panels.settings_panel import SettingsPanel
-from helpers.road import ROAD
-from helpers.workspace import Workspace
+from helpers.panels.settings.settings_panel import SettingsPanel
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
 
 LIVE = "application/vnd.jupyter.widget-view+json"
 SCRIPT = "<script>alert('1')</script>"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.dictionary import FILLERS, Dictionary
-from helpers.fit import SENTENCES
-from helpers.huggingface import quiet, tokenizer_of
-from helpers.vocabulary import GPT2_IDS, encode, gpt2_file
+from helpers.base.match import SENTENCES
+from helpers.ids.dictionary import FILLERS, Dictionary
+from helpers.models.huggingface import quiet, tokenizer_of
+from helpers.tokens.gpt2 import GPT2_IDS, encode, gpt2_file
 
 if TYPE_CHECKING:
     import torch

@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from helpers.documents import documents, part
-from helpers.inputs import opened
+from helpers.text.documents import documents, part
+from helpers.text.inputs import opened
 
 SMALL = "".join(
     f"Document {i} of 40: 微调之前 é.\nIts second line, {i * i}.\n\n" for i in range(40)

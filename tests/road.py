@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.binarize import BINARIZE
-from helpers.bpe import ENCODE
-from helpers.command import CONFIG
-from helpers.dictionary import Dictionary
-from helpers.prepare import PREPARE
-from helpers.report import Report
-from helpers.road import ROAD
-from helpers.split import SPLIT
-from helpers.vocabulary import GPT2_IDS
-from helpers.workspace import Workspace
+from helpers.common.report import Report
+from helpers.ids.dictionary import Dictionary
+from helpers.stage.workspace import Workspace
+from helpers.stages.binarize import BINARIZE
+from helpers.stages.encode import ENCODE
+from helpers.stages.prepare import PREPARE
+from helpers.stages.road import ROAD
+from helpers.stages.split import SPLIT
+from helpers.tokens.gpt2 import GPT2_IDS
+from helpers.training.command import CONFIG
 
 STAGES = {stage.name: stage for stage in (SPLIT, ENCODE, BINARIZE)}
 ALL_STAGES = STAGES | {"prepare": PREPARE}

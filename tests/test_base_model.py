@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import base_model, checkpoints, fit, pretraining, vocabulary
-from helpers.dictionary import Dictionary
-from helpers.errors import CourseError
-from helpers.road import ROAD
-from helpers.settings import BaseSettings
-from helpers.workspace import Workspace
+from helpers.base import match, pretraining
+from helpers.common.errors import CourseError
+from helpers.ids.dictionary import Dictionary
+from helpers.models import checkpoints
+from helpers.stage.settings import BaseSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages import base
+from helpers.stages.road import ROAD
+from helpers.tokens import gpt2
 from tests.road import with_updates
 
 
@@ -27,7 +30,7 @@ def test_the_scratch_base_has_learned_something(tmp_path: Path) -> None:
     work = scratch(tmp_path)
     report = work.record.stages["base"].report
     assert report["updates"] == 60
-    assert report["bits"] < math.log2(50265) - fit.MARGIN
+    assert report["bits"] < math.log2(50265) - match.MARGIN
     assert report["notes"] == []
     loss = checkpoints.read(work.base_model)["extra_state"]["val_loss"]
     assert loss < 12, "an untrained model has log2(50265) = 15.6 bits"
@@ -36,7 +39,7 @@ def test_the_scratch_base_has_learned_something(tmp_path: Path) -> None:
 def test_the_scratch_base_is_trained_by_fairseq_on_the_docstrings_of_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base_model, "SCRATCH_PACKAGES", ("portalocker", "tqdm"))
+    monkeypatch.setattr(base, "SCRATCH_PACKAGES", ("portalocker", "tqdm"))
     monkeypatch.setattr(pretraining, "CONFIG", with_updates(3, tmp_path, "scratch"))
     work = scratch(tmp_path)
     report = work.record.stages["base"].report
@@ -86,14 +89,14 @@ def test_a_dictionary_of_another_size_is_refused_with_both_numbers(
 def test_a_model_without_a_dictionary_asks_for_robertas_own(
     course: Workspace, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vocabulary, "FOLDER", tmp_path / "gpt2_bpe")
-    monkeypatch.setattr(vocabulary, "download", lambda name: None)
+    monkeypatch.setattr(gpt2, "FOLDER", tmp_path / "gpt2_bpe")
+    monkeypatch.setattr(gpt2, "download", lambda name: None)
     alone = tmp_path / "alone" / "model.pt"
     alone.parent.mkdir()
     shutil.copy(course.base_model, alone)
     with pytest.raises(CourseError, match=r"no dict\.txt beside it") as error:
         ROAD.run("base", workspace, BaseSettings(source=str(alone)))
-    assert vocabulary.ADDRESS in error.value.hint
+    assert gpt2.ADDRESS in error.value.hint
 
 
 @pytest.mark.parametrize("source", ["nowhere", "nowhere/model.pt"])
@@ -122,7 +125,7 @@ def test_own_files_in_base_are_used_as_they_are(course: Workspace, workspace: Wo
 
 
 def test_nothing_of_scikit_learn_is_in_the_scratch_corpus() -> None:
-    assert "sklearn" not in base_model.SCRATCH_PACKAGES
+    assert "sklearn" not in base.SCRATCH_PACKAGES
 
 
 def test_a_permuted_dictionary_fits_without_an_error_and_is_noticed(
@@ -135,7 +138,7 @@ def test_a_permuted_dictionary_fits_without_an_error_and_is_noticed(
     wrong = ROAD.run("base", workspace, BaseSettings(source=source, dict_file=str(other)))
     fitting = ROAD.run("base", workspace, BaseSettings(source=source), force=True)
     assert fitting.notes == ()
-    assert fitting.bits < 10 < math.log2(50265) - fit.MARGIN < wrong.bits
+    assert fitting.bits < 10 < math.log2(50265) - match.MARGIN < wrong.bits
     assert "do not belong together" in wrong.notes[0]
     for number in (f"{wrong.bits:.1f} bits", "15.6", f"{fitting.bits:.1f}"):
         assert number in wrong.notes[0]

@@ -13,10 +13,10 @@ import pytest
 
 from helpers import batch
 from helpers.batch import FOR_ALL, NOTEBOOKS, chosen, parameters
-from helpers.errors import CourseError, InUse
-from helpers.files import PROJECT
-from helpers.record import Entry
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError, InUse
+from helpers.common.files import PROJECT
+from helpers.stage.record import Entry
+from helpers.stage.workspace import Workspace
 from tests.support.commands import command
 
 ALL = list(NOTEBOOKS)

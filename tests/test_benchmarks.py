@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from helpers.bpe_files import encode_file
-from helpers.dictionary import Dictionary
-from helpers.errors import CourseError
-from helpers.prepare import prepare_file
-from helpers.processes import ALONE
-from helpers.progress import Progress
+from helpers.common.errors import CourseError
+from helpers.common.processes import ALONE
+from helpers.common.progress import Progress
+from helpers.ids.dictionary import Dictionary
+from helpers.stages.prepare import prepare_file
+from helpers.tokens.bpe_files import encode_file
 from tests.benchmarks import __main__ as bench
 from tests.benchmarks import corpus, peers, report
 from tests.benchmarks.corpus import Corpus, Documents

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import bpe_files as module
-from helpers.bpe_files import count_bpe, encode_file, encoder_command
-from helpers.chunks import count_lines, line_chunks, spans
-from helpers.errors import DamagedFile, StageMissing
-from helpers.fairseq_tools import run
-from helpers.line_ids import bpe_text, encode_lines
-from helpers.processes import Workers
-from helpers.road import ROAD
-from helpers.settings import EncodeSettings, SplitSettings
-from helpers.symbols import SPLITS
-from helpers.vocabulary import GPT2_IDS, gpt2_encoding, gpt2_file
+from helpers.common.errors import DamagedFile, StageMissing
+from helpers.common.fairseq import run
+from helpers.common.processes import Workers
+from helpers.common.symbols import SPLITS
+from helpers.stage.settings import EncodeSettings, SplitSettings
+from helpers.stages.road import ROAD
+from helpers.text.chunks import count_lines, line_chunks, spans
+from helpers.tokens import bpe_files as module
+from helpers.tokens.bpe_files import count_bpe, encode_file, encoder_command
+from helpers.tokens.gpt2 import GPT2_IDS, gpt2_encoding, gpt2_file
+from helpers.tokens.line_ids import bpe_text, encode_lines
 from tests.awkward import TEXTS, text
 
 # The mark can only be at the beginning, and a last line without its end only at the end.

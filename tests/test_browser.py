@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from helpers.files import PROJECT
-from helpers.workspace import Workspace
+from helpers.common.files import PROJECT
+from helpers.stage.workspace import Workspace
 from tests.lab import CHROMIUM, MINUTE, Opened, chromium, lab
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt install chromium)")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.files import PROJECT
+from helpers.common.files import PROJECT
 from tests.support.project import HOME_NAME, LOCAL, project_files
 
 TOP = "roberta-course"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import checkpoints, summaries, tensor_names
-from helpers.errors import CourseError
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.models import checkpoints, summaries, tensor_names
+from helpers.stage.workspace import Workspace
 from tests.support.hostile import CreatesAFile
 
 

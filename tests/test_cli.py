@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from helpers import __main__ as cli
-from helpers.files import PROJECT
-from helpers.run import Road
+from helpers.common.files import PROJECT
+from helpers.stage.run import Road
 from tests.support.commands import command
 
 OPTIONS = {

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import checkpoints, convert, tensor_names
-from helpers.comparison import fairseq_ids
-from helpers.errors import CourseError
-from helpers.huggingface import FILES
-from helpers.road import ROAD
-from helpers.settings import ConvertSettings
-from helpers.vocabulary import gpt2_file
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.models import checkpoints, tensor_names
+from helpers.models.comparison import fairseq_ids
+from helpers.models.huggingface import FILES
+from helpers.stage.settings import ConvertSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages import convert
+from helpers.stages.road import ROAD
+from helpers.tokens.gpt2 import gpt2_file
 from tests import checkpoint_makers
 from tests.support.commands import command
 
@@ -158,7 +159,7 @@ def test_a_tokenizer_without_the_masks_space_is_noticed(
 ) -> None:
     from transformers import RobertaTokenizer
 
-    from helpers import huggingface
+    from helpers.models import huggingface
 
     def plain(dictionary: object, positions: int) -> RobertaTokenizer:
         merges = gpt2_file("vocab.bpe").read_text("utf-8").splitlines()[1:]

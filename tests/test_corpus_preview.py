@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import pytest
 
-from helpers import corpus_preview as module
-from helpers.corpus_preview import CorpusPreview, corpus_preview
-from helpers.errors import CourseError
-from helpers.settings import SplitSettings
-from helpers.vocabulary import count_tokens
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.explorer import corpus_preview as module
+from helpers.explorer.corpus_preview import CorpusPreview, corpus_preview
+from helpers.stage.settings import SplitSettings
+from helpers.stage.workspace import Workspace
+from helpers.tokens.gpt2 import count_tokens
 from tests.awkward import CHINESE, TRADITIONAL
 from tests.hands import SCRIPT
 

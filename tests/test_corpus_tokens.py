@@ -16,16 +16,16 @@ import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from helpers import figures
-from helpers.errors import DamagedFile, StageMissing
+from helpers.common import figures
+from helpers.common.errors import DamagedFile, StageMissing
+from helpers.common.files import PROJECT
 from helpers.explorer import corpus, counting, scripts
 from helpers.explorer.corpus import CorpusTokens, kept
 from helpers.explorer.counting import Fragmented
 from helpers.explorer.text import WORD
-from helpers.files import PROJECT
-from helpers.panels.corpus_view import CorpusView
-from helpers.vocabulary import GPT2_IDS, bytes_of_token, encode
-from helpers.workspace import Workspace
+from helpers.panels.explorer.corpus_view import CorpusView
+from helpers.stage.workspace import Workspace
+from helpers.tokens.gpt2 import GPT2_IDS, bytes_of_token, encode
 from tests.awkward import SHARED, TEXTS, text
 from tests.support.killed import killed
 

@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from helpers import course_base, general_text
-from helpers.course_base import unpack
-from helpers.course_base.__main__ import CARD
-from helpers.huggingface import model_of
-from helpers.masked_lm import blocks, hide, measure
-from helpers.road import ROAD
-from helpers.settings import BaseSettings
-from helpers.workspace import Workspace
+from helpers.base import course_base, general_text
+from helpers.base.course_base import unpack
+from helpers.base.make_course_base import CARD
+from helpers.models.huggingface import model_of
+from helpers.models.masked_lm import blocks, hide, measure
+from helpers.stage.settings import BaseSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
 
 # The held-out text of the pinned packages, on every machine.
 GENERAL_SHA256 = "c63c21595bb419583601fa1eb1d8fe83a965178e0db7f4480054d75294954ff0"

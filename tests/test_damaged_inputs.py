@@ -14,9 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from helpers import documents as module
-from helpers.errors import CourseError, DamagedFile
-from helpers.files import PROJECT
+from helpers.common.errors import CourseError, DamagedFile
+from helpers.common.files import PROJECT
+from helpers.text import documents as module
 from tests.awkward import MARKS, SIGNS
 from tests.input_makers import SMALL, SMALL_ZST, documents_of, jsonl, parquet, read, zst
 
@@ -210,8 +210,8 @@ BOMBS = """
 import gzip, resource, sys
 from pathlib import Path
 import pyarrow as pa, pyarrow.parquet as pq
-from helpers.errors import CourseError
-from helpers.inputs import opened
+from helpers.common.errors import CourseError
+from helpers.text.inputs import opened
 folder = Path(sys.argv[1])
 line, many = b"a line of a text\\n" * 60_000, 100
 with gzip.open(folder / "a.txt.gz", "wb", 1) as out:

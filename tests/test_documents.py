@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import archives, encodings
-from helpers.documents import Piece, cut, documents, lines, part
-from helpers.encodings import encoding_of
-from helpers.errors import CourseError
-from helpers.inputs import text_files
+from helpers.common.errors import CourseError
+from helpers.text import archives, encodings
+from helpers.text.documents import Piece, cut, documents, lines, part
+from helpers.text.encodings import encoding_of
+from helpers.text.inputs import text_files
 from tests.awkward import CHINESE, MARKS, SIGNS, TEXTS, TRADITIONAL, text
 
 JAPANESE = (

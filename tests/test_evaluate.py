@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import checkpoints
-from helpers.dictionary import Dictionary
-from helpers.errors import CourseError
-from helpers.evaluate import EvaluateReport, example_sentences, example_table
-from helpers.huggingface import model_of
-from helpers.masked_lm import blocks, hide, measure
-from helpers.road import ROAD
-from helpers.settings import EvaluateSettings
-from helpers.symbols import FIRST
-from helpers.vocabulary import encode
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.common.symbols import FIRST
+from helpers.ids.dictionary import Dictionary
+from helpers.models import checkpoints
+from helpers.models.huggingface import model_of
+from helpers.models.masked_lm import blocks, hide, measure
+from helpers.stage.settings import EvaluateSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages.evaluate import EvaluateReport, example_sentences, example_table
+from helpers.stages.road import ROAD
+from helpers.tokens.gpt2 import encode
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_the_loss_is_the_mean_cross_entropy_at_the_hidden_positions(
 
 
 def test_a_model_against_itself_gives_equal_numbers(copied: Workspace) -> None:
-    from helpers.huggingface import write_folder
+    from helpers.models.huggingface import write_folder
 
     state = checkpoints.read(copied.base_model)
     shutil.rmtree(copied.hf)

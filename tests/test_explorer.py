@@ -8,14 +8,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from helpers.dictionary import Dictionary
+from helpers.common.symbols import EOS
 from helpers.explorer.merges import words
 from helpers.explorer.references import _huggingface_tokenizer, fairseq_encode
 from helpers.explorer.text import SHOWN, TYPED_SPECIALS, Explored, Token, explore
-from helpers.huggingface import tokenizer_of
-from helpers.line_ids import encode_lines
-from helpers.symbols import EOS
-from helpers.vocabulary import bytes_of_token
+from helpers.ids.dictionary import Dictionary
+from helpers.models.huggingface import tokenizer_of
+from helpers.tokens.gpt2 import bytes_of_token
+from helpers.tokens.line_ids import encode_lines
 from tests.awkward import TEXTS, text
 
 with_fairseq = pytest.mark.skipif(fairseq_encode("") is None, reason="fairseq is not installed")

@@ -11,23 +11,23 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 
-from helpers.dictionary import Dictionary
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT
 from helpers.explorer import known as module
 from helpers.explorer.corpus import corpus_tokens
+from helpers.explorer.html.masks import masked_strip
 from helpers.explorer.known import KnownTokens, known_tokens
-from helpers.explorer.mask_html import masked_strip
 from helpers.explorer.text import explore
-from helpers.files import PROJECT
-from helpers.panels.comparison import SideBySide, Spellings
-from helpers.panels.corpus_view import CorpusView
-from helpers.panels.explorer import Explorer
-from helpers.panels.mask_preview import MaskPreview
-from helpers.panels.merge_walk import MergeWalk
-from helpers.panels.text_box import RAW, TextBox
-from helpers.panels.token_search import LATEST, TokenSearch
-from helpers.vocabulary import GPT2_IDS, encode
-from helpers.workspace import Workspace
+from helpers.ids.dictionary import Dictionary
+from helpers.panels.explorer.comparison import SideBySide, Spellings
+from helpers.panels.explorer.corpus_view import CorpusView
+from helpers.panels.explorer.explorer import Explorer
+from helpers.panels.explorer.mask_preview import MaskPreview
+from helpers.panels.explorer.merge_walk import MergeWalk
+from helpers.panels.explorer.text_box import RAW, TextBox
+from helpers.panels.explorer.token_search import LATEST, TokenSearch
+from helpers.stage.workspace import Workspace
+from helpers.tokens.gpt2 import GPT2_IDS, encode
 from tests.hands import LIVE, SCRIPT, inside
 
 DICTIONARY = Dictionary.from_counts(np.arange(GPT2_IDS))
@@ -259,8 +259,8 @@ def test_the_explorer_needs_neither_fairseq_nor_torch(known: Workspace) -> None:
     code = (
         "import sys\n"
         "sys.modules.update(fairseq=None, torch=None, transformers=None)\n"
-        "from helpers.panels.explorer import Explorer\n"
-        "from helpers.workspace import Workspace\n"
+        "from helpers.panels.explorer.explorer import Explorer\n"
+        "from helpers.stage.workspace import Workspace\n"
         "panel = Explorer(Workspace(sys.argv[1]), 'Hello world')\n"
         "print('Same ids as Hugging Face' in panel.html(), 'positions' in panel.masks.html())\n"
     )

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from helpers import fairseq_tools
-from helpers.bpe_files import encoder_command
-from helpers.command import hydra_value, train_command
-from helpers.data_bin import preprocess_command
-from helpers.errors import CourseError
-from helpers.fairseq_tools import lines_of, run, shown
-from helpers.files import PROJECT
-from helpers.log import parse_event
-from helpers.symbols import SPLITS
-from helpers.workspace import Workspace
+from helpers.common import fairseq
+from helpers.common.errors import CourseError
+from helpers.common.fairseq import lines_of, run, shown
+from helpers.common.files import PROJECT
+from helpers.common.symbols import SPLITS
+from helpers.ids.data_bin import preprocess_command
+from helpers.stage.workspace import Workspace
+from helpers.tokens.bpe_files import encoder_command
+from helpers.training.command import hydra_value, train_command
+from helpers.training.log import parse_event
 
 NAMES = ["plain", "two words", "课程 一", "O'Brien (copy) & more", "a=b,c[d]{e}#f;g!h~i%j"]
 
@@ -70,7 +70,7 @@ def test_a_failing_tool_is_reported_with_its_last_words(tmp_path: Path) -> None:
 def test_without_fairseq_the_way_out_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fairseq_tools.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(fairseq.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(CourseError, match="fairseq is not installed") as error:
         run([sys.executable, "-c", "pass"], tmp_path / "log")
     assert "make env" in error.value.hint
@@ -79,7 +79,7 @@ def test_without_fairseq_the_way_out_is_named(
 def test_a_tool_dies_with_its_parent(tmp_path: Path) -> None:
     child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
     parent = (
-        "import sys; from pathlib import Path; from helpers.fairseq_tools import lines_of\n"
+        "import sys; from pathlib import Path; from helpers.common.fairseq import lines_of\n"
         f"for line in lines_of([sys.executable, '-c', {child!r}], Path({str(tmp_path / 'log')!r})):"
         "\n    print(line, flush=True)"
     )

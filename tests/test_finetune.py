@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from helpers.command import finetune_command
-from helpers.dictionary import Dictionary
-from helpers.errors import CourseError, StageStale
-from helpers.log import curve, events
-from helpers.resume import _mend
-from helpers.road import ROAD
-from helpers.settings import BinarizeSettings, EncodeSettings, FinetuneSettings, SplitSettings
-from helpers.summaries import summary
-from helpers.training import train
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError, StageStale
+from helpers.ids.dictionary import Dictionary
+from helpers.models.summaries import summary
+from helpers.stage.settings import BinarizeSettings, EncodeSettings, FinetuneSettings, SplitSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
+from helpers.training.command import finetune_command
+from helpers.training.log import curve, events
+from helpers.training.resume import _mend
+from helpers.training.train import train
 from tests.support.commands import interrupted
 
 SHORT = FinetuneSettings(max_update=6, validate_every=3, max_tokens=512)

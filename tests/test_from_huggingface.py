@@ -10,16 +10,16 @@ from hypothesis import assume, given, settings
 from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from helpers import checkpoints, tensor_names
-from helpers.comparison import fairseq_ids
-from helpers.dictionary import Dictionary
-from helpers.errors import CourseError
-from helpers.resume import BEST
-from helpers.road import ROAD
-from helpers.settings import ConvertSettings, FinetuneSettings
-from helpers.symbols import SPECIALS
-from helpers.vocabulary import encode
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.common.symbols import SPECIALS
+from helpers.ids.dictionary import Dictionary
+from helpers.models import checkpoints, tensor_names
+from helpers.models.comparison import fairseq_ids
+from helpers.stage.settings import ConvertSettings, FinetuneSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
+from helpers.tokens.gpt2 import encode
+from helpers.training.resume import BEST
 from tests import road
 from tests.awkward import TEXTS as AWKWARD
 from tests.awkward import text as any_text

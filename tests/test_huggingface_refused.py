@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from helpers.errors import CourseError
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.stage.workspace import Workspace
 from tests.checkpoint_makers import base_from
 from tests.huggingface_makers import (
     DAMAGED,

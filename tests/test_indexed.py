@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import indexed as module
-from helpers.bpe_files import encode_file, parse_bpe
-from helpers.chunks import spans
-from helpers.data_bin import binarize_folder, binarized_files, preprocess_command
-from helpers.dictionary import Dictionary
-from helpers.errors import CourseError, DamagedFile
-from helpers.fairseq_tools import run
-from helpers.indexed import (
+from helpers.common.errors import CourseError, DamagedFile
+from helpers.common.fairseq import run
+from helpers.common.processes import Workers
+from helpers.common.symbols import SPLITS
+from helpers.ids import indexed as module
+from helpers.ids.data_bin import binarize_folder, binarized_files, preprocess_command
+from helpers.ids.dictionary import Dictionary
+from helpers.ids.indexed import (
     Counts,
     IndexedWriter,
     Lines,
@@ -26,12 +26,12 @@ from helpers.indexed import (
     read_lines,
     read_sizes,
 )
-from helpers.processes import Workers
-from helpers.road import ROAD
-from helpers.settings import BinarizeSettings, EncodeSettings, SplitSettings
-from helpers.symbols import SPLITS
-from helpers.vocabulary import GPT2_IDS
-from helpers.workspace import Workspace
+from helpers.stage.settings import BinarizeSettings, EncodeSettings, SplitSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
+from helpers.text.chunks import spans
+from helpers.tokens.bpe_files import encode_file, parse_bpe
+from helpers.tokens.gpt2 import GPT2_IDS
 from tests.awkward import TEXTS
 
 BPE = "15496 995\n\n\n  13   262 \n \n50256 0\n" + "198 628\n" * 50 + "\n"

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import corpus_preview as preview
-from helpers.errors import CourseError, StageStale
-from helpers.inputs import KINDS, text_files
-from helpers.road import ROAD
-from helpers.settings import EncodeSettings, SplitSettings
-from helpers.symbols import SPLITS
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError, StageStale
+from helpers.common.symbols import SPLITS
+from helpers.explorer import corpus_preview as preview
+from helpers.stage.settings import EncodeSettings, SplitSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
+from helpers.text.inputs import KINDS, text_files
 from tests.awkward import ALPHABET, TEXTS
 from tests.input_makers import (
     PACK,

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from helpers.errors import CourseError
-from helpers.files import files_below
-from helpers.report import Report
-from helpers.road import ROAD
-from helpers.settings import SampleSettings
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.common.files import files_below
+from helpers.common.report import Report
+from helpers.stage.settings import SampleSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
 from tests.road import STAGES, begin, do, text
 from tests.support.killed import killed
 

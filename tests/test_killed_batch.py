@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers.errors import InUse
-from helpers.files import PROJECT
-from helpers.finetune import LOG
-from helpers.workspace import Workspace
+from helpers.common.errors import InUse
+from helpers.common.files import PROJECT
+from helpers.stage.workspace import Workspace
+from helpers.stages.finetune import LOG
 from tests.support.commands import command
 
 SHORT = {"max_update": "40", "validate_every": "20", "max_tokens": "512"}

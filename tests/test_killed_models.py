@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.workspace import Workspace
+from helpers.stage.workspace import Workspace
 from tests.support.commands import command
 
 

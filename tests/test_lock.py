@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from helpers.errors import InUse
-from helpers.files import PROJECT
-from helpers.workspace import Workspace
+from helpers.common.errors import InUse
+from helpers.common.files import PROJECT
+from helpers.stage.workspace import Workspace
 
 HOLD = """
 import subprocess, sys, time
-from helpers.workspace import Workspace
+from helpers.stage.workspace import Workspace
 with Workspace(sys.argv[1]).lock() as lock:
     child = sys.argv[2:] and subprocess.Popen(["sleep", "60"], pass_fds=(lock,)).pid
     print(child or "held", flush=True)

@@ -9,12 +9,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.bpe_files import encode_file
-from helpers.command import CONFIG
-from helpers.data_bin import binarize_folder
-from helpers.dictionary import Dictionary
+from helpers.common.symbols import SPLITS
 from helpers.explorer.masking import Fate, fairseq_mask
-from helpers.symbols import SPLITS
+from helpers.ids.data_bin import binarize_folder
+from helpers.ids.dictionary import Dictionary
+from helpers.tokens.bpe_files import encode_file
+from helpers.training.command import CONFIG
 
 pytestmark = [
     pytest.mark.skipif(find_spec("fairseq") is None, reason="fairseq is not installed"),

@@ -8,11 +8,11 @@ import regex as re
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 from helpers.explorer import merges as module
 from helpers.explorer.merges import LONGEST, merge_ranks, merge_steps, search_tokens, words
 from helpers.explorer.references import _fairseq_encoder
-from helpers.vocabulary import byte_of_letter, bytes_of_token, encode
+from helpers.tokens.gpt2 import byte_of_letter, bytes_of_token, encode
 from tests.awkward import TEXTS, text
 
 

@@ -13,9 +13,9 @@ import pytest
 from nbformat import NotebookNode
 
 from helpers.batch import NOTEBOOKS
-from helpers.files import PROJECT
-from helpers.road import ROAD
-from helpers.workspace import Workspace
+from helpers.common.files import PROJECT
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
 from tests.support.commands import command
 
 FOLDER = PROJECT / "notebooks"
@@ -106,7 +106,7 @@ def test_checked_cells_print_nothing_that_differs_from_machine_to_machine() -> N
 
 
 def test_the_default_workspace_is_the_same_from_every_folder(home: Path, tmp_path: Path) -> None:
-    code = "from helpers.workspace import Workspace; print(Workspace('runs/sample').root)"
+    code = "from helpers.stage.workspace import Workspace; print(Workspace('runs/sample').root)"
     for folder in (PROJECT, FOLDER, tmp_path):
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, env=os.environ

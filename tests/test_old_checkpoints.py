@@ -14,14 +14,14 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM
 
-from helpers import checkpoints
-from helpers.base_model import BaseReport
-from helpers.errors import CourseError
-from helpers.files import PROJECT
-from helpers.old_checkpoints import complete_cfg, today_named
-from helpers.road import ROAD
-from helpers.settings import ConvertSettings, FinetuneSettings
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT
+from helpers.models import checkpoints
+from helpers.models.old_checkpoints import complete_cfg, today_named
+from helpers.stage.settings import ConvertSettings, FinetuneSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages.base import BaseReport
+from helpers.stages.road import ROAD
 from tests import checkpoint_makers as make
 from tests.checkpoint_makers import State, Tensors, base_from, is_untouched
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from helpers.errors import CourseError
-from helpers.symbols import SPLITS
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.common.symbols import SPLITS
+from helpers.stage.workspace import Workspace
 from tests.road import do, state, text
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from helpers import progress
-from helpers.panels import settings_panel
-from helpers.panels.settings_panel import SettingsPanel
-from helpers.progress import Progress, drawn_by
-from helpers.report import Grid, Shown
-from helpers.run import Road
-from helpers.workspace import Workspace
+from helpers.common import progress
+from helpers.common.progress import Progress, drawn_by
+from helpers.common.report import Grid, Shown
+from helpers.panels.settings import settings_panel
+from helpers.panels.settings.settings_panel import SettingsPanel
+from helpers.stage.run import Road
+from helpers.stage.workspace import Workspace
 from tests.awkward import CHINESE
 from tests.hands import LIVE, SCRIPT, all_html, move, panel_of, press
 from tests.road import text

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.files import files_below
-from helpers.inputs import text_files
-from helpers.panels.base_source import BaseSource
-from helpers.panels.text_files import TextFiles
-from helpers.parameters import About
-from helpers.settings import BaseSettings
-from helpers.workspace import Workspace
+from helpers.common.files import files_below
+from helpers.panels.settings.base_source import BaseSource
+from helpers.panels.settings.text_files import TextFiles
+from helpers.stage.parameters import About
+from helpers.stage.settings import BaseSettings
+from helpers.stage.workspace import Workspace
+from helpers.text.inputs import text_files
 from tests.hands import SCRIPT, all_html, move, panel_of
 
 ABOUT = About.of(BaseSettings.model_fields["source"])

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from helpers.panels import settings_panel
-from helpers.panels.controls import control_for
-from helpers.parameters import Settings, WrongSettings, bounds, explanation
-from helpers.road import ROAD
-from helpers.settings import SplitSettings
-from helpers.split import shares_of
-from helpers.workspace import Workspace
+from helpers.panels.settings import settings_panel
+from helpers.panels.settings.controls import control_for
+from helpers.stage.parameters import Settings, WrongSettings, bounds, explanation
+from helpers.stage.settings import SplitSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
+from helpers.stages.split import shares_of
 from tests.hands import all_html, executed, inside, move, panel_of
 
 FIELDS = [(command, name) for command, step in ROAD.items() for name in step.settings.model_fields]

@@ -7,24 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import prepare as module
 from helpers.__main__ import main
-from helpers.bpe_files import encode_file, encoder_command
-from helpers.chunks import Span, spans
-from helpers.data_bin import binarized_files, preprocess_command
-from helpers.errors import CourseError, DamagedFile, StageMissing, StageStale
-from helpers.fairseq_tools import run
-from helpers.indexed import binarize_file, read_lines
-from helpers.prepare import prepare_file
-from helpers.processes import Workers
-from helpers.progress import Progress
-from helpers.report import Report
-from helpers.road import ROAD
-from helpers.run import Road
-from helpers.settings import PrepareSettings
-from helpers.stage import Stage
-from helpers.symbols import SPLITS, UNK
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError, DamagedFile, StageMissing, StageStale
+from helpers.common.fairseq import run
+from helpers.common.processes import Workers
+from helpers.common.progress import Progress
+from helpers.common.report import Report
+from helpers.common.symbols import SPLITS, UNK
+from helpers.ids.data_bin import binarized_files, preprocess_command
+from helpers.ids.indexed import binarize_file, read_lines
+from helpers.stage.definition import Stage
+from helpers.stage.run import Road
+from helpers.stage.settings import PrepareSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages import prepare as module
+from helpers.stages.prepare import prepare_file
+from helpers.stages.road import ROAD
+from helpers.text.chunks import Span, spans
+from helpers.tokens.bpe_files import encode_file, encoder_command
 from tests import road
 from tests.awkward import TEXTS, text
 
@@ -99,7 +99,7 @@ def test_no_border_falls_into_a_line_end_or_a_character(end: str, word: str, tmp
 
 
 def test_a_carriage_return_at_the_border_of_a_block(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("helpers.chunks.BLOCK", 4)
+    monkeypatch.setattr("helpers.text.chunks.BLOCK", 4)
     raw = tmp_path / "block.raw"
     for before in range(1, 12):
         for end in (b"\r\n", b"\r", b"\n"):

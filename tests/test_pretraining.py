@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import checkpoints, course_base, general_text, pretraining, shapes
-from helpers.course_base import __main__ as recipe
-from helpers.dictionary import Dictionary
-from helpers.log import events
+from helpers.base import course_base, general_text, pretraining
+from helpers.base import make_course_base as recipe
+from helpers.ids.dictionary import Dictionary
+from helpers.models import checkpoints, shapes
+from helpers.training.log import events
 from tests.road import with_updates
 
 DOCUMENTS = [f"Document {i} tells of {i} apples.\nIts second line is short." for i in range(400)]

@@ -11,20 +11,21 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from helpers import figures, vocabulary
-from helpers.errors import CourseError
-from helpers.indexed import IndexedWriter, Lines
-from helpers.panels import previews
-from helpers.panels.previews import of_base, of_convert, of_evaluate, of_finetune, of_split
-from helpers.road import ROAD
-from helpers.settings import (
+from helpers.common import figures
+from helpers.common.errors import CourseError
+from helpers.ids.indexed import IndexedWriter, Lines
+from helpers.panels.settings import previews
+from helpers.panels.settings.previews import of_base, of_convert, of_evaluate, of_finetune, of_split
+from helpers.stage.settings import (
     BaseSettings,
     ConvertSettings,
     EvaluateSettings,
     FinetuneSettings,
     SplitSettings,
 )
-from helpers.workspace import Workspace
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
+from helpers.tokens import gpt2
 from tests import checkpoint_makers, road
 from tests.awkward import CHINESE, SHARED, TEXTS
 from tests.hands import SCRIPT, all_html, move, panel_of
@@ -261,8 +262,8 @@ def test_the_files_of_a_base_model_are_listed(tmp_path: Path, workspace: Workspa
 
 def test_a_look_at_a_model_downloads_nothing(tmp_path: Path, workspace, monkeypatch):
     asked: list[str] = []
-    monkeypatch.setattr(vocabulary, "FOLDER", tmp_path / "gpt2")
-    monkeypatch.setattr(vocabulary, "download", asked.append)
+    monkeypatch.setattr(gpt2, "FOLDER", tmp_path / "gpt2")
+    monkeypatch.setattr(gpt2, "download", asked.append)
     (tmp_path / "model.pt").write_text("alone")
     panel = panel_of("base", workspace, source=str(tmp_path / "model.pt"))
     assert "dict.txt" in all_html(panel)

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from helpers.files import PROJECT
-from helpers.processes import child, stop
+from helpers.common.files import PROJECT
+from helpers.common.processes import child, stop
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -16,7 +16,7 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 def test_an_interrupt_in_the_middle_of_the_fork_is_not_lost():
     code = f"""
 import os, signal
-from helpers.processes import child, stop
+from helpers.common.processes import child, stop
 os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))
 try:
     with child({SLEEP!r}) as process:

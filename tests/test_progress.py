@@ -2,8 +2,8 @@
 
 import time
 
-from helpers import progress as module
-from helpers.progress import Progress, drawn_by
+from helpers.common import progress as module
+from helpers.common.progress import Progress, drawn_by
 
 
 def test_of_bytes_it_shows_megabytes_their_rate_and_the_time_left(monkeypatch):

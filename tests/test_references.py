@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from helpers.common.files import PROJECT
 from helpers.explorer import references as module
 from helpers.explorer.references import (
     MOST,
@@ -21,7 +22,6 @@ from helpers.explorer.references import (
     huggingface_encode,
 )
 from helpers.explorer.text import Explored, explore
-from helpers.files import PROJECT
 from tests.awkward import TEXTS, text
 
 with_fairseq = pytest.mark.skipif(

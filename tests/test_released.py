@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import fit, vocabulary
-from helpers.errors import CourseError
-from helpers.log import events
-from helpers.road import ROAD
-from helpers.settings import FinetuneSettings
-from helpers.workspace import Workspace
+from helpers.base import match
+from helpers.common.errors import CourseError
+from helpers.stage.settings import FinetuneSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
+from helpers.tokens import gpt2
+from helpers.training.log import events
 from tests import checkpoint_makers as make
 from tests import road
 from tests.checkpoint_makers import (
@@ -169,8 +170,8 @@ def test_a_dictionary_that_is_named_is_taken_for_an_archive(
 def test_an_archive_without_a_dictionary_asks_for_robertas_own(
     workspace: Workspace, tmp_path: Path, model: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vocabulary, "FOLDER", tmp_path / "gpt2_bpe")
-    monkeypatch.setattr(vocabulary, "download", lambda name: None)
+    monkeypatch.setattr(gpt2, "FOLDER", tmp_path / "gpt2_bpe")
+    monkeypatch.setattr(gpt2, "download", lambda name: None)
     with pytest.raises(CourseError, match=r"no dict\.txt") as error:
         base_from(workspace, pack(tmp_path / "roberta.tar.gz", released(model)[:1]))
     assert "--dict" in error.value.hint
@@ -369,6 +370,6 @@ def test_a_pair_that_does_not_fit_is_warned_of_with_both_numbers(
     report = base_from(workspace, make.put(make.current(weights), tmp_path, dict_text=dict_text))
     (note,) = report.notes
     even = math.log2(make.ROWS)
-    assert report.bits > even - fit.MARGIN
+    assert report.bits > even - match.MARGIN
     assert f"loses {report.bits:.1f} bits a token" in note and f"costs {even:.1f}" in note
-    assert f"with its dictionary loses {fit.bits(*fit.unpack()):.1f}" in note
+    assert f"with its dictionary loses {match.bits(*match.unpack()):.1f}" in note

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from helpers.report import Grid, Report, Table, cell, html_table, text_table
+from helpers.common.report import Grid, Report, Table, cell, html_table, text_table
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

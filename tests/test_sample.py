@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from helpers.docstrings import docstrings, modules, package_folder
-from helpers.errors import CourseError
-from helpers.road import ROAD
-from helpers.sample import SAMPLE
-from helpers.settings import SampleSettings
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.stage.settings import SampleSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
+from helpers.stages.sample import SAMPLE
+from helpers.text.docstrings import docstrings, modules, package_folder
 
 SOURCE = b'''
 """About the module.
@@ -127,9 +127,9 @@ def test_what_is_no_installed_package_is_an_error(name: str):
 def test_nothing_is_imported():
     script = """
         import sys
-        import helpers.sample
+        import helpers.stages.sample
         before = {*sys.modules}
-        assert sum(len(d) for _, d in helpers.sample.modules("matplotlib")) > 1000
+        assert sum(len(d) for _, d in helpers.stages.sample.modules("matplotlib")) > 1000
         heavy = {"matplotlib", "numpy", "sklearn", "torch"} & {*sys.modules}
         print(sorted(heavy - before), [m for m in sys.modules if m.startswith("matplotlib")])
     """

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from helpers.errors import CourseError
-from helpers.parameters import (
+from helpers.common.errors import CourseError
+from helpers.stage.parameters import (
     BEYOND,
     About,
     WrongSettings,
@@ -18,8 +18,7 @@ from helpers.parameters import (
     from_here,
     literal,
 )
-from helpers.road import ROAD
-from helpers.settings import (
+from helpers.stage.settings import (
     BaseSettings,
     BinarizeSettings,
     ConvertSettings,
@@ -29,6 +28,7 @@ from helpers.settings import (
     SampleSettings,
     SplitSettings,
 )
+from helpers.stages.road import ROAD
 
 MODELS = [step.settings for step in ROAD.values()]
 FIELDS = [

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import chunks, sharded, shards
-from helpers.data_bin import data_folders
-from helpers.errors import CourseError
-from helpers.prepare import PREPARE
-from helpers.shards import Part, cut, make, shard_names
-from helpers.symbols import SPLITS
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.common.symbols import SPLITS
+from helpers.ids import sharded, shards
+from helpers.ids.data_bin import data_folders
+from helpers.ids.shards import Part, cut, make, shard_names
+from helpers.stage.workspace import Workspace
+from helpers.stages.prepare import PREPARE
+from helpers.text import chunks
 from tests import road
 from tests.awkward import text
 

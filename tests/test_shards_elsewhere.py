@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from helpers import clusters
-from helpers.data_bin import binarized_files
-from helpers.errors import CourseError
-from helpers.files import PROJECT
-from helpers.parameters import WrongSettings
-from helpers.road import ROAD
-from helpers.settings import FinetuneSettings, PrepareSettings
-from helpers.shards import Part
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT
+from helpers.ids import clusters
+from helpers.ids.data_bin import binarized_files
+from helpers.ids.shards import Part
+from helpers.stage.parameters import WrongSettings
+from helpers.stage.settings import FinetuneSettings, PrepareSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
 from tests import road
 from tests.test_shards import content, here, whole, work  # noqa: F401 (fixtures)
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import split as module
-from helpers.documents import MOST
-from helpers.errors import CourseError
-from helpers.road import ROAD
-from helpers.settings import SplitSettings
-from helpers.split import SPLIT, shares_of
-from helpers.symbols import SPLITS
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.common.symbols import SPLITS
+from helpers.stage.settings import SplitSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages import split as module
+from helpers.stages.road import ROAD
+from helpers.stages.split import SPLIT, shares_of
+from helpers.text.documents import MOST
 from tests.awkward import TEXTS
 
 ALL = {"train": 1, "valid": 0, "test": 0}

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from helpers.bpe import ENCODE
-from helpers.errors import CourseError, StageMissing, StageStale
-from helpers.report import Report
-from helpers.road import ROAD
-from helpers.run import Road
-from helpers.settings import EncodeSettings, SplitSettings
-from helpers.split import SPLIT
+from helpers.common.errors import CourseError, StageMissing, StageStale
+from helpers.common.report import Report
+from helpers.stage.run import Road
+from helpers.stage.settings import EncodeSettings, SplitSettings
+from helpers.stages.encode import ENCODE
+from helpers.stages.road import ROAD
+from helpers.stages.split import SPLIT
 from tests.road import STAGES, do, state, text
 
 

@@ -15,9 +15,9 @@ from nbformat.v4 import (
     new_raw_cell,
 )
 
-from helpers.files import PROJECT
+from helpers.common.files import PROJECT
 from helpers.panels.still import stilled
-from helpers.workspace import Workspace
+from helpers.stage.workspace import Workspace
 from tests.hands import LIVE, panel_of
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))

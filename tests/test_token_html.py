@@ -11,13 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from helpers.dictionary import Dictionary
-from helpers.explorer.known import KnownTokens
-from helpers.explorer.mask_html import masked_strip
-from helpers.explorer.merge_html import all_merges, found_tokens, merge_step
-from helpers.explorer.merges import merge_steps, search_tokens
-from helpers.explorer.text import SHOWN, explore
-from helpers.explorer.token_html import (
+from helpers.explorer.html.masks import masked_strip
+from helpers.explorer.html.merges import all_merges, found_tokens, merge_step
+from helpers.explorer.html.tokens import (
     COLOURS,
     HEAD,
     page,
@@ -27,8 +23,12 @@ from helpers.explorer.token_html import (
     token_strip,
     token_table,
 )
-from helpers.readable import readable
-from helpers.vocabulary import GPT2_IDS
+from helpers.explorer.known import KnownTokens
+from helpers.explorer.merges import merge_steps, search_tokens
+from helpers.explorer.text import SHOWN, explore
+from helpers.ids.dictionary import Dictionary
+from helpers.tokens.gpt2 import GPT2_IDS
+from helpers.tokens.readable import readable
 from tests.awkward import TEXTS, text
 from tests.hands import SCRIPT
 

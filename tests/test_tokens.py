@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from helpers.dictionary import FILLERS, Dictionary
-from helpers.errors import CourseError
-from helpers.huggingface import vocab_of
-from helpers.masked_lm import masked_sentence
-from helpers.readable import readable
-from helpers.token_names import token_text
-from helpers.vocabulary import encode
+from helpers.common.errors import CourseError
+from helpers.ids.dictionary import FILLERS, Dictionary
+from helpers.ids.token_names import token_text
+from helpers.models.huggingface import vocab_of
+from helpers.models.masked_lm import masked_sentence
+from helpers.tokens.gpt2 import encode
+from helpers.tokens.readable import readable
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import vocabulary as module
-from helpers.dictionary import FILLERS, ROBERTA_FIRST, ROBERTA_HELLO, Dictionary, roberta_dictionary
-from helpers.errors import CourseError, DamagedFile
-from helpers.vocabulary import (
+from helpers.common.errors import CourseError, DamagedFile
+from helpers.ids.dictionary import (
+    FILLERS,
+    ROBERTA_FIRST,
+    ROBERTA_HELLO,
+    Dictionary,
+    roberta_dictionary,
+)
+from helpers.tokens import gpt2 as module
+from helpers.tokens.gpt2 import (
     GPT2_IDS,
     SHA256,
     byte_of_letter,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.files import PROJECT
+from helpers.common.files import PROJECT
 from tests.support.project import project_files
 
 PAGES = [file for file in project_files() if file.suffix in (".md", ".ipynb")]

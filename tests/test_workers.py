@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import processes as module
-from helpers.errors import CourseError
-from helpers.files import PROJECT
-from helpers.processes import Workers, allowed_workers
+from helpers.common import processes as module
+from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT
+from helpers.common.processes import Workers, allowed_workers
 
 
 def late(number: int) -> int:
@@ -76,7 +76,7 @@ def test_more_workers_than_cores_are_lowered(monkeypatch):
 
 PARENT = """
 import sys, time
-from helpers.processes import Workers
+from helpers.common.processes import Workers
 from tests.test_workers import own_number
 if __name__ == "__main__":
     with Workers(2) as workers:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers.errors import CourseError
-from helpers.files import PROJECT, resolve, set_aside, write_whole, writing
-from helpers.record import Entry, Fingerprint, Record, fingerprint
-from helpers.workspace import Workspace
+from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT, resolve, set_aside, write_whole, writing
+from helpers.stage.record import Entry, Fingerprint, Record, fingerprint
+from helpers.stage.workspace import Workspace
 
 
 def test_a_relative_workspace_lies_in_the_home_from_everywhere(home, tmp_path, monkeypatch):

@@ -5,8 +5,8 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.vocabulary import count_tokens
-from helpers.wrap import is_too_long, wrap
+from helpers.tokens.gpt2 import count_tokens
+from helpers.tokens.wrap import is_too_long, wrap
 from tests.awkward import TEXTS, text
 
 FAMILY = "👨‍👩‍👧‍👦"

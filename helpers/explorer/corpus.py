@@ -11,8 +11,12 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from helpers.chunks import line_chunks
-from helpers.errors import StageMissing
+from helpers.common.errors import StageMissing
+from helpers.common.files import write_whole
+from helpers.common.processes import Workers, allowed_workers
+from helpers.common.progress import Progress
+from helpers.common.report import Grid, Report, Table
+from helpers.common.symbols import LONGEST_LINE
 from helpers.explorer.counting import (
     Fragmented,
     add_fragmented,
@@ -21,15 +25,11 @@ from helpers.explorer.counting import (
     space_before,
 )
 from helpers.explorer.scripts import SCRIPTS
-from helpers.files import write_whole
-from helpers.processes import Workers, allowed_workers
-from helpers.progress import Progress
-from helpers.readable import readable
-from helpers.record import Fingerprint, fingerprint, is_unchanged
-from helpers.report import Grid, Report, Table
-from helpers.symbols import LONGEST_LINE
-from helpers.vocabulary import GPT2_IDS, bytes_of_token, encode
-from helpers.workspace import Workspace
+from helpers.stage.record import Fingerprint, fingerprint, is_unchanged
+from helpers.stage.workspace import Workspace
+from helpers.text.chunks import line_chunks
+from helpers.tokens.gpt2 import GPT2_IDS, bytes_of_token, encode
+from helpers.tokens.readable import readable
 
 FORMAT = 1
 CHUNK = 1_000_000  # characters; of Chinese, each is a word, and so a string of its own
@@ -134,7 +134,7 @@ class CorpusTokens(Report):
     _repr_html_ = html
 
     def _pictures(self) -> str:
-        from helpers import figures  # with matplotlib, which no worker needs
+        from helpers.common import figures  # with matplotlib, which no worker needs
 
         if not self.tokens:
             return "<div>There is no text in it.</div>"

@@ -26,8 +26,8 @@ import regex as re
 
 from helpers.explorer.scripts import SCRIPTS, WHITE_SPACE, scripts_of
 from helpers.explorer.text import WORD
-from helpers.line_ids import NEWLINE, encode_lines
-from helpers.vocabulary import GPT2_IDS, bytes_of_token, encode
+from helpers.tokens.gpt2 import GPT2_IDS, bytes_of_token, encode
+from helpers.tokens.line_ids import NEWLINE, encode_lines
 
 PIECES, TIMES, TOP = 3, 5, 20
 MOST = 200_000  # words that are remembered

@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from helpers.dictionary import Dictionary, roberta_dictionary
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 from helpers.explorer import corpus
-from helpers.workspace import Workspace
+from helpers.ids.dictionary import Dictionary, roberta_dictionary
+from helpers.stage.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

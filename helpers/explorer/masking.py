@@ -4,8 +4,8 @@ import enum
 
 import numpy as np
 
-from helpers.dictionary import Dictionary
-from helpers.symbols import FIRST
+from helpers.common.symbols import FIRST
+from helpers.ids.dictionary import Dictionary
 
 MASK_SHARE = 0.15  # of the positions; of these 10% stay as they are and 10% are replaced
 STAY_OR_REPLACE, STAY = 0.2, 0.5  # the second is a share of the first

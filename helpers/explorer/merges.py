@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import regex as re
 
-from helpers.errors import CourseError
-from helpers.readable import readable
-from helpers.vocabulary import END_OF_TEXT, PATTERN, byte_of_letter, bytes_of_token, gpt2_file
+from helpers.common.errors import CourseError
+from helpers.tokens.gpt2 import END_OF_TEXT, PATTERN, byte_of_letter, bytes_of_token, gpt2_file
+from helpers.tokens.readable import readable
 
 Pair = tuple[bytes, bytes]
 SINGLE_BYTES = 256  # the first GPT-2 ids; the merge of rank r makes the token 256 + r

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import regex as re
 
-from helpers.dictionary import Dictionary
-from helpers.symbols import EOS, MASK, SPECIALS
-from helpers.vocabulary import GPT2_IDS, PATTERN, bytes_of_token, encode
+from helpers.common.symbols import EOS, MASK, SPECIALS
+from helpers.ids.dictionary import Dictionary
+from helpers.tokens.gpt2 import GPT2_IDS, PATTERN, bytes_of_token, encode
 
 SHOWN = 1000  # tokens that are taken apart; the rest is only counted
 TYPED_SPECIALS = (*SPECIALS, MASK, "<|endoftext|>")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 
-from helpers.files import write_whole
+from helpers.common.files import write_whole
 
 LIVE = "application/vnd.jupyter.widget-view+json"
 

@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from helpers.errors import CourseError
-from helpers.processes import allowed_workers
+from helpers.common.errors import CourseError
+from helpers.common.processes import allowed_workers
 from tests.benchmarks import corpus, peers, report
 from tests.benchmarks.corpus import Corpus
 from tests.benchmarks.measure import Step, compare, memory_of, seconds_of

@@ -11,10 +11,10 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers.course_base import unpack
-from helpers.docstrings import docstrings_of
-from helpers.processes import Workers
-from helpers.symbols import SPLITS
+from helpers.base.course_base import unpack
+from helpers.common.processes import Workers
+from helpers.common.symbols import SPLITS
+from helpers.text.docstrings import docstrings_of
 
 KINDS = (".py", ".md", ".rst")
 FEW = 10  # documents in valid and in test

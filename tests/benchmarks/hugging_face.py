@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.chunks import spans
-from helpers.dictionary import Dictionary
-from helpers.indexed import IndexedWriter, index_table, looked_up
-from helpers.vocabulary import gpt2_file
+from helpers.ids.dictionary import Dictionary
+from helpers.ids.indexed import IndexedWriter, index_table, looked_up
+from helpers.text.chunks import spans
+from helpers.tokens.gpt2 import gpt2_file
 
 
 def main(raw: str, dict_file: str, prefix: str, threads: str) -> None:

@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from helpers.errors import CourseError
-from helpers.files import PROJECT
-from helpers.processes import child
+from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT
+from helpers.common.processes import child
 
 EVERY = 0.05  # seconds between two looks at the memory
 

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from helpers.bpe_files import encoder_command
-from helpers.data_bin import preprocess_command
-from helpers.workspace import Workspace
+from helpers.ids.data_bin import preprocess_command
+from helpers.stage.workspace import Workspace
+from helpers.tokens.bpe_files import encoder_command
 from tests.benchmarks.corpus import Corpus
 from tests.benchmarks.measure import Step
 

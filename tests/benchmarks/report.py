@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.figures import BLUE, GREEN, GREY, ORANGE, Picture
-from helpers.files import write_whole
-from helpers.report import text_table
+from helpers.common.figures import BLUE, GREEN, GREY, ORANGE, Picture
+from helpers.common.files import write_whole
+from helpers.common.report import text_table
 from tests.benchmarks import peers
 
 MB = 1_000_000

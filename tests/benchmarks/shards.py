@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.errors import CourseError
-from helpers.processes import allowed_workers
-from helpers.report import text_table
+from helpers.common.errors import CourseError
+from helpers.common.processes import allowed_workers
+from helpers.common.report import text_table
 from tests.benchmarks import corpus, peers
 from tests.benchmarks.corpus import Corpus
 from tests.benchmarks.measure import Different, seconds_of

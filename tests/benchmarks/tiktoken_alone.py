@@ -12,8 +12,8 @@ from pathlib import Path
 import tiktoken
 from tiktoken_ext.openai_public import r50k_pat_str
 
-from helpers.chunks import line_chunks
-from helpers.vocabulary import END_OF_TEXT, bytes_of_token
+from helpers.text.chunks import line_chunks
+from helpers.tokens.gpt2 import END_OF_TEXT, bytes_of_token
 
 
 def main(raw: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.files import PROJECT
+from helpers.common.files import PROJECT
 
 
 def command(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
@@ -31,5 +31,5 @@ def interrupted(training: Callable[[], object]) -> None:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("helpers.training.parse_event", stop)
+        patch.setattr("helpers.training.train.parse_event", stop)
         training()

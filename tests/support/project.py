@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers.files import PROJECT
+from helpers.common.files import PROJECT
 
 # A space and Chinese characters in every path: they have to work everywhere.
 HOME_NAME = "my course 课程"

@@ -1,0 +1,1 @@
+"""Where a base model comes from, the course's own among them, and whether its dictionary fits."""

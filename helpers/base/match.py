@@ -1,0 +1,51 @@
+"""Do model and dictionary belong together? The loss on a few sentences tells."""
+
+import math
+
+import numpy as np
+
+from helpers.base.course_base import unpack
+from helpers.common.symbols import BOS, EOS, FIRST
+from helpers.ids.dictionary import Dictionary
+from helpers.models.huggingface import model_of, quiet
+from helpers.models.masked_lm import measure
+from helpers.tokens.gpt2 import encode
+
+SENTENCES = (
+    "She opened the door and walked into the room.",
+    "The capital of France is Paris, and the capital of Italy is Rome.",
+    "The function returns a list of the names of all files in the folder.",
+    "If the value is not given, the default value is used.",
+    "It was the first time that they had seen the sea.",
+)
+# So many bits below an even guess over the whole vocabulary a fitting pair surely is.
+MARGIN = 3
+
+
+def bits(state: dict, dictionary: Dictionary) -> float:
+    """Masked-LM loss on ``SENTENCES`` in bits per token; each token is hidden once, alone."""
+    quiet()
+    model = model_of(state)
+    hidden, true, at = [], [], []
+    for sentence in SENTENCES:
+        ids = np.array([BOS, *dictionary.from_gpt2[encode(sentence)].tolist(), EOS])
+        for position in np.flatnonzero(ids >= FIRST):
+            masked = ids.copy()
+            masked[position] = dictionary.mask
+            hidden.append(masked)
+            true.append(ids)
+            at.append(np.array([position]))
+    nats, _ = measure(model, hidden, true, at)
+    return nats / math.log(2)
+
+
+def warning(loss: float, dictionary: Dictionary) -> str:
+    """What to tell a person whose model and dictionary most likely do not fit; else nothing."""
+    even = math.log2(len(dictionary) + 1)
+    if loss <= even - MARGIN:
+        return ""
+    return (
+        f"On {len(SENTENCES)} plain sentences this model loses {loss:.1f} bits a token; guessing "
+        f"evenly costs {even:.1f}, and the course's own base with its dictionary loses "
+        f"{bits(*unpack()):.1f}. Most likely this model and this dict.txt do not belong together."
+    )

@@ -1,0 +1,161 @@
+"""Where a base model can come from: the course, a fairseq checkpoint, a Hugging Face folder."""
+
+import dataclasses
+import shutil
+import tarfile
+import zlib
+from pathlib import Path
+
+from helpers.base.course_base import DICTIONARY, MODEL, unpack
+from helpers.common.errors import CourseError
+from helpers.ids.dictionary import Dictionary, roberta_dictionary
+from helpers.models import checkpoints, shapes, tensor_names
+from helpers.models.from_huggingface import files_of, is_huggingface, read_folder
+from helpers.stage.workspace import Workspace
+
+COURSE, SCRATCH = "course", "scratch"
+ARCHIVES = (".tar.gz", ".tgz", ".tar")
+NAME_IT = "Name the dict.txt that came with the model, with --dict (dict_file in the notebook)."
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A base model as it was found: fairseq's checkpoint, its dictionary, where it came from."""
+
+    state: dict
+    dictionary: Dictionary
+    name: str
+    notes: tuple[str, ...] = ()
+
+
+def inputs(
+    source: str, dict_file: str, workspace: Workspace, *, download: bool = True
+) -> list[Path]:
+    """The files that a source stands for, without reading them.
+
+    Args:
+        download: whether RoBERTa's own dictionary may be fetched where no other is there.
+
+    Raises:
+        CourseError: one of them is not there, or has no place here.
+    """
+    if source in (COURSE, SCRATCH):
+        if dict_file:
+            raise CourseError(
+                f"The base model {source!r} brings its own dictionary; {dict_file} is not its.",
+                "Leave the dictionary out, or name a model in source.",
+            )
+        return [MODEL, DICTIONARY] if source == COURSE else []
+    found = workspace.locate(source)
+    if found.is_dir() and is_huggingface(found):
+        if dict_file:
+            raise CourseError(
+                f"{found} is a Hugging Face folder: its dictionary is made from its vocabulary.",
+                "Leave the dictionary out.",
+            )
+        return files_of(found)
+    model = found / "model.pt" if found.is_dir() else found
+    if not model.is_file():
+        raise CourseError(
+            f"There is no base model {model}.",
+            "Name a fairseq model.pt, a released .tar.gz, a folder with a model.pt, or a Hugging "
+            "Face folder in source; or say 'course' for the course's own.",
+        )
+    if is_archive(model) and not dict_file:
+        return [model]
+    return [model, _dictionary_for(model, dict_file, workspace, download)]
+
+
+def is_archive(file: Path) -> bool:
+    return file.name.endswith(ARCHIVES)
+
+
+def _dictionary_for(model: Path, dict_file: str, workspace: Workspace, download: bool) -> Path:
+    """The dictionary that was named, else the one beside the model, else RoBERTa's own."""
+    beside = model.with_name("dict.txt")
+    if dict_file:
+        dictionary = workspace.locate(dict_file)
+    else:
+        dictionary = beside if beside.is_file() else roberta_dictionary(download)
+    if not dictionary.is_file():
+        raise CourseError(
+            f"There is no dictionary {dictionary}.",
+            "Name the dict.txt that belongs to the model; another one turns it to noise.",
+        )
+    return dictionary
+
+
+def read(files: list[Path], scratch: Path) -> Source:
+    """Read a model and its dictionary, and check that each token has its row.
+
+    Args:
+        files: as :func:`inputs` gave them.
+        scratch: an empty folder, for what is in an archive.
+
+    Raises:
+        CourseError: what is there cannot be used; the message says why.
+    """
+    model, notes, hint = files[0], (), NAME_IT
+    if model == MODEL:
+        state, dictionary = unpack()
+        return Source(state, dictionary, COURSE)
+    if model.name == "config.json":
+        state, dictionary, notes = read_folder(model.parent)
+        name, model, dict_file = model.parent.name, files[1], files[2]
+        hint = "Take weights and tokenizer from the same place."
+    else:
+        name = model.name
+        if is_archive(model):
+            model, *inside = _extracted(model, scratch)
+            files = [model, *files[1:], *inside]
+        dict_file = files[1] if len(files) > 1 else roberta_dictionary()
+        state, dictionary = checkpoints.read(model), Dictionary.load(dict_file)
+    tensor_names.renamed(list(state["model"]), "huggingface")  # refuses what is no plain RoBERTa
+    refuse_unfit(state, dictionary, model, dict_file, hint)
+    return Source(state, dictionary, name, tuple(notes))
+
+
+def _extracted(archive: Path, folder: Path) -> list[Path]:
+    """``model.pt`` and, where it has one, ``dict.txt`` of an archive; nothing else is unpacked."""
+    try:
+        with tarfile.open(archive) as tar:
+            members = [m for m in tar if m.isfile() and Path(m.name).name == "model.pt"]
+            if len(members) != 1:
+                raise CourseError(
+                    f"{archive} holds {len(members)} files named model.pt; it should hold one.",
+                    "Name an archive as fairseq released them, or the model.pt itself.",
+                )
+            while tar.fileobj.read(2**20):  # to the end, where gzip's checksum stands
+                pass
+            beside = Path(members[0].name).with_name("dict.txt")
+            wanted = [*members, *(m for m in tar if m.isfile() and Path(m.name) == beside)]
+            found = [_copied(tar, member, folder) for member in wanted[:2]]
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's, not the archive's
+        raise CourseError(
+            f"{archive} is damaged: {error}.", "Most often a download broke off; do it again."
+        ) from None
+    return found
+
+
+def _copied(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Path:
+    """A file of an archive in ``folder``, whatever folders the archive names."""
+    target = folder / Path(member.name).name
+    with tar.extractfile(member) as source, target.open("wb") as copy:
+        shutil.copyfileobj(source, copy)
+    return target
+
+
+def refuse_unfit(
+    state: dict, dictionary: Dictionary, model: Path, file: Path, hint: str = NAME_IT
+) -> None:
+    """Raise CourseError where the model is not whole, or has not one row for every symbol."""
+    shapes.refuse_broken(state, model)
+    rows = shapes.rows_of_vocabulary(state)
+    if rows != len(dictionary) + 1:
+        raise CourseError(
+            f"{model} has {rows:,} rows for tokens, but {file} with the special symbols has "
+            f"{len(dictionary) + 1:,}: this dictionary is not the model's.",
+            hint,
+        )

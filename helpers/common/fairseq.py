@@ -1,0 +1,115 @@
+"""Running fairseq's tools, and showing their commands as a student would type them."""
+
+import importlib.util
+import itertools
+import os
+import re
+import shlex
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT, home
+from helpers.common.processes import child
+
+# Idle threads soon sleep instead of spinning, or a busy machine would slow training to a crawl; and
+# freed memory is kept up to 1 GiB, since fetching it anew each update costs a quarter of the time.
+CALM = {
+    "GOMP_SPINCOUNT": "2000",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
+
+
+def require_fairseq() -> None:
+    """Raise CourseError, with the way out, where fairseq is not installed."""
+    if importlib.util.find_spec("fairseq") is None:
+        raise CourseError(
+            "fairseq is not installed here, and this step is done by fairseq itself.",
+            "On Linux (or WSL 2 under Windows) run `make env`; it installs ve-fairseq.",
+        )
+
+
+def tool(name: str) -> str:
+    """The absolute path of one of fairseq's command line tools."""
+    return str(Path(sysconfig.get_path("scripts")) / name)
+
+
+def shown(command: Sequence[str]) -> str:
+    """The command as a student would type it: one option a line, ``$COURSE`` for the project."""
+    words = []
+    for word in command:
+        word = "python" if word == sys.executable else word.replace(tool("") + os.sep, "")
+        for folder in sorted({str(home()), str(PROJECT)}, key=len, reverse=True):
+            word = word.replace(folder, "$COURSE")
+        words.append(_quoted(word))
+    lines, line = [], words[0]
+    for before, word in itertools.pairwise(words):
+        starts = word.startswith("--") or ("=" in word and not before.startswith("--"))
+        if starts and len(line) + len(word) > 60:
+            lines.append(line)
+            line = "    " + word
+        else:
+            line += " " + word
+    return " \\\n".join((*lines, line))
+
+
+def _quoted(word: str) -> str:
+    """Shell quoting that lets ``$COURSE`` be expanded."""
+    if "$COURSE" not in word:
+        return shlex.quote(word)
+    if re.fullmatch(r"[\w@%+=:,./$-]+", word, re.ASCII):
+        return word
+    return '"' + word.replace('"', '\\"').replace("`", "\\`") + '"'
+
+
+def lines_of(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) -> Iterator[str]:
+    """Run a fairseq tool and yield what it prints, line by line; all of it goes to ``log`` too.
+
+    Args:
+        keep_open: file descriptors that the tool inherits (the workspace's lock).
+
+    Raises:
+        CourseError: the tool ended with an error; its last lines are in the message.
+    """
+    require_fairseq()
+    environment = CALM | os.environ | {"PYTHONUNBUFFERED": "1"}
+    environment.pop("MPLBACKEND", None)  # a notebook's backend is not known to the tool
+    log.parent.mkdir(parents=True, exist_ok=True)
+    last: list[str] = []
+    with (
+        log.open("a", encoding="utf-8") as sink,
+        child(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+            cwd=log.parent,
+            pass_fds=keep_open,
+        ) as process,
+    ):
+        for line in process.stdout:
+            sink.write(line)
+            sink.flush()
+            last = [*last[-29:], line.rstrip()]
+            yield line.rstrip("\n")
+    if process.returncode:
+        raise CourseError(
+            f"{Path(command[0]).name} ended with exit code {process.returncode}:\n"
+            + "\n".join(last[-8:]),
+            f"The whole output is in {log}.",
+        )
+
+
+def run(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) -> None:
+    """Run a fairseq tool to its end. Raises as :func:`lines_of`."""
+    for _ in lines_of(command, log, keep_open=keep_open):
+        pass

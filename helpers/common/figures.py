@@ -1,0 +1,178 @@
+"""The course's figures: numbers in, a picture out that reads on light and dark pages."""
+
+import base64
+import html
+import io
+from collections import Counter
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from helpers.common.symbols import SPLITS
+
+# Okabe and Ito's colours, which people with any colour vision can tell apart.
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#595959"
+
+
+class Picture(Figure):
+    """A figure on white ground that a notebook shows as PNG, whatever its backend."""
+
+    def __init__(self, width: float = 7, height: float = 3.2) -> None:
+        super().__init__(figsize=(width, height), dpi=110, layout="constrained", facecolor="white")
+
+    def _repr_png_(self) -> bytes:
+        target = io.BytesIO()
+        self.savefig(target, format="png")
+        return target.getvalue()
+
+    def html(self) -> str:
+        """The same in small, as an image with its own data; two of them fit beside each other."""
+        size = self.get_size_inches().copy()
+        self.set_size_inches(4.6, 0.85 * size[1])  # the letters keep their size
+        data = base64.b64encode(self._repr_png_()).decode()
+        self.set_size_inches(size)
+        alt = html.escape(self.axes[0].get_title(), quote=True)
+        style = "width:30em;max-width:100%;vertical-align:top"
+        return f"<img src='data:image/png;base64,{data}' alt='{alt}' style='{style}'>"
+
+
+def documents_per_split(documents: Sequence[int]) -> Picture:
+    """Bars for the documents in train, valid and test."""
+    picture = Picture(height=2.2)
+    axes = picture.subplots()
+    bars = axes.barh(SPLITS, documents, color=(BLUE, ORANGE, GREEN))
+    axes.bar_label(bars, [f"{n:,}" for n in documents], padding=4)
+    axes.invert_yaxis()
+    axes.set(title="Documents in each split", xlabel="documents")
+    axes.margins(x=0.2)
+    return picture
+
+
+def tokens_per_line(
+    lengths: Sequence[int], limit: int, lines: Sequence[int] | None = None
+) -> Picture:
+    """Histogram of line lengths in tokens, with the model's limit drawn in.
+
+    Args:
+        lengths: GPT-2 tokens of each line; blank lines left out.
+        limit: the most tokens of a line that the model can read.
+        lines: how many lines have each of these lengths; one each if it is left out.
+    """
+    picture = Picture()
+    axes = picture.subplots()
+    axes.hist(lengths, bins=60, weights=lines, color=BLUE, label="lines")
+    axes.axvline(limit, color=ORANGE, linestyle="--", label=f"limit of the model: {limit} tokens")
+    axes.set_yscale("log")
+    axes.locator_params(axis="x", nbins=5)  # five-digit lengths do not run together
+    axes.set(title="How long the lines are", xlabel="tokens in a line", ylabel="lines (log scale)")
+    axes.legend()
+    return picture
+
+
+def zipf(counts: Counter | Sequence[int], split: str = "train") -> Picture:
+    """Frequency of each token of a split against its rank, on logarithmic axes."""
+    values = counts.values() if isinstance(counts, Counter) else counts
+    ranked = sorted((n for n in values if n), reverse=True)
+    picture = Picture()
+    axes = picture.subplots()
+    axes.loglog(range(1, len(ranked) + 1), ranked, color=BLUE)
+    axes.set(
+        title="Zipf's law: a few tokens are everywhere",
+        xlabel="rank of the token",
+        ylabel=f"occurrences in {split}",
+    )
+    axes.grid(alpha=0.3)
+    return picture
+
+
+def learning_rate(rates: Sequence[tuple[int, float]]) -> Picture:
+    """The learning rate over the updates, from the first to the last: ``(update, rate)``."""
+    picture = Picture(height=2.2)
+    axes = picture.subplots()
+    axes.plot(*zip(*rates, strict=True), color=BLUE)
+    axes.set(title="The learning rate of each update", xlabel="updates", ylabel="learning rate")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    return picture
+
+
+def learning_curve(
+    train: Sequence[tuple[int, float]], valid: Sequence[tuple[int, float]]
+) -> Picture:
+    """Training and validation loss, in bits per hidden token, over the updates."""
+    picture = Picture()
+    axes = picture.subplots()
+    for points, colour, marker, label in (
+        (train, BLUE, "", "training"),
+        (valid, ORANGE, "o", "validation"),
+    ):
+        if points:
+            axes.plot(*zip(*points, strict=True), color=colour, marker=marker, label=label)
+    axes.set(
+        title="The loss falls while the model learns",
+        xlabel="updates",
+        ylabel="loss (bits per hidden token)",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return picture
+
+
+def before_and_after(
+    bits: Sequence[float],
+    general_bits: Sequence[float],
+    accuracy: Sequence[float],
+    general_accuracy: Sequence[float],
+) -> Picture:
+    """Loss and accuracy of the base and of the fine-tuned model, on one's own and general text."""
+    picture = Picture(height=3.4)
+    left, right = picture.subplots(1, 2)
+    _pairs(left, (bits, general_bits), "{:.2f}")
+    left.set(title="Loss: lower is better", ylabel="bits per hidden token")
+    _pairs(right, (accuracy, general_accuracy), "{:.1%}")
+    right.set(title="Right at the first guess", ylabel="share of hidden tokens")
+    right.yaxis.set_major_formatter(PercentFormatter(1))
+    picture.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return picture
+
+
+def _pairs(axes: Axes, pairs: Sequence[Sequence[float]], form: str) -> None:
+    """For each text a bar of the base and one of the fine-tuned model, side by side."""
+    for i, (name, colour) in enumerate((("base", GREY), ("fine-tuned", BLUE))):
+        places = [place + 0.4 * i for place in range(len(pairs))]
+        bars = axes.bar(places, [pair[i] for pair in pairs], 0.38, color=colour, label=name)
+        axes.bar_label(bars, [form.format(pair[i]) for pair in pairs], padding=3)
+    axes.set_xticks([place + 0.2 for place in range(len(pairs))], ("your text", "general text"))
+    axes.margins(y=0.15)
+
+
+def tokens_per_word(words: Sequence[tuple[int, int]], most: int = 8) -> Picture:
+    """Bars for the shares of words: ``(tokens, how many words)``, from ``most`` on together."""
+    heights = [0] * (most + 1)
+    for tokens, number in words:
+        heights[min(tokens, most)] += number
+    first = 0 if heights[0] else 1  # none: of a sign that is read together with the one before
+    names = [*map(str, range(first, most)), f"{most} +"]
+    shares = [height / max(1, sum(heights)) for height in heights[first:]]
+    picture = Picture()
+    axes = picture.subplots()
+    bars = axes.bar(names, shares, color=BLUE)
+    axes.bar_label(bars, [f"{share:.1%}" for share in shares], padding=2)
+    axes.set(title="How many tokens the words have", xlabel="tokens in a word", ylabel="words")
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.margins(y=0.12)
+    return picture
+
+
+def tokens_per_character(costs: Sequence[tuple[str, float]]) -> Picture:
+    """Bars for what a character costs in each script: ``(script, tokens a character)``."""
+    picture = Picture(height=1.4 + 0.22 * len(costs))
+    axes = picture.subplots()
+    bars = axes.barh([name for name, _ in costs], [cost for _, cost in costs], color=BLUE)
+    axes.bar_label(bars, [f"{cost:.2f}" for _, cost in costs], padding=4)
+    axes.invert_yaxis()
+    axes.set(title="What a character costs", xlabel="tokens a character")
+    axes.margins(x=0.2)
+    return picture

@@ -1,0 +1,99 @@
+"""Paths from one beginning, and files that appear whole or not at all."""
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from helpers.common.errors import CourseError
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def home() -> Path:
+    """The folder that relative paths start from: ``ROBERTA_COURSE_HOME``, else the project."""
+    return expanded(os.environ.get("ROBERTA_COURSE_HOME") or PROJECT).resolve()
+
+
+def resolve(path: str | Path) -> Path:
+    """An absolute path; a relative one starts at :func:`home`, wherever the process stands."""
+    return (home() / expanded(path)).resolve()
+
+
+def expanded(path: str | Path) -> Path:
+    """``~`` as the home folder; a name such as ``~notes.txt``, which is nobody's, stays."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 (pathlib's raises for such a name)
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into sentences: no permission, no space, a file there.
+
+    Raises:
+        CourseError: for these; other errors pass through.
+    """
+    try:
+        yield
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise CourseError(
+            f"{error.filename or folder} cannot be written: {error.strerror}.",
+            "Choose a workspace in a folder of your own, or mend its permissions.",
+        ) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        raise CourseError(
+            f"{folder} cannot be written: {os.strerror(error.errno)}.",
+            "Make room, or choose a workspace on another disk; what was finished is kept.",
+        ) from None
+
+
+def write_whole(file: Path, content: str | bytes | Callable[[Path], object]) -> None:
+    """Write a file so that it appears whole or not at all: beside, fsync, rename.
+
+    Args:
+        content: the text (UTF-8), the bytes, or a function that writes to the path it is given.
+    """
+    with writing(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            if callable(content):
+                content(beside)
+            else:
+                beside.write_bytes(content.encode() if isinstance(content, str) else content)
+            move_into_place(beside, file)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def move_into_place(source: Path, target: Path) -> None:
+    """Flush ``source`` to the disk, then let it replace ``target`` in one step."""
+    with source.open("rb+") as handle:
+        os.fsync(handle.fileno())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename ``path`` to the first free ``path.old-N``; nothing is deleted."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    return aside
+
+
+def fresh_folder(folder: Path) -> Path:
+    """An empty folder; whatever an earlier, killed run left there is removed."""
+    with writing(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    return folder
+
+
+def files_below(folder: Path) -> Iterable[Path]:
+    """Every regular file below ``folder``, in a fixed order."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())

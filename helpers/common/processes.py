@@ -1,0 +1,168 @@
+"""Other processes: children that live no longer than what started them, and worker pools."""
+
+import collections
+import concurrent.futures
+import contextlib
+import ctypes
+import itertools
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from helpers.common.errors import CourseError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_running: dict[int, subprocess.Popen] = {}  # by the thread that waits for it
+
+
+def die_with_parent() -> None:
+    """Have this process killed when its parent dies (Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def child(command: Sequence[str], **options: object) -> Iterator[subprocess.Popen]:
+    """A process that is killed when what is done with it fails or is interrupted.
+
+    Args:
+        options: as for ``subprocess.Popen``.
+    """
+    with _interrupts_held() as came:
+        dies = die_with_parent if sys.platform == "linux" else None
+        process = subprocess.Popen(command, preexec_fn=dies, **options)
+    with process:
+        try:
+            _running[threading.get_ident()] = process
+            if came:
+                raise KeyboardInterrupt
+            yield process
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            _running.pop(threading.get_ident(), None)
+
+
+def stop(thread: threading.Thread) -> None:
+    """Raise KeyboardInterrupt in a thread, as Ctrl-C does in the main one, and kill its child.
+
+    A thread that waits for something else than its child is stopped when that has come.
+    """
+    raised = ctypes.py_object(KeyboardInterrupt)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), raised)
+    if process := _running.get(thread.ident):
+        process.kill()
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[list[int]]:
+    """Collect interrupts instead of raising them: within a fork Python would lose one.
+
+    (It runs hooks before and after the fork, and ignores the exceptions that rise in them.)
+    """
+    came: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    here = threading.current_thread() is threading.main_thread() and callable(before)
+    if here:  # other threads are never interrupted
+        signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield came
+    finally:
+        if here:
+            signal.signal(signal.SIGINT, before)
+
+
+def allowed_workers(wanted: int | None) -> tuple[int, list[str]]:
+    """How many processes to use, and a note if more were wanted than there are cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = cores or 1
+    if wanted is not None and wanted > cores:
+        return cores, [f"{wanted} workers were asked for; this machine has {cores} cores."]
+    return wanted or cores, []
+
+
+class Workers:
+    """So many processes, started when there is work for them; use as a context manager.
+
+    >>> with Workers(2) as workers:
+    ...     [*workers.map(abs, [-3, 2])]
+    [3, 2]
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.pool: concurrent.futures.ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.pool:
+            self.pool.shutdown(wait=False, cancel_futures=True)  # they end by themselves
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """``map``, at most two items a worker in flight.
+
+        All with a single worker, or a single item before the others have started, is done in this
+        process: starting another costs more.
+
+        Raises:
+            CourseError: a worker was killed, or had no memory left.
+        """
+        items = iter(items)
+        first = list(itertools.islice(items, 2))
+        every = itertools.chain(first, items)
+        try:
+            if self.number == 1 or (len(first) < 2 and not self.pool):
+                yield from map(function, every)
+            else:
+                yield from self._side_by_side(function, every)
+        except (BrokenProcessPool, MemoryError) as error:
+            self.pool = None
+            out = isinstance(error, MemoryError)
+            raise CourseError(
+                "There is not enough memory for this work."
+                if out
+                else "A worker process was killed, most likely because memory ran out.",
+                "Close other programs, or use fewer workers (--workers 1), and run it again.",
+            ) from error
+
+    def _side_by_side(
+        self, function: Callable[[Item], Result], items: Iterator[Item]
+    ) -> Iterator[Result]:
+        if self.pool is None:
+            context = multiprocessing.get_context("spawn")  # a kernel has threads: no fork
+            self.pool = concurrent.futures.ProcessPoolExecutor(
+                self.number,
+                mp_context=context,
+                initializer=_begin,
+            )
+        waiting: collections.deque[concurrent.futures.Future] = collections.deque()
+        for item in items:
+            waiting.append(self.pool.submit(function, item))
+            if len(waiting) >= 2 * self.number:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _begin() -> None:
+    """In a worker: Ctrl-C reaches every process, and one tells of it; alone, it is of no use."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+ALONE = Workers(1)

@@ -1,0 +1,164 @@
+"""The beginning of a corpus as it will be read, before anything is made of it."""
+
+import dataclasses
+import functools
+import heapq
+import html
+from pathlib import Path
+
+import numpy as np
+
+from helpers.common.report import Grid, Shown
+from helpers.stage.settings import SplitSettings
+from helpers.stage.workspace import Workspace
+from helpers.text.archives import Gauge
+from helpers.text.documents import Piece, documents, part
+from helpers.text.inputs import Input, opened, text_files
+from helpers.tokens.gpt2 import count_tokens
+
+MOST = 4 << 20  # characters that are read: a look should take about a second
+STEP = 1 << 16  # bytes that are read at a time
+FILES, FIRST, LONGEST = 5, 4, 3  # files, first lines and longest lines that are shown
+WIDTH = 100  # characters of a line that are shown
+
+
+@dataclasses.dataclass(frozen=True)
+class FileSeen:
+    """A text file as far as it was read."""
+
+    name: str
+    encoding: str
+    bytes: int
+    documents: int
+    lines: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CorpusPreview(Shown):
+    """What the first ``MOST`` characters of a corpus hold.
+
+    Attributes:
+        files: those that were read, the last perhaps in part; ``in_all`` is how many there are.
+        distinct: different documents in them.
+        share: how much of the corpus was read, in bytes, from 0 to 1.
+        tokens: GPT-2 tokens of every line that is not blank, in order.
+        first: the first such lines.
+        longest: the longest such lines, each with its tokens.
+    """
+
+    files: tuple[FileSeen, ...]
+    in_all: int
+    distinct: int
+    share: float
+    tokens: np.ndarray
+    first: tuple[str, ...]
+    longest: tuple[tuple[int, str], ...]
+
+    @property
+    def documents(self) -> int:
+        """Different documents of the whole corpus; an estimate where not all was read."""
+        return round(self.distinct / self.share) if self.share else 0
+
+    def wrapped(self, limit: int) -> int:
+        """How many of the lines have more tokens than the limit (0: no limit)."""
+        return int((self.tokens > limit).sum()) if limit else 0
+
+    def _grid(self) -> Grid:
+        rows = [dataclasses.astuple(file) for file in self.files[:FILES]]
+        if self.in_all > len(rows):
+            rows.append((f"and {self.in_all - len(rows):,} more", "", "", "", ""))
+        read = "" if self.share == 1 else f"; looked at: the first {self.share:.0%}"
+        return Grid(
+            ("file", "encoding", "bytes", "documents", "lines"), rows, f"What is read{read}"
+        )
+
+    def __str__(self) -> str:
+        return "\n".join((str(self._grid()), *(line[:WIDTH] for line in self.first)))
+
+    def _repr_html_(self) -> str:
+        first = html.escape("\n".join(line[:WIDTH] for line in self.first))
+        return (
+            f"{self._grid()._repr_html_()}<div><b>The first lines</b></div>"
+            f"<pre style='white-space:pre-wrap'>{first}</pre>"
+        )
+
+
+def corpus_preview(workspace: Workspace, settings: SplitSettings) -> CorpusPreview:
+    """Look at the beginning of the texts, as :data:`helpers.stages.split.SPLIT` would read them.
+
+    Raises:
+        CourseError: a name that leads nowhere, or bytes that are not in the encoding.
+    """
+    files = text_files(settings.txt_files, workspace)
+    stamps = tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    return _looked_at(
+        stamps, settings.encoding, settings.unit, settings.text_field, settings.deduplicate
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _looked_at(
+    stamps: tuple[tuple[Path, int, int], ...],
+    encoding: str,
+    unit: str,
+    field: str,
+    deduplicate: bool,
+) -> CorpusPreview:
+    files: list[FileSeen] = []
+    kept: list[str] = []
+    distinct: set[int] = set()
+    left, read = MOST, 0.0
+    for path, size, _ in stamps:
+        if left <= 0:
+            break
+        file = opened(path, encoding, unit, field)
+        found, share = _begin(file, left, size)
+        number = 0
+        for piece in found:
+            chosen = documents(piece.text, file.unit) if piece.whole else [part(piece)]
+            number += len(chosen) if piece.begins else 0
+            for document in chosen:
+                same = hash(document)
+                if not (deduplicate and same in distinct):
+                    kept += [line for line in document.split("\n") if line.strip()]
+                distinct.add(same)
+        texts = [piece.text for piece in found]
+        lines = sum(text.count("\n") + (not text.endswith("\n")) for text in texts)
+        files.append(FileSeen(path.name, file.encoding, size, number, lines))
+        left = left - sum(map(len, texts)) if share == 1 else 0
+        read += share * size
+    tokens = np.array([count_tokens(line) for line in kept], dtype=np.int64)
+    longest = heapq.nlargest(LONGEST, range(len(kept)), key=tokens.__getitem__)
+    total = sum(size for _, size, _ in stamps)
+    return CorpusPreview(
+        files=tuple(files),
+        in_all=len(stamps),
+        distinct=len(distinct),
+        share=min(1.0, read / total) if total else 1.0,
+        tokens=tokens,
+        first=tuple(kept[:FIRST]),
+        longest=tuple((int(tokens[i]), kept[i]) for i in longest),
+    )
+
+
+def _begin(file: Input, most: int, size: int) -> tuple[list[Piece], float]:
+    """The first pieces of a file, ``most`` characters at most, and their share of it.
+
+    A line that is longer than that is cut: it will be wrapped in any case.
+    """
+    gauge = Gauge(STEP)
+    found: list[Piece] = []
+    characters = ""
+    for piece in file.pieces(gauge):
+        if len(piece.text) > most:
+            end = piece.text.rfind("\n", 0, most) + 1
+            behind = end or piece.text.find("\n", most) + 1 or len(piece.text)
+            found += [piece._replace(text=piece.text[: end or most])] if most else []
+            if file.is_plain:
+                characters += piece.text[:behind]
+                return found, len(characters.encode(file.encoding, "ignore")) / size
+            return found, min(gauge.share, 0.99)  # it is ahead, by as much as is read at a time
+        found.append(piece)
+        characters += piece.text
+        most -= len(piece.text)
+    return found, 1.0

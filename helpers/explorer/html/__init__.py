@@ -1,0 +1,1 @@
+"""Tokens, merges and masks as HTML that needs nothing else."""

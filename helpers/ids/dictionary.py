@@ -1,0 +1,165 @@
+"""fairseq's dictionary: which row of the model's table is which token.
+
+A *dictionary index* is that row: ``<s>`` 0, ``<pad>`` 1, ``</s>`` 2, ``<unk>`` 3, then line *i* of
+``dict.txt`` is 4+*i*, and ``<mask>`` comes last. The symbols in ``dict.txt`` are GPT-2 ids, written
+as text. The dictionary belongs to the model: another order turns the model to noise.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from helpers.common.errors import CourseError, DamagedFile, StageMissing
+from helpers.common.files import write_whole
+from helpers.common.symbols import FIRST, MASK, SPECIALS, UNK
+from helpers.tokens import gpt2
+from helpers.tokens.gpt2 import ADDRESS, GPT2_IDS, sha256_of
+
+NOT_IN_FILE = {*SPECIALS, MASK}  # fairseq adds them itself
+# The symbols of a RoBERTa dict.txt: every GPT-2 id, and three that make the size divide by 8.
+FILLERS = tuple(f"madeupword{i:04d}" for i in range(3))
+# RoBERTa's own begins with the GPT-2 ids of ".", " the", ",", " to", and gives these indices.
+ROBERTA_FIRST = ("13", "262", "11", "284")
+ROBERTA_HELLO = {"15496": 31414, "995": 232, "0": 328}  # "Hello", " world", "!"
+
+
+@dataclasses.dataclass(frozen=True)
+class Dictionary:
+    """A fairseq dictionary: the symbols of ``dict.txt`` with their counts, without specials.
+
+    >>> d = Dictionary(("13", "262"), (5, 4))
+    >>> len(d), d.index("262"), d.mask
+    (6, 5, 6)
+    """
+
+    symbols: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    def __len__(self) -> int:
+        """Symbols and the four specials, as ``fairseq-preprocess`` counts types (no <mask>)."""
+        return FIRST + len(self.symbols)
+
+    @property
+    def mask(self) -> int:
+        """The index of ``<mask>``, which the task adds behind everything else."""
+        return len(self)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the order of the symbols; equal for dictionaries that give equal ids."""
+        return sha256_of("\n".join(self.symbols).encode())
+
+    @functools.cached_property
+    def _indices(self) -> dict[str, int]:
+        return {symbol: FIRST + i for i, symbol in enumerate(self.symbols)}
+
+    def index(self, symbol: str) -> int:
+        """The index of a symbol; ``<unk>`` (3) if it is not there."""
+        return self._indices.get(symbol, UNK)
+
+    @functools.cached_property
+    def from_gpt2(self) -> np.ndarray:
+        """Dictionary index of every GPT-2 id: int32, shape (50257,)."""
+        return np.array([self.index(str(i)) for i in range(GPT2_IDS)], dtype=np.int32)
+
+    def __contains__(self, symbol: str) -> bool:
+        return symbol in self._indices
+
+    def symbol(self, index: int) -> str:
+        """The symbol at a dictionary index, specials included."""
+        return self.all_symbols[index]
+
+    @functools.cached_property
+    def all_symbols(self) -> tuple[str, ...]:
+        """Every symbol by dictionary index: the specials, those of ``dict.txt``, ``<mask>``."""
+        return (*SPECIALS, *self.symbols, MASK)
+
+    def text(self) -> str:
+        """The content of ``dict.txt``."""
+        lines = zip(self.symbols, self.counts, strict=True)
+        return "".join(f"{symbol} {count}\n" for symbol, count in lines)
+
+    @classmethod
+    def from_counts(cls, counts: np.ndarray) -> "Dictionary":
+        """A dictionary of all GPT-2 ids, most frequent first, equal counts in textual order.
+
+        That is the order of fairseq's ``Dictionary.finalize``, completed to RoBERTa's size.
+
+        Args:
+            counts: how often each GPT-2 id occurs, shape (50257,).
+        """
+        order = sorted(range(GPT2_IDS), key=lambda i: (-int(counts[i]), str(i)))
+        symbols = (*(str(i) for i in order), *FILLERS)
+        return cls(symbols, (*(int(counts[i]) for i in order), *(0 for _ in FILLERS)))
+
+    @classmethod
+    def load(cls, file: Path) -> "Dictionary":
+        """Read a ``dict.txt``: one ``symbol count`` a line, as fairseq's Dictionary reads it.
+
+        Raises:
+            StageMissing: it is not there.
+            DamagedFile: not of this form (with the line), a symbol twice, or a special one.
+        """
+        try:
+            return cls.parse(file.read_text("utf-8").splitlines(), file)
+        except FileNotFoundError:
+            raise StageMissing(
+                f"There is no dictionary {file}.",
+                "The notebook 00_setup (base) puts a model and its dictionary into the workspace.",
+            ) from None
+        except UnicodeDecodeError:
+            raise DamagedFile(
+                f"{file} is not a text file.", "Give the dict.txt that belongs to the model."
+            ) from None
+
+    @classmethod
+    def parse(cls, lines: Iterable[str], file: Path) -> "Dictionary":
+        """The dictionary in the lines of a ``dict.txt``; ``file`` is named in errors."""
+        symbols: dict[str, int] = {}
+        for number, line in enumerate(lines, start=1):
+            symbol, _, count = line.rstrip().rpartition(" ")
+            why = "is not 'symbol count'" if not symbol or not count.isdecimal() else ""
+            if symbol in symbols:
+                why = "occurs twice"
+            elif symbol in NOT_IN_FILE:
+                why = "is a special symbol, which fairseq adds itself"
+            if why:
+                raise DamagedFile(
+                    f"{file}, line {number}: {line[:60]!r} {why}.",
+                    "A fairseq dict.txt has one symbol and its count a line; take the model's own.",
+                )
+            symbols[symbol] = int(count)
+        return cls(tuple(symbols), tuple(symbols.values()))
+
+
+def roberta_dictionary(download: bool = True) -> Path:
+    """RoBERTa's own dictionary, ``gpt2_bpe/dict.txt``: put there by hand, or downloaded, checked.
+
+    Raises:
+        CourseError: it cannot be had, or what stands there is another dictionary.
+    """
+    file = gpt2.FOLDER / "dict.txt"
+    if not file.is_file():
+        content = gpt2.download("dict.txt") if download else None
+        if content is None:
+            raise CourseError(
+                "This model.pt has no dict.txt beside it, and RoBERTa's own "
+                + ("cannot be downloaded." if download else "is not here yet."),
+                f"Put {ADDRESS}dict.txt into gpt2_bpe/, or name the model's with --dict "
+                "(dict_file in the notebook).",
+            )
+        write_whole(file, content)
+    dictionary = Dictionary.load(file)
+    complete = sorted(dictionary.symbols) == sorted((*map(str, range(GPT2_IDS)), *FILLERS))
+    known = dictionary.symbols[:4] == ROBERTA_FIRST and all(
+        dictionary.index(symbol) == index for symbol, index in ROBERTA_HELLO.items()
+    )
+    if not (complete and known):
+        raise CourseError(
+            f"{file} is not RoBERTa's own dictionary, and only that may have this name.",
+            f"Move it beside the model.pt that it belongs to; RoBERTa's is at {ADDRESS}dict.txt.",
+        )
+    return file

@@ -1,0 +1,185 @@
+"""A large text in shards: where it is cut, and how the files of one part are made.
+
+Light functions: any process on any machine that sees the workspace can run them. A part is made
+in a folder of its own, which is renamed when it is whole. So two attempts at the same part never
+meet, and a part that is there is finished.
+"""
+
+import dataclasses
+import functools
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import socket
+import uuid
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from helpers.common.errors import CourseError
+from helpers.ids.dictionary import Dictionary
+from helpers.ids.indexed import Counts, IndexedWriter, index_table, prepared_span
+from helpers.text.chunks import Span, line_end, pieces
+
+LOOK = 4_000_000  # bytes, in which the end of a document is looked for
+COUNTS = "counts.json"
+VERSIONS = ("roberta-course", "tiktoken", "numpy")  # of what the bytes depend on
+# An end of a line; a "\r" at the end of a block is not decided. Then a line's end and blank lines.
+_END = rb"(?:\r\n|\n|\r(?=[^\n]))"
+_BLANK = re.compile(rb"(?:\A|" + _END + rb")(?:[ \t]*" + _END + rb")+")
+
+
+def cut(file: Path, number: int) -> list[Span]:
+    """A text file in at most so many parts of about equal size, which together are the file.
+
+    A part ends behind a blank line, where a document ends; where none is near, at a line's end.
+    """
+    with file.open("rb") as handle:
+        total = os.fstat(handle.fileno()).st_size
+        places = [0]
+        for i in range(1, number):
+            place = line_end(handle, max(total * i // number, places[-1], 1), total)
+            best = _document_end(handle, place, places[-1], total)
+            if places[-1] < best < total:
+                places.append(best)
+    return [Span(file, a, b - a) for a, b in zip(places, [*places[1:], total], strict=True)]
+
+
+def _document_end(handle: BinaryIO, place: int, first: int, total: int) -> int:
+    """The next end of a document after a line's end, or the last before, or the line's end."""
+    after = [end for end in _blank_lines(handle, place, place + LOOK) if end < total]
+    if after:
+        return after[0]
+    start = first if place - first <= LOOK else line_end(handle, place - LOOK, total)
+    before = [end for end in _blank_lines(handle, start, place) if end > first]
+    return before[-1] if before else place
+
+
+def _blank_lines(handle: BinaryIO, start: int, end: int) -> list[int]:
+    """Where runs of blank lines end, between the beginning of a line and another place."""
+    handle.seek(start)
+    return [start + found.end() for found in _BLANK.finditer(handle.read(max(0, end - start)))]
+
+
+def shard_names(number: int) -> list[str]:
+    """Names in an order that sorting keeps.
+
+    >>> shard_names(2), shard_names(101)[-1]
+    (['shard00', 'shard01'], 'shard100')
+    """
+    width = max(2, len(str(number - 1)))
+    return [f"shard{i:0{width}d}" for i in range(number)]
+
+
+def versions() -> dict[str, str]:
+    """What has to be the same on every machine."""
+    return {name: importlib.metadata.version(name) for name in VERSIONS}
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """The work of one task; small to hand to another machine.
+
+    Attributes:
+        split: the name of the files, ``train`` for a shard.
+        text: the lines.
+        print: size and modification time of the whole text file, which must stay.
+        dictionary: the base's, and the fingerprint that it must have.
+        folder: where the files stand when all of them are whole.
+        versions: those of the machine that hands out the work.
+    """
+
+    split: str
+    text: Span
+    print: tuple[int, int]
+    dictionary: Path
+    fingerprint: str
+    folder: Path
+    versions: dict[str, str]
+
+    @property
+    def counts(self) -> Counts | None:
+        """What a finished part holds; None where it is not finished."""
+        file = self.folder / COUNTS
+        return Counts(**json.loads(file.read_text("utf-8"))) if file.is_file() else None
+
+    def drafts(self) -> list[Path]:
+        """What attempts that did not end have left."""
+        return sorted(self.folder.parent.glob(f".{self.folder.name}.*"))
+
+
+def make(part: Part) -> str:
+    """Make ``train.bin`` and ``train.idx`` of a part in one process, with little memory.
+
+    Returns:
+        The name of the machine.
+
+    Raises:
+        CourseError: the machine does not see the workspace or has other versions, or the text
+            has changed.
+    """
+    host = socket.gethostname()
+    _look_around(part, host)
+    draft = part.folder.with_name(f".{part.folder.name}.{uuid.uuid4().hex}")
+    draft.mkdir()
+    try:
+        _write(part, draft)
+        _unchanged(part)
+        if not part.counts:  # else another attempt at it was faster, and its bytes are the same
+            draft.rename(part.folder)
+    except OSError:
+        if not part.counts:
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return host
+
+
+@functools.lru_cache(maxsize=1)  # a process makes one part after the other
+def _dictionary(file: Path, fingerprint: str) -> tuple[int, np.ndarray]:
+    """Its number of types, and its table."""
+    dictionary = Dictionary.load(file)
+    if dictionary.fingerprint != fingerprint:
+        raise CourseError(f"{file} has changed.", "Run this step again.")
+    return len(dictionary), index_table(dictionary)
+
+
+def _write(part: Part, draft: Path) -> None:
+    types, table = _dictionary(part.dictionary, part.fingerprint)
+    with IndexedWriter(draft / part.split, types) as out:
+        for span in pieces(part.text):
+            out.add(prepared_span(span, table))
+    (draft / COUNTS).write_text(json.dumps(out.counts._asdict()), "utf-8")
+    files = [draft / f"{part.split}.{kind}" for kind in ("bin", "idx")]
+    for file in (*files, draft / COUNTS):
+        with file.open("rb+") as handle:
+            os.fsync(handle.fileno())
+
+
+def _look_around(part: Part, host: str) -> None:
+    """Whether this machine can do the work."""
+    for path in (part.text.file, part.dictionary, part.folder.parent):
+        if not path.exists():
+            raise CourseError(
+                f"The worker on {host} does not see {path}.",
+                "All machines need the workspace under the same path: put it on a shared disk.",
+            )
+    here = versions()
+    if other := [name for name in part.versions if here.get(name) != part.versions[name]]:
+        name = other[0]
+        raise CourseError(
+            f"The worker on {host} has {name} {here.get(name)}; here it is {part.versions[name]}.",
+            "Install the course there from the same folder or bundle, so that the bytes agree.",
+        )
+    _unchanged(part)
+
+
+def _unchanged(part: Part) -> None:
+    stat = part.text.file.stat()
+    if (stat.st_size, stat.st_mtime_ns) != part.print:
+        raise CourseError(
+            f"{part.text.file} has changed while it was read.", "Run this step again."
+        )

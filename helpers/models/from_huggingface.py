@@ -1,0 +1,217 @@
+"""A Hugging Face folder with a RoBERTa as a fairseq checkpoint and its dictionary."""
+
+import json
+import math
+from pathlib import Path
+
+from helpers.common.errors import CourseError
+from helpers.common.symbols import MASK, SPECIALS
+from helpers.ids.dictionary import Dictionary
+from helpers.models import checkpoints, shapes, tensor_names
+from helpers.models.huggingface import ACTIVATION
+from helpers.models.old_checkpoints import complete_cfg
+from helpers.tokens.gpt2 import gpt2_file, letters_of_token
+
+FAIRSEQ_EPS = 1e-5  # of every layer norm; fairseq knows no other
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+# Where both are there, transformers reads the first.
+TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+
+
+def is_huggingface(folder: Path) -> bool:
+    return (folder / "config.json").is_file() and not (folder / "model.pt").is_file()
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files that are read: configuration, weights, and the tokenizer's.
+
+    Raises:
+        CourseError: one of them is missing.
+    """
+    refuse_other_models(_json(folder / "config.json"), folder)
+    weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    tokenizer = next((t for t in TOKENIZERS if all((folder / n).is_file() for n in t)), None)
+    lacking = " or ".join(WEIGHTS) if weights is None else ""
+    lacking = lacking or ("tokenizer.json, or vocab.json and merges.txt" if not tokenizer else "")
+    if lacking:
+        raise CourseError(
+            f"The Hugging Face folder {folder} has no {lacking}.",
+            "Save model and tokenizer into it with save_pretrained, both.",
+        )
+    return [folder / "config.json", weights, *(folder / name for name in tokenizer)]
+
+
+def read_folder(folder: Path) -> tuple[dict, Dictionary, list[str]]:
+    """A RoBERTa with its masked-LM head, from ``config.json``, weights and tokenizer files.
+
+    Returns:
+        The checkpoint in fairseq's form, the dictionary in the vocabulary's order, and notes.
+
+    Raises:
+        CourseError: what is there is something else; the message names it.
+    """
+    config_file, weights, *tokenizer = files_of(folder)
+    config = _json(config_file)
+    dictionary = dictionary_of(*_vocabulary_and_merges(tokenizer), folder)
+    tensors = _tensors(weights)
+    if not any(name.startswith("lm_head.dense.") for name in tensors):
+        kind = ", ".join(config.get("architectures") or ["a model"])
+        raise CourseError(
+            f"{folder} holds {kind} without a masked-LM head.",
+            "Take the model as it was before a task was put on it, a RobertaForMaskedLM.",
+        )
+    model = {
+        "encoder_layers": config["num_hidden_layers"],
+        "encoder_embed_dim": config["hidden_size"],
+        "encoder_ffn_embed_dim": config["intermediate_size"],
+        "encoder_attention_heads": config["num_attention_heads"],
+        "activation_fn": ACTIVATION,
+        "max_positions": config["max_position_embeddings"] - 2,
+        "dropout": config.get("hidden_dropout_prob", 0.1),
+        "attention_dropout": config.get("attention_probs_dropout_prob", 0.1),
+    }
+    state = {"cfg": complete_cfg(model), "model": tensor_names.from_huggingface(tensors)}
+    found = shapes.layers_of(state["model"])
+    if found != config["num_hidden_layers"]:
+        raise CourseError(
+            f"{config_file} speaks of {config['num_hidden_layers']} layers, and {weights.name} has "
+            f"{found}.",
+            "Take both once more from where they were published.",
+        )
+    return state, dictionary, _notes(config, folder)
+
+
+def _notes(config: dict, folder: Path) -> list[str]:
+    """What will be different in fairseq."""
+    eps, notes = config.get("layer_norm_eps", 1e-12), []
+    if not math.isclose(eps, FAIRSEQ_EPS):
+        notes.append(
+            f"Its layer norms were computed with eps = {eps:g}, and fairseq always takes "
+            f"{FAIRSEQ_EPS:g}: its numbers change slightly."
+        )
+    file = folder / "tokenizer_config.json"
+    if file.is_file() and _json(file).get("add_prefix_space"):
+        notes.append(
+            "Its tokenizer puts a space before each text (add_prefix_space); fairseq does not, so "
+            "that a line's first word is another token."
+        )
+    return notes
+
+
+def _json(file: Path) -> dict:
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise CourseError(f"{file} is damaged: no JSON object is in it.", "Download it again.")
+    return content
+
+
+SIZES = (
+    *("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads"),
+    "max_position_embeddings",
+)
+
+
+def refuse_other_models(config: dict, folder: Path) -> None:
+    kind = config.get("model_type")
+    lacking = [name for name in SIZES if not isinstance(config.get(name), int)]
+    eps, act = config.get("layer_norm_eps", 1e-12), config.get("hidden_act", ACTIVATION)
+    why = ""
+    if kind == "roberta" and lacking:
+        why = f"a config.json without {', '.join(lacking)}"
+    elif kind != "roberta":
+        why = f"a model of the type {kind!r}, not a RoBERTa"
+    elif config.get("position_embedding_type", "absolute") != "absolute":
+        why = f"a RoBERTa with {config['position_embedding_type']!r} positions"
+    elif config.get("is_decoder"):
+        why = "a RoBERTa that was made a decoder"
+    elif config.get("pad_token_id", 1) != 1:
+        why = f"a RoBERTa whose padding is the token {config['pad_token_id']}, not 1"
+    elif act != ACTIVATION:
+        why = f"a RoBERTa with the activation {act!r}, not {ACTIVATION!r}"
+    elif not isinstance(eps, float):
+        why = f"a config.json whose layer_norm_eps is {eps!r}"
+    if why:
+        raise CourseError(
+            f"{folder} holds {why}.",
+            "fairseq's RoBERTa needs a Hugging Face RobertaForMaskedLM, such as roberta-base.",
+        )
+
+
+def _tensors(file: Path) -> dict:
+    if file.suffix == ".bin":
+        tensors = checkpoints.read_safely(file)
+    else:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            tensors = load_file(file)
+        except (SafetensorError, OSError) as error:
+            raise CourseError(f"{file} is damaged: {error}.", "Download it again.") from None
+    import torch
+
+    if isinstance(tensors, dict) and all(isinstance(t, torch.Tensor) for t in tensors.values()):
+        return tensors
+    raise CourseError(f"{file} does not hold tensors by name.", "Download it again.")
+
+
+def _vocabulary_and_merges(files: list[Path]) -> tuple[dict[str, int], list[str]]:
+    """Token → id, and the merges as lines of ``merges.txt``, from either form of a tokenizer."""
+    if len(files) == 2:
+        lines = files[1].read_text("utf-8", errors="replace").splitlines()
+        merges = [line for line in lines if line and not line.startswith("#version")]
+        vocabulary = _json(files[0])
+    else:
+        content = _json(files[0])
+        try:
+            added = {token["content"]: token["id"] for token in content.get("added_tokens", ())}
+            vocabulary = dict(content["model"]["vocab"]) | added
+            pairs = content["model"]["merges"]
+            merges = [m if isinstance(m, str) else " ".join(m) for m in pairs]
+        except (KeyError, TypeError, ValueError):
+            raise CourseError(
+                f"{files[0]} holds no byte-pair encoding with its vocabulary and merges.",
+                "The course needs RoBERTa's tokenizer, which is GPT-2's byte-pair encoding.",
+            ) from None
+    if not all(isinstance(number, int) for number in vocabulary.values()):
+        raise CourseError(f"{files[0]} is damaged: ids are no numbers.", "Download it again.")
+    return vocabulary, merges
+
+
+def dictionary_of(vocabulary: dict[str, int], merges: list[str], folder: Path) -> Dictionary:
+    """The dictionary whose indices are the ids of a Hugging Face vocabulary.
+
+    Raises:
+        CourseError: other merges than GPT-2's, or special tokens in other places than RoBERTa's.
+    """
+    gpt2 = gpt2_file("vocab.bpe").read_text("utf-8").splitlines()[1:]
+    if merges != gpt2:
+        raise CourseError(
+            f"The tokenizer in {folder} has other merges than GPT-2's ({len(merges):,}; GPT-2 has "
+            f"{len(gpt2):,}).",
+            "The course encodes with GPT-2's merges only, as RoBERTa does.",
+        )
+    tokens = sorted(vocabulary, key=vocabulary.__getitem__)
+    if len(tokens) < 6 or sorted(vocabulary.values()) != list(range(len(tokens))):
+        raise CourseError(
+            f"The ids in the vocabulary of {folder} are not 0, 1, 2 … without gaps.",
+            "Take the tokenizer that was published with the model.",
+        )
+    if tuple(tokens[:4]) != SPECIALS or tokens[-1] != MASK:
+        raise CourseError(
+            f"The vocabulary of {folder} begins with {' '.join(tokens[:4])} and ends with "
+            f"{tokens[-1]}; RoBERTa's begins with {' '.join(SPECIALS)} and ends with {MASK}.",
+            "fairseq's special tokens have fixed places; tokens that were added are not supported.",
+        )
+    ids = {letters: str(i) for i, letters in enumerate(letters_of_token())}
+    symbols = tuple(ids.get(token, token) for token in tokens[4:-1])
+    if lacking := ids.keys() - vocabulary.keys():
+        raise CourseError(
+            f"The vocabulary of {folder} lacks {len(lacking):,} of GPT-2's tokens, for example "
+            f"{min(lacking)!r}.",
+            "Take the tokenizer that was published with the model.",
+        )
+    return Dictionary(symbols, (0,) * len(symbols))

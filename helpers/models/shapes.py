@@ -1,0 +1,103 @@
+"""What a RoBERTa consists of: which tensors a checkpoint must hold, and of which shapes."""
+
+from typing import TYPE_CHECKING
+
+from helpers.common.errors import CourseError
+from helpers.models.tensor_names import ENCODER, HEAD, HEAD_WEIGHT, POSITIONS, TOKENS
+
+if TYPE_CHECKING:
+    import torch
+
+WIDER = f"{ENCODER}layers.0.fc1.weight"
+
+
+def layers_of(tensors: "dict[str, torch.Tensor]") -> int:
+    """The number of layers, by the names of their tensors."""
+    prefix = f"{ENCODER}layers."
+    numbers = {n.split(".")[3] for n in tensors if n.startswith(prefix)}
+    return 1 + max(map(int, numbers), default=-1)
+
+
+def expected(tensors: "dict[str, torch.Tensor]") -> dict[str, tuple[int, ...]]:
+    """Name and shape of each tensor of a RoBERTa whose sizes are those of four of its tensors."""
+    (rows, width), (wide, _) = tensors[TOKENS].shape, tensors[WIDER].shape
+    found = {TOKENS: (rows, width), POSITIONS: (len(tensors[POSITIONS]), width)}
+    found |= _norm(f"{ENCODER}layernorm_embedding.", width)
+    for number in range(layers_of(tensors)):
+        layer = f"{ENCODER}layers.{number}."
+        for part in ("q_proj", "k_proj", "v_proj", "out_proj"):
+            found |= _linear(f"{layer}self_attn.{part}.", width, width)
+        found |= _norm(f"{layer}self_attn_layer_norm.", width)
+        found |= _linear(f"{layer}fc1.", wide, width) | _linear(f"{layer}fc2.", width, wide)
+        found |= _norm(f"{layer}final_layer_norm.", width)
+    found |= _linear(f"{HEAD}dense.", width, width) | _norm(f"{HEAD}layer_norm.", width)
+    return found | {HEAD_WEIGHT: (rows, width), f"{HEAD}bias": (rows,)}
+
+
+def _linear(name: str, outputs: int, inputs: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}weight": (outputs, inputs), f"{name}bias": (outputs,)}
+
+
+def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}weight": (width,), f"{name}bias": (width,)}
+
+
+def refuse_broken(state: dict, file: object) -> None:
+    """Raise CourseError where a tensor is missing or has another shape, or heads do not fit.
+
+    Args:
+        state: a checkpoint in fairseq's form; ``file`` is named in the message.
+    """
+    tensors, heads = state["model"], state["cfg"]["model"].get("encoder_attention_heads")
+    again = "Take it once more from where it was published or trained."
+    for name in (TOKENS, POSITIONS, WIDER):
+        if getattr(tensors.get(name), "ndim", None) != 2:
+            raise CourseError(f"{file} lacks the tensor {name}: it is no whole RoBERTa.", again)
+    for name, shape in expected(tensors).items():
+        found = tuple(getattr(tensors.get(name), "shape", ())) if name in tensors else None
+        if found != shape:
+            what = "is missing" if found is None else f"has the shape {found}, not {shape}"
+            raise CourseError(f"{file} is no whole RoBERTa: {name} {what}.", again)
+    width = tensors[TOKENS].shape[1]
+    if not isinstance(heads, int) or heads < 1 or width % heads:
+        raise CourseError(
+            f"{file} says that its width of {width} is divided among {heads} attention heads.",
+            again,
+        )
+
+
+def shape(state: dict) -> dict[str, object]:
+    """The values of ``cfg.model`` that decide the shape of the network.
+
+    fairseq builds the model from the configuration and not from the checkpoint, so they are
+    handed over from the base model. What the tensors show is taken from
+    them, since configurations may be incomplete.
+    """
+    import torch
+
+    tensors, model = state["model"], state["cfg"]["model"]
+    embedding = tensors[TOKENS]
+    return {
+        "encoder_layers": layers_of(tensors),
+        "encoder_embed_dim": embedding.shape[1],
+        "encoder_ffn_embed_dim": tensors[WIDER].shape[0],
+        "encoder_attention_heads": model["encoder_attention_heads"],
+        # The table has a row for every position, and padding's index + 1 rows before the first.
+        "max_positions": rows_of_positions(state) - 2,
+        "activation_fn": model.get("activation_fn") or "gelu",
+        "untie_weights_roberta": not torch.equal(embedding, tensors[HEAD_WEIGHT]),
+    }
+
+
+def rows_of_positions(state: dict) -> int:
+    return state["model"][POSITIONS].shape[0]
+
+
+def rows_of_vocabulary(state: dict) -> int:
+    return state["model"][TOKENS].shape[0]
+
+
+def parameters(state: dict) -> int:
+    """Numbers that are learned; the LM head shares its matrix with the embedding."""
+    tensors = state["model"].items()
+    return sum(tensor.numel() for name, tensor in tensors if name != HEAD_WEIGHT)

@@ -1,0 +1,107 @@
+"""fairseq ↔ Hugging Face: one table of the tensors' names, and both ways through it."""
+
+import re
+from typing import TYPE_CHECKING
+
+from helpers.common.errors import CourseError
+
+if TYPE_CHECKING:
+    import torch
+
+# fairseq's.
+ENCODER, HEAD = "encoder.sentence_encoder.", "encoder.lm_head."
+TOKENS, POSITIONS = f"{ENCODER}embed_tokens.weight", f"{ENCODER}embed_positions.weight"
+HEAD_WEIGHT = f"{HEAD}weight"  # tied to TOKENS, as a rule
+# Hugging Face's.
+EMBEDDINGS = "roberta.embeddings."
+DECODER = "lm_head.decoder.weight"
+WORDS = f"{EMBEDDINGS}word_embeddings.weight"
+TOKEN_TYPES = f"{EMBEDDINGS}token_type_embeddings.weight"
+
+# fairseq's → Hugging Face's: a renaming of the tensors and nothing else.
+NAMES = {
+    f"{ENCODER}embed_tokens.": f"{EMBEDDINGS}word_embeddings.",
+    f"{ENCODER}embed_positions.": f"{EMBEDDINGS}position_embeddings.",
+    f"{ENCODER}layernorm_embedding.": f"{EMBEDDINGS}LayerNorm.",
+    f"{HEAD}dense.": "lm_head.dense.",
+    f"{HEAD}layer_norm.": "lm_head.layer_norm.",
+    HEAD_WEIGHT: DECODER,
+    f"{HEAD}bias": "lm_head.bias",
+}
+_NUMBER = re.compile(r"\.(\d+)\.")
+LAYER = ENCODER + "layers.{}.", "roberta.encoder.layer.{}."
+LAYER_NAMES = {
+    "self_attn.q_proj.": "attention.self.query.",
+    "self_attn.k_proj.": "attention.self.key.",
+    "self_attn.v_proj.": "attention.self.value.",
+    "self_attn.out_proj.": "attention.output.dense.",
+    "self_attn_layer_norm.": "attention.output.LayerNorm.",
+    "fc1.": "intermediate.dense.",
+    "fc2.": "output.dense.",
+    "final_layer_norm.": "output.LayerNorm.",
+}
+
+# Tensors of Hugging Face's that take no part in masked-language modelling.
+UNUSED = (
+    f"{EMBEDDINGS}position_ids",
+    f"{EMBEDDINGS}token_type_ids",
+    "roberta.pooler.",
+)
+
+
+def renamed(names: list[str], to: str) -> dict[str, str]:
+    """The other side's name for each name of a tensor.
+
+    Args:
+        to: ``huggingface`` or ``fairseq``.
+
+    Raises:
+        CourseError: a tensor that a RoBERTa does not have.
+
+    >>> renamed(["roberta.encoder.layer.3.output.dense.bias"], "fairseq")
+    {'roberta.encoder.layer.3.output.dense.bias': 'encoder.sentence_encoder.layers.3.fc2.bias'}
+    """
+    pairs = NAMES | {LAYER[0] + a: LAYER[1] + b for a, b in LAYER_NAMES.items()}
+    if to == "fairseq":
+        pairs = {b: a for a, b in pairs.items()}
+    table = {}
+    for name in names:
+        number = _NUMBER.search(name)
+        general = _NUMBER.sub(".{}.", name, count=1)
+        new = next((b + general[len(a) :] for a, b in pairs.items() if general.startswith(a)), None)
+        if new is None:
+            raise CourseError(
+                f"The checkpoint has a tensor {name!r}, which a RoBERTa does not have.",
+                "Only plain RoBERTa models (no adapters, no classification heads) are converted.",
+            )
+        table[name] = new.format(number[1]) if number else new
+    return table
+
+
+def to_huggingface(state: dict) -> "dict[str, torch.Tensor]":
+    """The tensors under Hugging Face's names, for ``RobertaForMaskedLM``."""
+    names = renamed(list(state["model"]), "huggingface")
+    tensors = {new: state["model"][name].float() for name, new in names.items()}
+    return tensors | {"lm_head.decoder.bias": tensors["lm_head.bias"]}
+
+
+def from_huggingface(tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
+    """The tensors of a ``RobertaForMaskedLM`` under fairseq's names.
+
+    fairseq has no token types: theirs is the same for every position of a text, so it is added to
+    the table of positions. Tied tensors may stand there under one of their names only.
+
+    Raises:
+        CourseError: a tensor that a RoBERTa with its LM head does not have.
+    """
+    left = {n: t.float() for n, t in tensors.items() if not n.startswith(UNUSED)}
+    types = left.pop(TOKEN_TYPES, None)
+    positions = f"{EMBEDDINGS}position_embeddings.weight"
+    if types is not None and positions in left and types[0].any():
+        left[positions] = left[positions] + types[0]
+    if (bias := left.pop("lm_head.decoder.bias", None)) is not None:  # the one that is added
+        left["lm_head.bias"] = bias
+    if (words := left.get(WORDS)) is not None:
+        left.setdefault(DECODER, words)
+    names = renamed(list(left), "fairseq")
+    return {names[name]: tensor for name, tensor in left.items()}

@@ -1,0 +1,1 @@
+"""A panel for each stage, made from its settings."""

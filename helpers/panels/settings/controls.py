@@ -1,0 +1,111 @@
+"""One control for each setting: its type and its range say which."""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Callable
+from typing import Literal
+
+import ipywidgets as widgets
+from pydantic.fields import FieldInfo
+
+from helpers.panels.look import BESIDE, look
+from helpers.panels.settings.base_source import BaseSource
+from helpers.panels.settings.text_files import TextFiles
+from helpers.stage.parameters import About, bounds
+from helpers.stage.workspace import Workspace
+
+STEP = 0.01  # of a slider for a share
+DECADES = 6  # a slider for a rate begins at 10^-6
+
+
+@dataclasses.dataclass(frozen=True)
+class Control:
+    """A widget, and how its ``value`` is written and read.
+
+    Attributes:
+        show: a setting → what the widget holds.
+        read: what the widget holds → a setting, or a text that the settings will refuse.
+    """
+
+    widget: widgets.Widget
+    show: Callable[[object], object] = lambda value: value
+    read: Callable[[object], object] = lambda value: value
+
+
+def control_for(name: str, info: FieldInfo, value: object, workspace: Workspace) -> Control:
+    """The control of a field, holding ``value``."""
+    kind = typing.get_origin(info.annotation) or info.annotation
+    control = CONTROLS[kind](name, info, value, workspace)
+    control.widget.value = control.show(value)
+    return control
+
+
+def _box(name: str, *_: object) -> Control:
+    beside = widgets.Layout(width="18.5em", margin=BESIDE)
+    return Control(widgets.Checkbox(indent=False, description=name, layout=beside))
+
+
+def _choice(name: str, info: FieldInfo, *_: object) -> Control:
+    return Control(widgets.Dropdown(options=typing.get_args(info.annotation), **look(name)))
+
+
+def _text(name: str, info: FieldInfo, *_: object) -> Control:
+    about = About.of(info)
+    if about.words:
+        return Control(BaseSource(name, about.words, about.kinds))
+    if info.examples:
+        return Control(widgets.Combobox(options=info.examples, **look(name)))
+    return Control(widgets.Text(placeholder="empty", continuous_update=False, **look(name)))
+
+
+def _lines(name: str, info: FieldInfo, _: object, workspace: Workspace) -> Control:
+    if folder := About.of(info).upload:
+        widget = TextFiles(name, workspace.root / folder)
+    else:
+        widget = widgets.Textarea(placeholder="one a line", rows=2, **look(name))
+    return Control(widget, "\n".join, _from_lines)
+
+
+def _number(name: str, info: FieldInfo, *_: object) -> Control:
+    """A text, so that what is wrong with it can be said."""
+    hint = "empty: decided here" if info.default is None else ""
+    field = widgets.Text(placeholder=hint, **look(name))
+    return Control(field, lambda n: "" if n is None else str(n), lambda text: text or None)
+
+
+def _slider(name: str, info: FieldInfo, value: float, _: Workspace) -> Control:
+    """For a share, or, where one value is ten times another, for a rate."""
+    limits = bounds(info)
+    if About.of(info).log_scale:
+        first = min(-DECADES, math.floor(math.log10(value)))
+        last = math.log10(limits["le"])
+        scale = {"step": 0.05, "readout_format": ".2g"}
+        slider = widgets.FloatLogSlider(value, min=first, max=last, **scale, **look(name))
+    else:
+        first = limits.get("ge", limits.get("gt", 0) + STEP)
+        last = limits["le"] if "le" in limits else limits["lt"] - STEP
+        first, last = min(first, value), max(last, value)
+        slider = widgets.FloatSlider(min=first, max=last, step=STEP, **look(name))
+    return Control(slider, read=_rounded)
+
+
+def _rounded(value: float) -> float:
+    """Two digits of what a slider was moved to: 10^-3.3 is 0.0005."""
+    return float(f"{value:.2g}")
+
+
+def _from_lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+CONTROLS: dict[object, Callable[..., Control]] = {
+    bool: _box,
+    Literal: _choice,
+    str: _text,
+    tuple: _lines,
+    float: _slider,
+    int: _number,
+    types.UnionType: _number,  # a number or None
+}

@@ -1,0 +1,151 @@
+"""What settings would do, shown while they are moved: only what takes a moment."""
+
+import functools
+import html
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+
+from helpers.base import sources
+from helpers.common.errors import CourseError
+from helpers.common.figures import documents_per_split, learning_rate, tokens_per_line
+from helpers.common.report import Grid
+from helpers.common.symbols import EOS, LONGEST_LINE
+from helpers.explorer.corpus_preview import CorpusPreview, corpus_preview
+from helpers.ids.data_bin import data_folders
+from helpers.ids.dictionary import Dictionary
+from helpers.ids.indexed import read_sizes
+from helpers.ids.token_names import tokens_text
+from helpers.models.masked_lm import hide
+from helpers.models.summaries import summary
+from helpers.stage.settings import (
+    BaseSettings,
+    ConvertSettings,
+    EvaluateSettings,
+    FinetuneSettings,
+    Settings,
+    SplitSettings,
+)
+from helpers.stage.workspace import Workspace
+from helpers.stages import convert
+from helpers.stages.split import shares_of
+from helpers.tokens.gpt2 import encode
+from helpers.training.resume import updates_before
+
+Preview = Callable[[Workspace, Settings], str]
+HIDDEN_LINES, HIDDEN_WIDTH = 6, 2000  # held-out lines in the example of hidden tokens
+
+
+def of_base(workspace: Workspace, settings: BaseSettings) -> str:
+    """The files that a source stands for."""
+    files = sources.inputs(settings.source, settings.dict_file, workspace, download=False)
+    rows = [(file.name, str(file.parent), file.stat().st_size) for file in files]
+    in_course = settings.source in (sources.COURSE, sources.SCRATCH)
+    return "" if in_course else Grid(("file", "in", "bytes"), rows, "What is read")._repr_html_()
+
+
+def of_split(workspace: Workspace, settings: SplitSettings) -> str:
+    """Documents per split, the lines against the limit, and what is read."""
+    seen = corpus_preview(workspace, settings)
+    shares = (settings.train, settings.valid, settings.test)
+    parts = shares_of(seen.documents, shares)
+    about = "" if seen.share == 1 else "About, because only the beginning was looked at. "
+    about += "" if settings.deduplicate else "Equal documents are drawn as one. "
+    limit = settings.max_line_tokens
+    wrapped = seen.wrapped(limit)
+    said = f"{about}{wrapped:,} of {len(seen.tokens):,} lines will be wrapped." if limit else about
+    return (
+        f"{documents_per_split(parts).html()}{_lengths(seen, limit)}<div>{said}</div>"
+        f"{_longest(seen, limit) if wrapped else ''}{seen._repr_html_()}"
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _lengths(seen: CorpusPreview, limit: int) -> str:
+    return tokens_per_line(seen.tokens, limit or LONGEST_LINE).html() if len(seen.tokens) else ""
+
+
+def _longest(seen: CorpusPreview, limit: int) -> str:
+    rows = [(tokens, f"{line[:80]} …") for tokens, line in seen.longest if tokens > limit]
+    return Grid(("tokens", "begins"), rows, "The longest lines")._repr_html_()
+
+
+def of_finetune(workspace: Workspace, settings: FinetuneSettings) -> str:
+    """The learning rate over the updates, and how often the texts are read."""
+    first, last = updates_before(workspace, settings), settings.max_update
+    peak = round(settings.warmup_share * last)
+    corners = sorted({first, *([peak] if first < peak < last else []), last})
+    picture = learning_rate([(update, _rate(update, peak, settings)) for update in corners])
+    return picture.html() + _times_read(workspace, settings, last - first)
+
+
+def _rate(update: int, peak: int, settings: FinetuneSettings) -> float:
+    """fairseq's polynomial_decay: a straight rise to ``lr``, and a straight fall to 0."""
+    if update <= peak and peak:
+        return settings.lr * update / peak
+    return settings.lr * (settings.max_update - update) / (settings.max_update - peak)
+
+
+def _times_read(workspace: Workspace, settings: FinetuneSettings, updates: int) -> str:
+    try:
+        folders = data_folders(workspace.data_bin)
+        there = sum(int(read_sizes(place / "train")[0].sum()) for place in folders)
+    except (OSError, CourseError):
+        return ""
+    tokens = updates * settings.max_tokens * settings.update_freq
+    return (
+        f"<div>{updates:,} updates of up to {settings.max_tokens * settings.update_freq:,} tokens "
+        f"read the {there:,} tokens of train about {tokens / max(1, there):.1f} times. "
+        "The &lt;/s&gt; at the end of each line counts, too.</div>"
+    )
+
+
+def of_convert(workspace: Workspace, settings: ConvertSettings) -> str:
+    """The checkpoint that will be converted."""
+    model, dictionary = convert.sources(workspace, settings)
+    found = summary(model) if model.is_file() else None
+    if found is None:
+        return ""
+    head = ("checkpoint", "updates", "validation loss (bits)", "written", "dictionary")
+    row = (workspace.key(model), found.updates, found.loss, found.date, workspace.key(dictionary))
+    return Grid(head, [row], "What will be converted")._repr_html_()
+
+
+def of_evaluate(workspace: Workspace, settings: EvaluateSettings) -> str:
+    """The beginning of the held-out text, with the tokens marked that the models have to guess."""
+    if not (workspace.raw("test").is_file() and workspace.base_dict.is_file()):
+        return ""
+    dictionary = Dictionary.load(workspace.base_dict)
+    with workspace.raw("test").open(encoding="utf-8") as text:
+        found = itertools.islice((line.strip() for line in text if line.strip()), HIDDEN_LINES)
+        lines = [line[:HIDDEN_WIDTH] for line in found]
+    ids = [(*dictionary.from_gpt2[encode(line)].tolist(), EOS) for line in lines]
+    if not ids:
+        return ""
+    tokens = np.array(list(itertools.chain(*ids)))
+    random = np.random.default_rng(settings.seed)
+    hidden, chosen = hide(tokens, dictionary, settings.mask_share, random)
+    shown = _text(hidden.tolist(), {*chosen.tolist()}, dictionary)
+    return f"<div><b>What the models have to guess</b></div><div>{shown}</div>"
+
+
+def _text(indices: list[int], marked: set[int], dictionary: Dictionary) -> str:
+    """Tokens as text, the marked ones each by itself, all others joined to whole characters."""
+    parts = []
+    alone = marked | {place for place, index in enumerate(indices) if index == EOS}
+    places = range(len(indices))
+    for place, run in itertools.groupby(places, key=lambda i: i if i in alone else None):
+        text = html.escape(tokens_text((indices[i] for i in run), dictionary).replace("␣", " "))
+        ends = place is not None and indices[place] == EOS
+        parts.append("<br>" if ends else f"<mark>{text}</mark>" if place in marked else text)
+    return "".join(parts)
+
+
+PREVIEWS: dict[str, Preview] = {
+    "base": of_base,
+    "split": of_split,
+    "finetune": of_finetune,
+    "convert": of_convert,
+    "evaluate": of_evaluate,
+}

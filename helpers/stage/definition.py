@@ -1,0 +1,84 @@
+"""What a stage of the road is: what it reads, what it writes, and the work between."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from helpers.common.report import Report
+from helpers.stage.parameters import Settings
+from helpers.stage.record import Fingerprint
+from helpers.stage.workspace import Workspace
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What a stage's work is given.
+
+    Attributes:
+        inputs: the files to read, in order, each with its fingerprint. The work reads these and
+            no others, so that whatever went into a result is in the record.
+        folder: an empty folder that mirrors the workspace; what is written there is moved into
+            the workspace when the work is done.
+        kept: a folder, made when it is needed, that outlives a run that was broken off; it is
+            removed when the stage is done.
+        lock: file descriptor of the workspace's lock, for a child that must hold it too.
+        force: begin from nothing, even where an interrupted run could go on.
+    """
+
+    workspace: Workspace
+    settings: Settings
+    inputs: dict[Path, Fingerprint]
+    folder: Path
+    kept: Path
+    lock: int
+    force: bool
+
+    def out(self, path: Path) -> Path:
+        """Where to write the file that will stand at ``path`` in the workspace."""
+        staged = self.folder / path.relative_to(self.workspace.root)
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        return staged
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage of the road; :meth:`helpers.stage.run.Road.run` does its work.
+
+    Attributes:
+        name: the command, and the key in the record.
+        does: one line for the help.
+        notebook: the notebook that runs it; empty where only the command line has it.
+        inputs: every file that the work reads.
+        outputs: the files that the work makes; files there that no record knows are the student's.
+        work: does it, and returns the report.
+        describe: the report on outputs that the student has put there. Without it nothing counts
+            as the student's own: the work itself decides what happens to files in its place.
+        after: names of the stages whose outputs are read.
+        instead_of: names of stages that make the same files in another way; the record keeps the
+            one that has made them last.
+        elsewhere: a folder that the settings name for the outputs, instead of their place in the
+            workspace.
+    """
+
+    name: str
+    does: str
+    notebook: str
+    settings: type[Settings]
+    report: type[Report]
+    inputs: Callable[[Workspace, Settings], list[Path]]
+    outputs: Callable[[Workspace], list[Path]]
+    work: Callable[[Job], Report]
+    describe: Callable[[Workspace], Report] | None = None
+    after: tuple[str, ...] = ()
+    instead_of: tuple[str, ...] = ()
+    elsewhere: Callable[[Settings], Path | None] = lambda settings: None
+
+    @property
+    def called(self) -> str:
+        """Its notebook's name, by which people know it, or its own."""
+        return self.notebook or self.name
+
+    @property
+    def door(self) -> str:
+        """What a person runs, in a sentence."""
+        return f"the notebook {self.notebook}" if self.notebook else f"the command {self.name}"

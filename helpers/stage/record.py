@@ -1,0 +1,139 @@
+"""``workspace.json``: what was made from what, with which settings, and which files are ours."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from helpers.common.errors import CourseError
+from helpers.common.files import write_whole
+
+
+class Fingerprint(NamedTuple):
+    """Size in bytes, modification time and SHA-256 (in hexadecimal digits) of a file."""
+
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
+Prints = Mapping[str, Fingerprint]  # by the record's name of a file
+
+
+def fingerprint(path: Path, known: Fingerprint | None = None) -> Fingerprint:
+    """The fingerprint of a file.
+
+    Args:
+        known: an earlier fingerprint of it; with the same size and time its hash is trusted.
+
+    Raises:
+        CourseError: it must not be read.
+    """
+    stat = path.stat()
+    if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+        return known
+    try:
+        with path.open("rb") as handle:
+            sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+    except PermissionError as error:
+        raise CourseError(
+            f"{path} cannot be read: {error.strerror}.", "Mend its permissions, or leave it out."
+        ) from None
+    return Fingerprint(stat.st_size, stat.st_mtime_ns, sha256)
+
+
+def is_unchanged(path: Path, before: Fingerprint) -> bool:
+    """Whether a file is there, with the content that it had."""
+    return path.is_file() and fingerprint(path, before).sha256 == before.sha256
+
+
+def same_content(one: Prints, other: Prints) -> bool:
+    """Whether two sets of fingerprints name the same files with the same bytes."""
+    return {k: v.sha256 for k, v in one.items()} == {k: v.sha256 for k, v in other.items()}
+
+
+@dataclasses.dataclass
+class Entry:
+    """What a stage has done.
+
+    Attributes:
+        settings: those that the result depends on, as plain JSON values.
+        inputs, outputs: what was read and what was made.
+        report: the fields of the stage's report.
+        seconds: how long it took.
+        finished: when, in local time.
+        versions: of the packages that took part.
+    """
+
+    settings: dict = dataclasses.field(default_factory=dict)
+    inputs: Prints = dataclasses.field(default_factory=dict)
+    outputs: Prints = dataclasses.field(default_factory=dict)
+    report: dict = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+    finished: str = ""
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, values: Mapping) -> "Entry":
+        """An entry as it was saved; what another version of the course has added is left out."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        entry = cls(**{name: value for name, value in values.items() if name in known})
+        entry.inputs, entry.outputs = (
+            {key: Fingerprint(**print_) for key, print_ in prints.items()}
+            for prints in (entry.inputs, entry.outputs)
+        )
+        return entry
+
+    def to_json(self) -> dict:
+        prints = {
+            name: {key: print_._asdict() for key, print_ in getattr(self, name).items()}
+            for name in ("inputs", "outputs")
+        }
+        return {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
+        } | prints
+
+
+@dataclasses.dataclass
+class Record:
+    """The entries of all stages, and two lists that outlive a kill.
+
+    ``made`` keeps every hash that a stage ever wrote to a path. It is saved before files are
+    moved into place, so even after a kill between two moves a file is known to be ours; a file
+    that is not in it is the student's own and is never overwritten. ``moving`` has, per stage,
+    the files that are being moved: where a kill left it, they may be half old and half new.
+    """
+
+    file: Path
+    stages: dict[str, Entry] = dataclasses.field(init=False)
+    made: dict[str, list[str]] = dataclasses.field(init=False)
+    moving: dict[str, list[str]] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        try:
+            content = json.loads(self.file.read_text("utf-8")) if self.file.exists() else {}
+            entries = dict(content.get("stages", {}))
+            self.stages = {name: Entry.from_json(values) for name, values in entries.items()}
+            self.made = dict(content.get("made", {}))
+            self.moving = dict(content.get("moving", {}))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise CourseError(
+                f"{self.file} cannot be read ({error}).",
+                "Delete it; the notebooks then take the files of the workspace as your own.",
+            ) from None
+
+    def save(self) -> None:
+        stages = {name: entry.to_json() for name, entry in self.stages.items()}
+        content = {"stages": stages, "made": self.made, "moving": self.moving}
+        write_whole(self.file, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+    def remember(self, key: str, sha256: str) -> None:
+        known = self.made.setdefault(key, [])
+        if sha256 not in known:
+            known.append(sha256)
+
+    def entry(self, stage: str) -> Entry:
+        """What a stage has done; an empty entry where it has done nothing yet."""
+        return self.stages.get(stage) or Entry()

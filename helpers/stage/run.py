@@ -1,0 +1,278 @@
+"""When a stage's work is done again, and how its result comes into the workspace.
+
+A stage works in a folder of its own (``.unfinished/NAME`` in the workspace); when it is done,
+the files are moved into place and the record is written. So a file is there whole or not at all,
+and a killed run is simply run again.
+"""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from helpers.common.errors import CourseError, StageMissing, StageStale
+from helpers.common.files import files_below, fresh_folder, move_into_place, set_aside, writing
+from helpers.common.report import Report
+from helpers.stage.definition import Job, Stage
+from helpers.stage.parameters import Settings
+from helpers.stage.record import Entry, Fingerprint, fingerprint, is_unchanged, same_content
+from helpers.stage.workspace import Workspace
+
+VERSIONS = ("roberta-course", "ve-fairseq", "torch", "transformers", "tiktoken", "scikit-learn")
+
+
+class Road(dict[str, Stage]):
+    """Stages by their names, in order; :meth:`run` is the one door to the work of each."""
+
+    def __init__(self, *stages: Stage) -> None:
+        super().__init__({stage.name: stage for stage in stages})
+
+    def run(
+        self, name: str, workspace: Workspace, settings: Settings, *, force: bool = False
+    ) -> Report:
+        """Do a stage's work, unless the same was done before on the same inputs.
+
+        Args:
+            force: do it in any case, and begin from nothing.
+
+        Raises:
+            StageMissing, StageStale: an input is missing, or older than what it was made from.
+            InUse: another run holds the workspace.
+            CourseError: whatever else a person can mend.
+        """
+        with workspace.lock() as lock:
+            run = _Run(self, self[name], workspace, settings, lock, force)
+            target = self[name].elsewhere(settings)
+            return run.into_folder(target) if target else run.into_workspace()
+
+
+class _Run:
+    """One run of a stage: holds workspace, record and inputs while it goes on."""
+
+    def __init__(
+        self,
+        road: Mapping[str, Stage],
+        stage: Stage,
+        workspace: Workspace,
+        settings: Settings,
+        lock: int,
+        force: bool,
+    ) -> None:
+        self.road, self.stage, self.workspace, self.settings = road, stage, workspace, settings
+        self.lock, self.force = lock, force
+        self.record = workspace.record
+        self.inputs: dict[Path, Fingerprint] = {}
+        self.notes: list[str] = []
+
+    def into_workspace(self) -> Report:
+        """The report on what stands in the workspace now; it is made where that is needed."""
+        own = self._own_outputs()
+        if own and not self.force:
+            return self._use(own)
+        self._read_inputs()
+        asides = [self.workspace.key(set_aside(path)) for path in own]
+        self.notes += [f"Your own file is kept as {name}." for name in asides]
+        if not self.force and (report := self._done_before()):
+            return report
+        folder = fresh_folder(self.workspace.scratch / self.stage.name)
+        begun = time.monotonic()
+        with writing(self.workspace.root):
+            report = self._work(folder)
+            outputs = self._publish(folder)
+        self._write_entry(report, outputs, time.monotonic() - begun)
+        return report
+
+    def into_folder(self, target: Path) -> Report:
+        """Make the outputs in another folder, file by file; nothing else in it is touched.
+
+        The record knows nothing of it: the work is done each time.
+        """
+        self._read_inputs()
+        with writing(target):
+            folder = fresh_folder(target.with_name(f".{target.name}.unfinished"))
+            try:
+                report = self._work(folder)
+                for path in self.stage.outputs(self.workspace):
+                    move_into_place(folder / self.workspace.key(path), target / path.name)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        return report
+
+    def _read_inputs(self) -> None:
+        """Fingerprint every input; note those that are the student's own."""
+        own = [
+            self.workspace.key(path)
+            for path in self.stage.inputs(self.workspace, self.settings)
+            if self._is_own(path)
+        ]
+        if own:
+            self.notes.append(_used_as_it_is(own))
+
+    def _is_own(self, path: Path) -> bool:
+        """Whether an input, which is fingerprinted here, could be a stage's and is the student's.
+
+        Raises:
+            StageMissing, StageStale: see :meth:`Road.run`.
+        """
+        record, key = self.record, self.workspace.key(path)
+        after = [self.road[name] for name in self.stage.after]
+        makers = [stage for stage in after if path in stage.outputs(self.workspace)]
+        maker = next((s for s in makers if s.name in record.stages), next(iter(makers), None))
+        if not path.is_file():
+            door = (maker or self.stage).door
+            raise StageMissing(f"{key} is not there yet.", f"Run {door} first.")
+        made = record.entry(maker.name).outputs.get(key) if maker else None
+        before = record.entry(self.stage.name).inputs.get(key)
+        print_ = self.inputs[path] = fingerprint(path, before or made)
+        if maker is None:
+            return False
+        if any(s.name in record.moving for s in makers) and print_.sha256 in record.made.get(
+            key, []
+        ):
+            raise StageStale(
+                f"{maker.called} was stopped while it put {key} and others in their place.",
+                f"Run {maker.door} again, then come back here.",
+            )
+        if made is None or made.sha256 != print_.sha256:
+            return True
+        self._refuse_stale(maker)
+        return False
+
+    def _refuse_stale(self, stage: Stage) -> None:
+        """Raise StageStale if what a stage's outputs were made from has changed since.
+
+        Inputs that have been removed do not count: large intermediate files may be deleted.
+        """
+        entry = self.record.stages[stage.name]
+        for name in stage.after:
+            if name in self.record.stages:
+                self._refuse_stale(self.road[name])
+        keys = list(entry.inputs)
+        with contextlib.suppress(CourseError):  # what was named is not there any more
+            found = stage.inputs(self.workspace, stage.settings(**entry.settings))
+            keys += [self.workspace.key(path) for path in found]
+        for key in keys:
+            path, before = self.workspace.path(key), entry.inputs.get(key)
+            if path.is_file() and not (before and is_unchanged(path, before)):
+                raise StageStale(
+                    f"{key} has changed since {stage.called} was run.",
+                    f"Run {stage.door} again, then come back here.",
+                )
+
+    def _own_outputs(self) -> list[Path]:
+        """Outputs that stand there and that no record knows: the student's own."""
+        if self.stage.describe is None:
+            return []
+
+        def ours(path: Path) -> bool:
+            key = self.workspace.key(path)
+            made = self.record.made.get(key, [])
+            known = self.record.entry(self.stage.name).outputs.get(key)
+            return bool(made) and fingerprint(path, known).sha256 in made
+
+        return [p for p in self.stage.outputs(self.workspace) if p.is_file() and not ours(p)]
+
+    def _use(self, own: list[Path]) -> Report:
+        """The report on outputs that the student has put there."""
+        names = ", ".join(self.workspace.key(path) for path in own)
+        missing = [path for path in self.stage.outputs(self.workspace) if not path.is_file()]
+        if missing:
+            raise CourseError(
+                f"{names} is your own, but {self.workspace.key(missing[0])} is missing beside it.",
+                "Put it there too, or run this step with force: your file is then set aside.",
+            )
+        note = f"Your own files are used as they are: {names}. With force they are set aside."
+        return _noted(self.stage.describe(self.workspace), [note])
+
+    def _done_before(self) -> Report | None:
+        entry = self.record.stages.get(self.stage.name)
+        if (
+            not entry
+            or self.stage.name in self.record.moving
+            or entry.settings != self.settings.of_the_result()
+            or not same_content(entry.inputs, self._input_keys())
+            or not all(is_unchanged(self.workspace.path(k), v) for k, v in entry.outputs.items())
+        ):
+            return None
+        try:
+            return self.stage.report(**entry.report, reused=True)
+        except TypeError:  # recorded by another version of the course
+            return None
+
+    def _input_keys(self) -> dict[str, Fingerprint]:
+        return {self.workspace.key(path): print_ for path, print_ in self.inputs.items()}
+
+    def _work(self, folder: Path) -> Report:
+        """Do the work; what comes of inputs that change meanwhile is refused, error or result."""
+        kept = self.workspace.kept(self.stage.name)
+        job = Job(self.workspace, self.settings, self.inputs, folder, kept, self.lock, self.force)
+        try:
+            report = self.stage.work(job)
+        finally:
+            for path, before in self.inputs.items():
+                if not is_unchanged(path, before):
+                    raise CourseError(
+                        f"{path} has changed while it was read.",
+                        "Run this step again when nobody writes to it.",
+                    )
+        return _noted(report, self.notes)
+
+    def _publish(self, folder: Path) -> dict[str, Fingerprint]:
+        """Move the finished files into place and return their fingerprints."""
+        record, workspace, path_of = self.record, self.workspace, self.workspace.path
+        names = (self.stage.name, *self.stage.instead_of)
+        staged = {path.relative_to(folder).as_posix(): path for path in files_below(folder)}
+        prints = {key: fingerprint(path) for key, path in staged.items()}
+        if not staged:  # the work has written where its outputs stand
+            prints = {workspace.key(p): fingerprint(p) for p in self.stage.outputs(workspace)}
+        before = {key for n in names for key in record.entry(n).outputs}
+        before |= {key for n in names for key in record.moving.get(n, [])}
+        for key, made in prints.items():
+            record.remember(key, made.sha256)
+        record.moving[self.stage.name] = sorted({*before, *prints})
+        record.save()
+        for key, path in staged.items():
+            move_into_place(path, path_of(key))
+        for key in before - prints.keys() - self._input_keys().keys():
+            path_of(key).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # other files are in it, or it is gone
+                path_of(key).parent.rmdir()
+        shutil.rmtree(workspace.scratch)
+        for name in names:
+            shutil.rmtree(workspace.kept(name), ignore_errors=True)
+        return prints
+
+    def _write_entry(self, report: Report, outputs: dict, seconds: float) -> None:
+        record, stage = self.record, self.stage
+        for name in (stage.name, *stage.instead_of):
+            record.moving.pop(name, None)
+            record.stages.pop(name, None)
+        record.stages[stage.name] = Entry(
+            settings=self.settings.of_the_result(),
+            inputs=self._input_keys(),
+            outputs=outputs,
+            report=report.to_json(),
+            seconds=round(seconds, 1),
+            finished=time.strftime("%Y-%m-%d %H:%M:%S"),
+            versions=dict(_versions()),
+        )
+        record.save()
+
+
+def _noted(report: Report, notes: list[str]) -> Report:
+    return dataclasses.replace(report, notes=(*notes, *report.notes))
+
+
+def _used_as_it_is(keys: list[str]) -> str:
+    """The note on inputs that the student has put there, however many they are."""
+    named = ", ".join(keys[:3]) + (f" and {len(keys) - 3:,} more" if len(keys) > 3 else "")
+    return f"Used as it is, because no finished step of the course made it: {named}."
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in VERSIONS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            yield name, importlib.metadata.version(name)

@@ -1,0 +1,270 @@
+"""The settings of every stage: each parameter with its default, its range and one sentence."""
+
+import codecs
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from helpers.common.symbols import LONGEST_LINE, MASK
+from helpers.stage.parameters import BEYOND, About, Settings, Strings
+
+MAX_SEED = 2**32 - 1  # NumPy's, and so fairseq's
+
+
+class SampleSettings(Settings):
+    packages: Strings = Field(
+        ("sklearn",),
+        min_length=1,
+        description="Installed Python packages whose docstrings become the sample corpus.",
+    )
+
+
+class BaseSettings(Settings):
+    source: Annotated[
+        str,
+        About(
+            path="read",
+            words={
+                "course": "The course's own small RoBERTa, which has read software documentation. "
+                "It needs nothing.",
+                "scratch": "A tiny RoBERTa, trained here from nothing in half a minute. It needs "
+                "fairseq, that is Linux or WSL 2.",
+            },
+            kinds={
+                "a fairseq model.pt": "The path of a model.pt, of its folder, or of a released "
+                ".tar.gz. It needs the model's dict.txt, beside it or named in dict_file.",
+                "a Hugging Face folder": "The path of the folder. It needs config.json, weights "
+                "and tokenizer files in it.",
+            },
+        ),
+    ] = Field(
+        "course",
+        description="'course' is the course's own, 'scratch' trains a tiny one here; or the path "
+        "of a fairseq model.pt, a released .tar.gz, or a Hugging Face folder.",
+    )
+    dict_file: Annotated[str, About(path="read", flag="dict")] = Field(
+        "", description="The model.pt's dictionary; empty: the dict.txt in the same folder."
+    )
+    keep_optimizer: bool = Field(
+        False, description="Keep the optimizer's state, which fine-tuning needs to 'continue'."
+    )
+
+    @field_validator("source")
+    @classmethod
+    def _is_named(cls, source: str) -> str:
+        if not source.strip():
+            raise ValueError("the path of the model is missing")
+        return source
+
+
+class SplitSettings(Settings):
+    GROUPS: ClassVar = {
+        "Texts": ("txt_files", "encoding", "unit", "text_field"),
+        "Shares": ("train", "valid", "test", "seed"),
+        "Tidying": ("deduplicate", "max_line_tokens"),
+    }
+    SHARES: ClassVar = ("train", "valid", "test")
+
+    txt_files: Annotated[Strings, About(path="read", upload="my-texts")] = Field(
+        ("texts",),
+        min_length=1,
+        description="Files (.txt or .jsonl, also with .gz or .zst behind; .parquet), folders of "
+        "them, or patterns such as novels/*.txt; relative ones start in the workspace.",
+    )
+    train: float = Field(0.8, ge=0, le=1, description="Share of documents to learn from.")
+    valid: float = Field(0.1, ge=0, le=1, description="Share that chooses the best checkpoint.")
+    test: float = Field(0.1, ge=0, le=1, description="Share kept for the last evaluation.")
+    seed: int = Field(1, ge=0, le=MAX_SEED, description="Another seed gives another division.")
+    unit: Literal["blank-line", "file", "line"] = Field(
+        "blank-line",
+        description="What ends a document of plain text: a blank line, the file, or every line. "
+        "In .jsonl and .parquet every record is a document.",
+    )
+    text_field: str = Field(
+        "text",
+        min_length=1,
+        description="The field of .jsonl, or the column of .parquet, that holds the text; a "
+        "record with null there is left out.",
+    )
+    encoding: str = Field(
+        "utf-8",
+        examples=["utf-8", "auto", "gb18030", "big5", "utf-16", "cp1252"],
+        description="How plain text is written: utf-8, gb18030, utf-16, …, or auto to guess.",
+    )
+    deduplicate: bool = Field(True, description="Keep only the first of equal documents.")
+    max_line_tokens: int = Field(
+        LONGEST_LINE,
+        ge=0,
+        le=BEYOND,
+        description="Longer lines are wrapped, because the model cannot read them; 0: never.",
+    )
+
+    @field_validator("txt_files")
+    @classmethod
+    def _has_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(name.strip() for name in names):
+            raise ValueError("a name in it is empty")
+        return names
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            known = name == "auto" or codecs.lookup(name)._is_text_encoding
+        except LookupError:
+            known = False
+        if not known:
+            raise ValueError("Python knows no such encoding; Chinese files are often gb18030")
+        return name
+
+    @field_validator("max_line_tokens")
+    @classmethod
+    def _is_sensible(cls, limit: int) -> int:
+        if 0 < limit < 16:
+            raise ValueError("it must be 0 or at least 16")
+        return limit
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> "SplitSettings":
+        total = self.train + self.valid + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(
+                f"The shares train {self.train} + valid {self.valid} + test {self.test} add up "
+                f"to {total:g}, not to 1."
+            )
+        if self.train <= 0:
+            raise ValueError("The share of train must be above 0, or there is nothing to learn.")
+        return self
+
+
+_WORKERS = Field(
+    None, ge=1, le=BEYOND, description="Processes that work side by side; None: as many as cores."
+)
+_ENGINE = Field(
+    "fast",
+    description="'fast' is this course's own, 'fairseq' runs fairseq's tool; the same bytes.",
+)
+
+
+class EncodeSettings(Settings):
+    engine: Literal["fast", "fairseq"] = _ENGINE
+    workers: int | None = _WORKERS
+
+
+class BinarizeSettings(EncodeSettings):
+    pass
+
+
+class PrepareSettings(Settings):
+    SPEED: ClassVar = frozenset({"workers", "scheduler", "slurm"})
+
+    workers: int | None = _WORKERS
+    shards: int = Field(
+        1,
+        ge=1,
+        le=10_000,
+        description="Parts of the training data, each made by itself; training reads one an epoch.",
+    )
+    scheduler: str = Field(
+        "", description="Address of a Dask scheduler that makes the shards; empty: this machine."
+    )
+    slurm: str = Field(
+        "", description="Section of your Dask jobqueue configuration: SLURM makes the shards."
+    )
+
+    @model_validator(mode="after")
+    def _shards_are_made_in_one_place(self) -> "PrepareSettings":
+        if self.scheduler and self.slurm:
+            raise ValueError("a scheduler and slurm are both named, and only one can do the work")
+        return self
+
+
+class FinetuneSettings(Settings):
+    GROUPS: ClassVar = {
+        "How far": ("start", "max_update", "validate_every"),
+        "Learning rate": ("lr", "warmup_share"),
+        "Batch": ("max_tokens", "update_freq", "seed"),
+        "Against learning by heart": ("dropout", "weight_decay"),
+    }
+
+    start: Literal["weights", "continue"] = Field(
+        "weights",
+        description="'weights' takes the base's weights and counts from 0; 'continue' goes on "
+        "with its optimizer and counter, too.",
+    )
+    max_update: int = Field(
+        500,
+        ge=1,
+        le=BEYOND,
+        description="Updates to train for; with 'continue' those of the base count as well.",
+    )
+    lr: Annotated[float, About(log_scale=True)] = Field(
+        1e-3,
+        gt=0,
+        le=1,
+        description="The highest learning rate, after warm-up; 1e-4 or less for a full RoBERTa.",
+    )
+    warmup_share: float = Field(
+        0.06, ge=0, lt=1, description="Share of the updates in which the rate rises to lr."
+    )
+    max_tokens: int = Field(
+        2048, ge=16, le=BEYOND, description="Tokens in one batch; lower it when memory runs out."
+    )
+    update_freq: int = Field(
+        1,
+        ge=1,
+        le=BEYOND,
+        description="Batches that make one update: more of them imitate a larger batch.",
+    )
+    validate_every: int = Field(
+        250,
+        ge=1,
+        le=BEYOND,
+        description="Updates between two validations; each also saves a checkpoint.",
+    )
+    dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of activations set to zero; 0.1 is usual where updates are many.",
+    )
+    weight_decay: float = Field(0.01, ge=0, le=1, description="Pull of the weights towards zero.")
+    seed: int = Field(
+        1, ge=0, le=MAX_SEED, description="Decides the order of the batches and the masks."
+    )
+
+
+class ConvertSettings(Settings):
+    roberta_checkpoint_path: Annotated[str, About(path="read")] = Field(
+        "",
+        description="A folder with model.pt and dict.txt, or a .pt file; empty: the best "
+        "checkpoint of the workspace.",
+    )
+    pytorch_dump_folder_path: Annotated[str, About(path="made")] = Field(
+        "", description="Where the Hugging Face model goes; empty: hf/ in the workspace."
+    )
+
+
+class EvaluateSettings(Settings):
+    GROUPS: ClassVar = {
+        "Measuring": ("max_lines", "mask_share", "seed"),
+        "Examples": ("sentences",),
+    }
+
+    max_lines: int = Field(
+        2000, ge=1, le=BEYOND, description="How many held-out lines are measured; more take longer."
+    )
+    mask_share: float = Field(0.15, gt=0, lt=1, description="Share of tokens that are hidden.")
+    sentences: Strings = Field(
+        (),
+        description="Sentences with one <mask> each for the table; empty: taken from the test.",
+    )
+    seed: int = Field(1, ge=0, le=MAX_SEED, description="Decides which tokens are hidden.")
+
+    @field_validator("sentences")
+    @classmethod
+    def _have_one_mask(cls, sentences: tuple[str, ...]) -> tuple[str, ...]:
+        for sentence in sentences:
+            if sentence.count(MASK) != 1:
+                raise ValueError(f"{sentence!r} has not one {MASK}, where the models are to guess")
+        return sentences

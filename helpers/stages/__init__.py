@@ -1,0 +1,1 @@
+"""One file a command, and the road, which is all of them in order."""

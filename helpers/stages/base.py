@@ -1,0 +1,125 @@
+"""The base model that training continues: ``base/model.pt`` and, beside it, ``base/dict.txt``."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+from helpers.base import general_text, match, sources
+from helpers.base.pretraining import prepare, pretrain
+from helpers.base.sources import SCRATCH, Source
+from helpers.common.errors import CourseError
+from helpers.common.files import fresh_folder
+from helpers.common.report import Report, Table
+from helpers.ids.dictionary import Dictionary
+from helpers.models import checkpoints, shapes
+from helpers.stage.definition import Job, Stage
+from helpers.stage.settings import BaseSettings
+from helpers.stage.workspace import Workspace
+from helpers.text.docstrings import modules
+
+SCRATCH_PACKAGES = ("matplotlib", "networkx")
+VALID_EVERY = 20  # of so many documents, one is for the validation of a scratch model
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BaseReport(Report):
+    """``bits`` is the loss on a few sentences, per token; ``updates`` is None where unknown."""
+
+    TITLE = "The base model, and the dictionary that belongs to it"
+    source: str
+    parameters: int
+    layers: int
+    width: int
+    heads: int
+    positions: int
+    vocabulary: int
+    updates: int | None
+    bits: float
+    dictionary: str  # fingerprint of the order of its symbols
+
+    def table(self) -> Table:
+        head = (
+            *("source", "parameters", "layers", "width", "heads", "positions", "vocabulary"),
+            *("updates", "bits on plain sentences"),
+        )
+        row = (
+            *(self.source, self.parameters, self.layers, self.width, self.heads),
+            *(self.positions, self.vocabulary, self.updates, round(self.bits, 2)),
+        )
+        return head, [row]
+
+
+def _report(found: Source) -> BaseReport:
+    shape = shapes.shape(found.state)
+    loss = match.bits(found.state, found.dictionary)
+    warning = match.warning(loss, found.dictionary)
+    return BaseReport(
+        source=found.name,
+        parameters=shapes.parameters(found.state),
+        layers=shape["encoder_layers"],
+        width=shape["encoder_embed_dim"],
+        heads=shape["encoder_attention_heads"],
+        positions=shape["max_positions"],
+        vocabulary=shapes.rows_of_vocabulary(found.state),
+        updates=checkpoints.updates(found.state) or None,
+        bits=loss,
+        dictionary=found.dictionary.fingerprint,
+        notes=(*([warning] if warning else ()), *found.notes),
+    )
+
+
+def _work(job: Job) -> BaseReport:
+    if job.settings.source == SCRATCH:
+        return _written(job, _trained_from_scratch(job))
+    unpacked = fresh_folder(job.workspace.scratch / "archive")
+    try:
+        return _written(job, sources.read(list(job.inputs), unpacked))
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def _written(job: Job, found: Source) -> BaseReport:
+    base = checkpoints.for_a_base(found.state, keep_optimizer=job.settings.keep_optimizer)
+    checkpoints.write(base, job.out(job.workspace.base_model))
+    job.out(job.workspace.base_dict).write_text(found.dictionary.text(), "utf-8")
+    return _report(dataclasses.replace(found, state=base))
+
+
+def _trained_from_scratch(job: Job) -> Source:
+    """A very small RoBERTa, trained by fairseq on the docstrings of packages installed here."""
+    folder = fresh_folder(job.workspace.scratch / "pretraining")
+    found = (modules(p, lambda name: not general_text.is_held_out(name)) for p in SCRATCH_PACKAGES)
+    documents = [document for each in found for _, d in each for document in d]
+    valid = documents[::VALID_EVERY]
+    del documents[::VALID_EVERY]
+    dictionary = prepare({"train": documents, "valid": valid}, folder / "data")
+    return Source(pretrain("scratch", folder, lock=job.lock), dictionary, SCRATCH)
+
+
+def _inputs(workspace: Workspace, settings: BaseSettings) -> list[Path]:
+    return sources.inputs(settings.source, settings.dict_file, workspace)
+
+
+def _describe(workspace: Workspace) -> BaseReport:
+    """The report on a model.pt and a dict.txt that a person has put into base/."""
+    state, dictionary = checkpoints.read(workspace.base_model), Dictionary.load(workspace.base_dict)
+    if state.get("args") is not None:
+        raise CourseError(
+            "base/model.pt is in the form of fairseq 0.10 or older, which today's does not read.",
+            "Move it and its dict.txt elsewhere, and name it in source: it is then converted.",
+        )
+    sources.refuse_unfit(state, dictionary, workspace.base_model, workspace.base_dict)
+    return _report(Source(state, dictionary, "your own"))
+
+
+BASE = Stage(
+    name="base",
+    does="put a base model and its dictionary into base/",
+    notebook="00_setup",
+    settings=BaseSettings,
+    report=BaseReport,
+    inputs=_inputs,
+    outputs=lambda workspace: [workspace.base_model, workspace.base_dict],
+    work=_work,
+    describe=_describe,
+)

@@ -1,0 +1,149 @@
+"""A fairseq checkpoint to a Hugging Face folder, read back from the disk and compared."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+from helpers.base.sources import refuse_unfit
+from helpers.common.errors import CourseError
+from helpers.common.files import resolve
+from helpers.common.report import Report, Table, text_table
+from helpers.ids.dictionary import Dictionary
+from helpers.models import checkpoints, summaries
+from helpers.models.comparison import largest_difference, lines_to_compare
+from helpers.models.huggingface import FILES, write_folder
+from helpers.stage.definition import Job, Stage
+from helpers.stage.settings import ConvertSettings
+from helpers.stage.workspace import Workspace
+from helpers.training.resume import BEST
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConvertReport(Report):
+    """``difference`` is the largest of all logits compared, ``lines`` how many lines were."""
+
+    TITLE = "The checkpoint is a Hugging Face model now"
+    checkpoint: str
+    updates: int
+    files: tuple[str, ...]
+    lines: int
+    difference: float
+
+    def table(self) -> Table:
+        head = ("checkpoint", "updates", "lines compared", "largest difference of logits")
+        return head, [(self.checkpoint, self.updates, self.lines, self.difference)]
+
+
+def sources(workspace: Workspace, settings: ConvertSettings) -> tuple[Path, Path]:
+    """The checkpoint to convert and its dictionary.
+
+    Raises:
+        CourseError: a folder without ``model.pt``; the message lists the checkpoints below it.
+    """
+    if not settings.roberta_checkpoint_path:
+        best = workspace.checkpoints / BEST
+        if not best.is_file() and (workspace.pt / "model.pt").is_file():
+            return workspace.pt / "model.pt", workspace.pt / "dict.txt"
+        return best, workspace.base_dict
+    named = workspace.locate(settings.roberta_checkpoint_path)
+    model = named / "model.pt" if named.is_dir() else named
+    if not model.is_file():
+        raise _nothing_to_convert(named)
+    return model, _dictionary_of(model)
+
+
+def _dictionary_of(model: Path) -> Path:
+    """The dictionary beside a checkpoint, else the one that it was trained with."""
+    candidates = [model.with_name("dict.txt")]
+    if data := checkpoints.read(model)["cfg"]["task"].get("data"):
+        candidates.append(Path(data.split(":")[0], "dict.txt"))
+    for file in candidates:
+        if file.is_absolute() and file.is_file():
+            return file
+    raise CourseError(
+        f"There is no dict.txt beside {model}.",
+        "Copy the dictionary there that the model was trained with (data-bin/…/dict.txt).",
+    )
+
+
+def _nothing_to_convert(folder: Path) -> CourseError:
+    found = list(summaries.below(folder)) if folder.is_dir() else []
+    best = summaries.best(found)
+    if best is None:
+        return CourseError(
+            f"There is no model.pt in {folder}, and no checkpoint below it.",
+            "Name the folder of a model.pt, or a .pt file.",
+        )
+    rows = [(s.file.relative_to(folder).as_posix(), s.updates, s.loss, s.date) for s in found]
+    table = text_table(("checkpoint", "updates", "validation loss (bits)", "date"), rows)
+    return CourseError(
+        f"There is no model.pt in {folder}, but there are checkpoints below it:\n{table}",
+        f"The best is {best.file}: give that as roberta_checkpoint_path.",
+    )
+
+
+def read_both(model: Path, dictionary_file: Path) -> tuple[dict, Dictionary]:
+    """A checkpoint and its dictionary, after the check that they fit."""
+    state, dictionary = checkpoints.read(model), Dictionary.load(dictionary_file)
+    refuse_unfit(state, dictionary, model, dictionary_file)
+    return state, dictionary
+
+
+def convert_into(
+    folder: Path, state: dict, dictionary: Dictionary, lines: list[str]
+) -> tuple[Path, Path, float]:
+    """Write ``folder/pt`` and ``folder/hf`` and compare the two.
+
+    Returns:
+        Both folders, and the largest difference of logits.
+
+    Raises:
+        CourseError: ids or logits differ from fairseq's.
+    """
+    pt, hf = folder / "pt", folder / "hf"
+    pt.mkdir(parents=True, exist_ok=True)
+    hf.mkdir(parents=True, exist_ok=True)
+    checkpoints.write(checkpoints.for_a_base(state), pt / "model.pt")
+    (pt / "dict.txt").write_text(dictionary.text(), "utf-8")
+    write_folder(state, dictionary, hf)
+    return pt, hf, largest_difference(pt, hf, lines)
+
+
+def _work(job: Job) -> ConvertReport:
+    model, dictionary_file = job.inputs
+    state, dictionary = read_both(model, dictionary_file)
+    lines = lines_to_compare(job.workspace)
+    pt, _, difference = convert_into(job.folder, state, dictionary, lines)
+    if model.parent == job.workspace.pt:
+        shutil.rmtree(pt)
+    return ConvertReport(
+        checkpoint=model.name,
+        updates=checkpoints.updates(state),
+        files=FILES,
+        lines=len(lines),
+        difference=difference,
+    )
+
+
+def elsewhere(settings: ConvertSettings) -> Path | None:
+    """The folder that the settings name for the Hugging Face model, in place of ``hf/``."""
+    named = settings.pytorch_dump_folder_path
+    return resolve(named) if named else None
+
+
+def _outputs(workspace: Workspace) -> list[Path]:
+    return [workspace.hf / name for name in FILES]
+
+
+CONVERT = Stage(
+    name="convert",
+    does="make a Hugging Face model of the best checkpoint",
+    notebook="05_convert",
+    settings=ConvertSettings,
+    report=ConvertReport,
+    inputs=lambda workspace, settings: list(sources(workspace, settings)),
+    outputs=_outputs,
+    work=_work,
+    elsewhere=elsewhere,
+    after=("finetune", "base", "split"),
+)

@@ -1,0 +1,209 @@
+"""Base and fine-tuned model in one evaluator: the same held-out text, the same masks."""
+
+import dataclasses
+import itertools
+import json
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from helpers.base import general_text
+from helpers.common.errors import CourseError
+from helpers.common.report import Grid, Report, Table
+from helpers.common.symbols import MASK
+from helpers.ids.dictionary import Dictionary
+from helpers.models import checkpoints
+from helpers.models.huggingface import model_of, quiet, vocab_of
+from helpers.models.masked_lm import blocks, guesses, hide, masked_sentence, measure
+from helpers.stage.definition import Job, Stage
+from helpers.stage.settings import EvaluateSettings
+from helpers.stage.workspace import Workspace
+from helpers.tokens.gpt2 import encode
+
+MODELS = ("base", "fine-tuned")
+EXAMPLES = 8
+LEAST, MOST = 30, 90  # bytes and characters of an example: ten Chinese characters are enough
+_SENTENCE = re.compile(r"[^。！？.!?]+[。！？.!?]*")
+_WORD = re.compile(r"(?<=\s)[^\W\d_]{4,}|[\u4e00-\u9fff]")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateReport(Report):
+    """Numbers for (base, fine-tuned), on the held-out text and on general text.
+
+    Attributes:
+        loss: mean cross entropy per hidden token, in nats.
+        accuracy: share of hidden tokens whose most likely guess is right.
+        tokens: how many tokens were hidden.
+        general_loss, general_accuracy, general_tokens: the same on documentation of other
+            packages, which the course's base has not read either; what rises there was forgotten.
+        examples: rows of sentence, hidden token, the base's guesses, the fine-tuned's guesses.
+    """
+
+    TITLE = "What was learned, on text that no model has seen"
+    loss: tuple[float, float]
+    accuracy: tuple[float, float]
+    tokens: int
+    general_loss: tuple[float, float]
+    general_accuracy: tuple[float, float]
+    general_tokens: int
+    examples: tuple[tuple[str, str, str, str], ...]
+
+    @property
+    def bits(self) -> tuple[float, ...]:
+        """The loss in bits: nats / ln 2, as fairseq reports it."""
+        return in_bits(self.loss)
+
+    @property
+    def general_bits(self) -> tuple[float, ...]:
+        return in_bits(self.general_loss)
+
+    @property
+    def perplexity(self) -> tuple[float, ...]:
+        """e to the loss in nats, which is 2 to the loss in bits."""
+        return tuple(math.exp(loss) for loss in self.loss)
+
+    def table(self) -> Table:
+        rows = [
+            ("yours", "loss (bits per hidden token)", *(f"{x:.3f}" for x in self.bits)),
+            ("", "loss (nats per hidden token)", *(f"{x:.3f}" for x in self.loss)),
+            ("", "perplexity", *(f"{x:,.1f}" for x in self.perplexity)),
+            ("", "right at the first guess", *(f"{x:.1%}" for x in self.accuracy)),
+            ("general", "loss (bits per hidden token)", *(f"{x:.3f}" for x in self.general_bits)),
+            ("", "right at the first guess", *(f"{x:.1%}" for x in self.general_accuracy)),
+        ]
+        return ("text", "measure", *MODELS), rows
+
+
+def in_bits(nats: Sequence[float]) -> tuple[float, ...]:
+    return tuple(loss / math.log(2) for loss in nats)
+
+
+def example_table(report: EvaluateReport) -> Grid:
+    """What both models guess for a hidden word; ␣ is a space before the token."""
+    head = ("sentence", "hidden", "base guesses", "fine-tuned guesses")
+    return Grid(head, report.examples, "The same sentences before and after")
+
+
+def example_sentences(lines: list[str], seed: int) -> list[tuple[str, str]]:
+    """Held-out lines with one word hidden, chosen by lot: the line with its mask, and the word.
+
+    The word is one token, so that a model can guess it. Of a long line its sentences are taken.
+    """
+    random = np.random.default_rng(seed)
+    pieces = (piece for line in lines for piece in _short(line))
+    good = [p for p in pieces if len(p.encode()) >= LEAST and len(p) <= MOST and MASK not in p]
+    found = []
+    for number in random.permutation(len(good)):
+        line = good[number].strip()
+        words = [word for word in _WORD.finditer(line) if len(encode(_as_it_stands(word))) == 1]
+        if words and len(found) < EXAMPLES:
+            word = words[random.integers(len(words))]
+            found.append((f"{line[: word.start()]}{MASK}{line[word.end() :]}", word[0]))
+    return found
+
+
+def _short(line: str) -> list[str]:
+    return [line] if len(line) <= MOST else _SENTENCE.findall(line)
+
+
+def _as_it_stands(word: re.Match) -> str:
+    """A word with the space before it, which GPT-2's tokens bring along; Chinese has none."""
+    before = word.string[: word.start()]
+    return f" {word[0]}" if before[-1:].isspace() else word[0]
+
+
+def _read_lines(workspace: Workspace, most: int) -> list[str]:
+    with workspace.raw("test").open(encoding="utf-8") as handle:
+        lines = list(itertools.islice((line.rstrip("\n") for line in handle), most))
+    if not any(line.strip() for line in lines):
+        raise CourseError(
+            "There is no held-out text: the split test is empty.",
+            "Split again (notebook 01_split) with a share above 0 for test.",
+        )
+    return lines
+
+
+def _work(job: Job) -> EvaluateReport:
+    import transformers
+
+    quiet()
+    workspace, settings = job.workspace, job.settings
+    dictionary = Dictionary.load(workspace.base_dict)
+    _refuse_other_vocabulary(workspace, dictionary)
+    models = (
+        model_of(checkpoints.read(workspace.base_model)),
+        transformers.RobertaForMaskedLM.from_pretrained(workspace.hf).eval(),
+    )
+    lines = _read_lines(workspace, settings.max_lines)
+    general = general_text.validation_lines(settings.max_lines)
+    loss, accuracy, tokens = _compared(models, lines, dictionary, settings)
+    general_loss, general_accuracy, general_tokens = _compared(
+        models, general, dictionary, settings
+    )
+    report = EvaluateReport(
+        loss=loss,
+        accuracy=accuracy,
+        tokens=tokens,
+        general_loss=general_loss,
+        general_accuracy=general_accuracy,
+        general_tokens=general_tokens,
+        examples=tuple(_examples(models, lines, dictionary, settings)),
+    )
+    bits = {"bits": report.bits, "general_bits": report.general_bits}
+    text = json.dumps(report.to_json() | bits, indent=1, ensure_ascii=False)
+    job.out(workspace.evaluation).write_text(text + "\n", "utf-8")
+    return report
+
+
+def _compared(
+    models: tuple, lines: list[str], dictionary: Dictionary, settings: EvaluateSettings
+) -> tuple[tuple, tuple, int]:
+    """Loss in nats and accuracy of each model with the same tokens hidden, and their number."""
+    size = min(m.config.max_position_embeddings for m in models) - 2
+    true = blocks(iter(lines), dictionary, size)
+    random = np.random.default_rng(settings.seed)
+    hidden, at = zip(
+        *(hide(block, dictionary, settings.mask_share, random) for block in true), strict=True
+    )
+    measured = [measure(model, list(hidden), true, list(at)) for model in models]
+    loss, accuracy = zip(*measured, strict=True)
+    return loss, accuracy, sum(map(len, at))
+
+
+def _examples(models: tuple, lines: list[str], dictionary: Dictionary, settings: EvaluateSettings):
+    asked = [(s, "") for s in settings.sentences] or example_sentences(lines, settings.seed)
+    for sentence, word in asked:
+        ids = masked_sentence(sentence, dictionary)
+        yield (sentence, word, *(guesses(model, ids, dictionary) for model in models))
+
+
+def _refuse_other_vocabulary(workspace: Workspace, dictionary: Dictionary) -> None:
+    written = json.loads((workspace.hf / "vocab.json").read_text("utf-8"))
+    if written != vocab_of(dictionary):
+        raise CourseError(
+            "hf/vocab.json has other ids than base/dict.txt: the two models do not belong "
+            "together.",
+            "Run the notebook 05_convert again.",
+        )
+
+
+def _inputs(workspace: Workspace, settings: EvaluateSettings) -> list[Path]:
+    hf = [workspace.hf / name for name in ("config.json", "model.safetensors", "vocab.json")]
+    return [workspace.base_model, workspace.base_dict, *hf, workspace.raw("test")]
+
+
+EVALUATE = Stage(
+    name="evaluate",
+    does="compare base and fine-tuned model on held-out text",
+    notebook="06_evaluate",
+    settings=EvaluateSettings,
+    report=EvaluateReport,
+    inputs=_inputs,
+    outputs=lambda workspace: [workspace.evaluation],
+    work=_work,
+    after=("base", "split", "convert"),
+)

@@ -1,0 +1,127 @@
+"""Continued masked-language-model training by ``fairseq-hydra-train``."""
+
+import dataclasses
+
+from helpers.common.errors import CourseError, StageMissing
+from helpers.common.report import Report, Table
+from helpers.common.symbols import SPLITS
+from helpers.ids.data_bin import binarized_files, data_folders, refuse_both, refuse_other_dictionary
+from helpers.ids.indexed import read_sizes
+from helpers.models import checkpoints, shapes
+from helpers.models.summaries import summary
+from helpers.stage.definition import Job, Stage
+from helpers.stage.settings import FinetuneSettings
+from helpers.stage.workspace import Workspace
+from helpers.training.command import finetune_command
+from helpers.training.log import curve, events
+from helpers.training.resume import BEST, IN_BETWEEN, LAST, begin_or_resume, updates_before
+from helpers.training.train import train
+
+LOG = "train.log"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FinetuneReport(Report):
+    """Losses are in bits per masked token; curves are ``(update, loss)`` in order."""
+
+    TITLE = "The base model was trained further"
+    updates: int
+    best_update: int
+    best_loss: float
+    train_curve: tuple[tuple[int, float], ...]
+    valid_curve: tuple[tuple[int, float], ...]
+
+    def table(self) -> Table:
+        head = ("updates", "best at update", "validation loss (bits)", "perplexity")
+        return head, [(self.updates, self.best_update, self.best_loss, 2**self.best_loss)]
+
+
+def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
+    """What fairseq would stumble over an hour later, or skip with a warning."""
+    refuse_both(workspace.data_bin)
+    refuse_other_dictionary(workspace)
+    first, *others = data_folders(workspace.data_bin)
+    _refuse_lost_shards(workspace)
+    state = checkpoints.read(workspace.base_model)
+    longest = min(shapes.shape(state)["max_positions"], settings.max_tokens) - 1
+    for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
+        sizes, _ = read_sizes(file)
+        split = file.name if not others else f"{file.name} in {file.parent.name}"
+        if file.name != "test" and not len(sizes):
+            raise CourseError(
+                f"The split {split} is empty, and training needs it.",
+                "Split again (notebook 01_split) with a larger share for it.",
+            )
+        if len(sizes) and sizes.max() > longest:
+            raise CourseError(
+                f"Line {int(sizes.argmax()) + 1:,} of {split} has {int(sizes.max()) - 1:,} tokens; "
+                f"with these settings the model reads at most {longest - 1:,}.",
+                f"Split again (notebook 01_split) with max_line_tokens = {longest - 1}, or raise "
+                "max_tokens.",
+            )
+
+
+def _refuse_lost_shards(workspace: Workspace) -> None:
+    """Where shards are missing behind the last one, nobody would see it by their names."""
+    made = workspace.record.entry("prepare").outputs
+    lost = [key for key in made if not workspace.path(key).is_file()]
+    if lost and data_folders(workspace.data_bin) != [workspace.data_bin]:
+        raise StageMissing(
+            f"{lost[0]} is not there any more, and training would leave it out.",
+            "Run prepare again.",
+        )
+
+
+def _work(job: Job) -> FinetuneReport:
+    workspace, settings, folder = job.workspace, job.settings, job.workspace.checkpoints
+    _check_data(workspace, settings)
+    first = updates_before(workspace, settings)
+    done, notes = begin_or_resume(job)
+    if done < settings.max_update:  # else fairseq would do one more update, at rate 0
+        train(
+            finetune_command(workspace, settings, resumed=done > 0),
+            folder / LOG,
+            max_update=settings.max_update,
+            must_load=folder / LAST if done else workspace.base_model,
+            done=done or first,
+            lock=job.lock,
+        )
+    for file in folder.glob(IN_BETWEEN):
+        file.unlink()
+    return dataclasses.replace(_report(workspace), notes=tuple(notes))
+
+
+def _report(workspace: Workspace) -> FinetuneReport:
+    folder = workspace.checkpoints
+    best = summary(folder / BEST)
+    last = summary(folder / LAST)
+    if best is None or last is None:
+        raise CourseError(
+            f"{folder} has no {BEST if best is None else LAST} that can be read.",
+            "Run the notebook 04_finetune again with force.",
+        )
+    found = events(folder / LOG) if (folder / LOG).is_file() else []
+    return FinetuneReport(
+        updates=last.updates,
+        best_update=best.updates,
+        best_loss=best.loss,
+        train_curve=tuple(curve(found, "train_inner")),
+        valid_curve=tuple(curve(found, "valid")),
+    )
+
+
+FINETUNE = Stage(
+    name="finetune",
+    does="train the base model further on the data, which takes longest",
+    notebook="04_finetune",
+    settings=FinetuneSettings,
+    report=FinetuneReport,
+    inputs=lambda workspace, settings: [
+        workspace.base_model,
+        workspace.base_dict,
+        *binarized_files(workspace.data_bin),
+    ],
+    outputs=lambda workspace: [workspace.checkpoints / BEST, workspace.checkpoints / LAST],
+    work=_work,
+    after=("binarize", "prepare", "base"),
+)

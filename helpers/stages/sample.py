@@ -1,0 +1,60 @@
+"""The sample corpus: docstrings of an installed, pinned package, the same bytes everywhere."""
+
+import dataclasses
+from pathlib import Path
+
+from helpers.common.report import Report, Table
+from helpers.stage.definition import Job, Stage
+from helpers.stage.settings import SampleSettings
+from helpers.stage.workspace import Workspace
+from helpers.text.docstrings import modules
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SampleReport(Report):
+    TITLE = "Texts to learn from"
+    files: int
+    documents: int
+    bytes: int
+
+    def table(self) -> Table:
+        return ("files", "documents", "bytes"), [(self.files, self.documents, self.bytes)]
+
+
+def _work(job: Job) -> SampleReport:
+    files = documents = size = 0
+    for package in job.settings.packages:
+        for name, found in modules(package):
+            file = job.out(job.workspace.texts / f"{name}.txt")
+            file.write_bytes(("\n\n".join(found) + "\n").encode("utf-8", "replace"))
+            files, documents, size = files + 1, documents + len(found), size + file.stat().st_size
+    return SampleReport(files=files, documents=documents, bytes=size)
+
+
+def _texts(workspace: Workspace) -> list[Path]:
+    return sorted(workspace.texts.rglob("*.txt"))
+
+
+def _describe(workspace: Workspace) -> SampleReport:
+    texts = _texts(workspace)
+    documents = sum(
+        1
+        for file in texts
+        for block in file.read_text("utf-8", errors="replace").split("\n\n")
+        if block.strip()
+    )
+    size = sum(file.stat().st_size for file in texts)
+    return SampleReport(files=len(texts), documents=documents, bytes=size)
+
+
+SAMPLE = Stage(
+    name="sample",
+    does="put the sample corpus into texts/",
+    notebook="00_setup",
+    settings=SampleSettings,
+    report=SampleReport,
+    inputs=lambda workspace, settings: [],
+    outputs=_texts,
+    work=_work,
+    describe=_describe,
+)

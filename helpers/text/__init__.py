@@ -1,0 +1,1 @@
+"""Students' files to documents and lines, and docstrings as a corpus."""

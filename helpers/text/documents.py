@@ -1,0 +1,187 @@
+"""Plain text as lines, and as documents."""
+
+import codecs
+import io
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from helpers.common.errors import CourseError
+from helpers.text.archives import Gauge, endings
+from helpers.text.encodings import bad_place, decoded_blocks, guessed_encoding, telling_piece
+
+LONGEST = 1 << 26  # characters of a line: memory has to hold it
+SIZE = 1_000_000  # characters that are worked on at once
+MOST = 8_000_000  # characters of a document that is held as a whole
+_BORDER = re.compile(r"\n\s*\n")  # blank lines; \s is what str.isspace tells
+
+
+def lines(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterator[str]:
+    """The lines of a file without their ends (``\\n``, ``\\r\\n`` or ``\\r``).
+
+    Raises:
+        CourseError: bytes that are not in the encoding: file, line, byte, and what to try; a line
+            of more than ``LONGEST`` characters, or some thousands more.
+        DamagedFile: an archive that cannot be unpacked.
+    """
+    newlines = io.IncrementalNewlineDecoder(None, translate=True)
+    carried: list[str] = []
+    done = length = 0
+    try:
+        for text in decoded_blocks(file, encoding, gauge):
+            head, newline, tail = newlines.decode(text, final=not text).rpartition("\n")
+            if newline:
+                yield from ("".join((*carried, head))).split("\n")
+                carried, done, length = [], done + head.count("\n") + 1, 0
+            carried.append(tail)
+            length += len(tail)
+            if length > LONGEST:
+                raise CourseError(
+                    f"{file}: line {done + 1:,} has more than {LONGEST:,} characters.",
+                    "Put line ends into it, for example between paragraphs.",
+                )
+    except UnicodeDecodeError:
+        raise _wrongly_encoded(file, encoding) from None
+    if rest := "".join(carried):
+        yield rest
+
+
+def _wrongly_encoded(file: Path, encoding: str) -> CourseError:
+    line, byte = bad_place(file, encoding)
+    guess = guessed_encoding(telling_piece(file))
+    other = guess and codecs.lookup(guess).name != codecs.lookup(encoding).name
+    inner, archive = endings(file)
+    if inner == ".jsonl":
+        hint = "JSON lines are in UTF-8: save the file so."
+    elif other:
+        hint = f"Try encoding = {guess!r}, or save the file as UTF-8."
+    else:
+        hint = (
+            "Mend this place in an editor if it alone is damaged, or name another encoding, "
+            "for example gb18030 or utf-16."
+        )
+    where = f"line {line}, byte {byte}{' when unpacked' if archive else ''}"
+    return CourseError(f"{file} is not {encoding}: {where}.", hint)
+
+
+class Piece(NamedTuple):
+    """Whole documents with the blank lines around them; or lines of a long document.
+
+    The texts of all pieces together are the text.
+    """
+
+    text: str
+    begins: bool = True
+    ends: bool = True
+
+    @property
+    def whole(self) -> bool:
+        return self.begins and self.ends
+
+
+def pieces(file: Path, encoding: str, unit: str, gauge: Gauge | None = None) -> Iterator[Piece]:
+    """The text of a file, its line ends as ``\\n``, cut where documents end.
+
+    Args:
+        unit: see :func:`documents`.
+
+    Raises:
+        CourseError, DamagedFile: see :func:`lines`.
+    """
+    newlines = io.IncrementalNewlineDecoder(None, translate=True)
+    blocks = decoded_blocks(file, encoding, gauge)
+    try:
+        yield from cut((newlines.decode(text, final=not text) for text in blocks), unit)
+    except UnicodeDecodeError:
+        raise _wrongly_encoded(file, encoding) from None
+    except OverflowError:
+        for _ in lines(file, encoding):  # which names the line
+            pass
+
+
+def cut(blocks: Iterable[str], unit: str, size: int = SIZE, most: int = MOST) -> Iterator[Piece]:
+    """Cut a text that comes in blocks into pieces of about ``size`` characters.
+
+    Args:
+        most: characters; a longer document is given in parts.
+
+    Raises:
+        OverflowError: a line has more than ``LONGEST`` characters.
+    """
+    text, inside = "", False
+    for block in itertools.chain(blocks, (None,)):
+        text += block or ""
+        while len(text) >= size or (inside and block is None):
+            end, ends = _place_to_cut(text, unit, inside, inside or len(text) > most)
+            if not end:
+                break
+            yield Piece(text[:end], not inside, ends)
+            inside, text = not ends, text[end:]
+        if len(text) > LONGEST and len(text) - text.rfind("\n") > LONGEST:
+            raise OverflowError
+    if text:
+        yield Piece(text, not inside)
+
+
+def _place_to_cut(text: str, unit: str, inside: bool, in_parts: bool) -> tuple[int, bool]:
+    """How much of a text to give now (0: nothing yet), and whether a document ends there."""
+    if unit == "line":
+        return text.rfind("\n") + 1, True
+    if unit == "blank-line":
+        if inside:  # the long document ends with the first blank line
+            border = _BORDER.search(text)
+            end = border.end() if border else 0
+        else:
+            end = text.rfind("\n\n") + 2
+            if end < 2:  # blank lines may hold spaces
+                end = max((border.end() for border in _BORDER.finditer(text)), default=0)
+        if end:
+            return end, True
+    return _end_of_part(text) if in_parts else 0, False
+
+
+def _end_of_part(text: str) -> int:
+    """Where the last line begins that is not blank, if there is one before it; else 0."""
+    begun = len(text) - len(text.lstrip())
+    return text.rfind("\n", begun, len(text.rstrip())) + 1
+
+
+def documents(text: str, unit: str) -> list[str]:
+    """The documents in a text, without the last line's end.
+
+    Outer blank lines are not part of a document; a line of white space is blank.
+
+    Args:
+        unit: ``blank-line`` (blank lines part documents), ``file`` (all is one document, with its
+            inner blank lines) or ``line`` (every line that is not blank is one).
+
+    >>> documents("a\\nb\\n\\n \\nc\\n", "blank-line")
+    ['a\\nb', 'c']
+    """
+    if unit == "line":
+        return [line for line in text.split("\n") if line and not line.isspace()]
+    text = _trimmed(text)
+    if not text:
+        return []
+    return _BORDER.split(text) if unit == "blank-line" else [_with_empty_lines(text)]
+
+
+def part(piece: Piece) -> str:
+    """The lines of a long document without outer blank lines, nor the last line's end."""
+    return _with_empty_lines(_trimmed(piece.text, piece.begins, piece.ends)).removesuffix("\n")
+
+
+def _trimmed(text: str, begins: bool = True, ends: bool = True) -> str:
+    """Without blank lines at the beginning and at the end, nor the last line's end."""
+    if text.isspace():
+        return ""
+    start = text.rfind("\n", 0, len(text) - len(text.lstrip())) + 1 if begins else 0
+    end = text.find("\n", len(text.rstrip())) if ends else -1
+    return text[start:end] if end >= 0 else text[start:]
+
+
+def _with_empty_lines(text: str) -> str:
+    """White space of blank lines is left out."""
+    return _BORDER.sub(lambda blank: "\n" * blank[0].count("\n"), text)

@@ -1,0 +1,1 @@
+"""``fairseq-hydra-train``: its command, its log, its checkpoints, and a plug-in."""

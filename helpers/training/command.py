@@ -1,0 +1,98 @@
+"""The command ``fairseq-hydra-train``: the settings of a training as Hydra's overrides."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from helpers.common.fairseq import tool
+from helpers.common.files import PROJECT
+from helpers.ids.data_bin import data_folders
+from helpers.models import checkpoints, shapes
+from helpers.stage.settings import FinetuneSettings
+from helpers.stage.workspace import Workspace
+
+CONFIG = PROJECT / "helpers" / "config"
+CONFIG_FILE = CONFIG / "finetuning" / "finetune.yaml"
+
+
+def overrides(
+    workspace: Workspace, settings: FinetuneSettings, resumed: bool = False
+) -> dict[str, object]:
+    """Hydra's overrides for ``finetune.yaml``: all paths absolute, the shape from the base.
+
+    Hydra changes the working directory: a relative base path would silently train from nothing.
+
+    Args:
+        resumed: an interrupted run goes on, from its own ``checkpoint_last.pt``.
+    """
+    shape = shapes.shape(checkpoints.read(workspace.base_model))
+    return {
+        "task.data": ":".join(map(str, data_folders(workspace.data_bin))),
+        "checkpoint.save_dir": workspace.checkpoints,
+        **_beginning(workspace, settings.start, resumed),
+        "hydra.run.dir": workspace.checkpoints,
+        "optimization.max_update": settings.max_update,
+        "optimization.lr": [settings.lr],
+        "optimization.update_freq": [settings.update_freq],
+        "lr_scheduler.warmup_updates": round(settings.warmup_share * settings.max_update),
+        "lr_scheduler.total_num_update": settings.max_update,
+        "optimizer.weight_decay": settings.weight_decay,
+        "dataset.max_tokens": settings.max_tokens,
+        "task.tokens_per_sample": min(shape["max_positions"], settings.max_tokens),
+        "checkpoint.save_interval_updates": settings.validate_every,
+        "common.seed": settings.seed,
+        **{f"model.{name}": value for name, value in shape.items()},
+        "model.dropout": settings.dropout,
+        "model.attention_dropout": settings.dropout,
+    }
+
+
+def _beginning(workspace: Workspace, start: str, resumed: bool) -> dict[str, object]:
+    """What training takes over, from which file.
+
+    With ``finetune_from_model`` fairseq takes the weights, and by itself resumes what was
+    interrupted. With ``restore_file`` it takes everything, and would do so again each time.
+    """
+    if start == "weights":
+        return {"checkpoint.finetune_from_model": workspace.base_model}
+    if resumed:
+        return {"checkpoint.finetune_from_model": None}
+    return {
+        "checkpoint.finetune_from_model": None,
+        "checkpoint.restore_file": workspace.base_model,
+        "checkpoint.reset_dataloader": True,  # the position in the base's own data means nothing
+        "checkpoint.reset_meters": True,  # else its best loss stays, and no checkpoint_best.pt
+    }
+
+
+def finetune_command(
+    workspace: Workspace, settings: FinetuneSettings, resumed: bool = False
+) -> list[str]:
+    """The command that a student would type."""
+    return train_command(CONFIG_FILE, overrides(workspace, settings, resumed))
+
+
+def train_command(config: Path, overrides: Mapping[str, object]) -> list[str]:
+    """``fairseq-hydra-train`` with a config file and Hydra overrides."""
+    return [
+        tool("fairseq-hydra-train"),
+        *("--config-dir", str(config.parent), "--config-name", config.stem),
+        *(f"{key}={hydra_value(value)}" for key, value in overrides.items()),
+    ]
+
+
+def hydra_value(value: object) -> str:
+    """A value as Hydra's override grammar reads it: texts quoted, lists in brackets.
+
+    >>> hydra_value("/my folder/O'Hara"), hydra_value([2]), hydra_value(None)
+    ("'/my folder/O\\\\'Hara'", '[2]', 'null')
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(hydra_value, value)) + "]"
+    if re.fullmatch(r"[A-Za-z_/][\w./-]*", str(value), re.ASCII):
+        return str(value)
+    return "'" + str(value).replace("'", "\\'") + "'"
