@@ -1,5 +1,19 @@
 """The logic behind the course: from plain text files through fairseq to a Hugging Face model.
 
-One stage of the road is one module, one command (``python -m helpers``) and one notebook.
+The folders are the road, and a folder imports from those above it only:
+
+common    errors, files, reports, figures, progress, processes, how fairseq's tools are run
+stage     what a stage is: its workspace, its record, its settings, when it is done again
+text      students' files to documents and lines
+tokens    GPT-2's byte-pair encoding: lines to GPT-2 ids
+ids       the model's dictionary, fairseq's .bin and .idx, and their shards
+models    checkpoints old and new, Hugging Face's form of them, the loss they are compared by
+training  fairseq-hydra-train: its command, its log, what an interrupted run goes on with
+base      where a base model comes from, and whether its dictionary fits
+stages    one file a command, and the road, which is their list
+explorer  what a text becomes, for looking
+panels    the widgets of the notebooks
+
+Above them: __main__ (command line), batch (papermill), environment (check).
 Importing this package costs nothing; torch, fairseq and transformers are imported where used.
 """

@@ -13,9 +13,9 @@ from hypothesis.internal.conjecture import providers
 
 from helpers.ids.dictionary import Dictionary
 from helpers.stage.workspace import Workspace
-from tests.road import STAGES, begin, do, own_order
 from tests.support.commands import command
 from tests.support.project import HOME_NAME
+from tests.support.road import STAGES, begin, do, own_order
 
 # How long an example takes says nothing: the first one of a test imports fairseq or torch, and
 # machines differ. `make test` draws the same examples everywhere; `make test-long` draws new ones,
@@ -163,7 +163,7 @@ def nothing_is_left(tmp_path: Path) -> Iterator[None]:
 def tiny_course_base() -> Iterator[None]:
     """A stand-in for the course's own base, which the report on a base compares with."""
     from helpers.base import match
-    from tests.checkpoint_makers import fitting_pair
+    from tests.support.checkpoint_makers import fitting_pair
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(match, "unpack", fitting_pair)
@@ -173,7 +173,7 @@ def tiny_course_base() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def plain_hf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Hugging Face folder with one layer, as transformers saves it; only to be read."""
-    from tests.huggingface_makers import fitted_model, saved
+    from tests.support.huggingface_makers import fitted_model, saved
 
     return saved(fitted_model(), tmp_path_factory.mktemp("plain"))
 

@@ -1,0 +1,181 @@
+"""Conversion: the folder as anyone would load it, compared with fairseq once more by the tests."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from helpers.common.errors import CourseError
+from helpers.models import checkpoints, tensor_names
+from helpers.models.comparison import fairseq_ids
+from helpers.models.huggingface import FILES
+from helpers.stage.settings import ConvertSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages import convert
+from helpers.stages.road import ROAD
+from helpers.tokens.gpt2 import gpt2_file
+from tests.support import checkpoint_makers
+from tests.support.commands import command
+
+TEXTS = [
+    "Hello world! <mask> it",
+    "<mask> is the number of <mask>.",
+    "  spaces  inside\tand tabs",
+    "微调 <mask> 语料🙂",
+    "naïve café x² ≤ 10",
+]
+
+
+@pytest.fixture(scope="module")
+def hub(course: Workspace) -> object:
+    """The converted model's origin, as fairseq's own hub interface loads it."""
+    return checkpoint_makers.hub(course.pt)
+
+
+def test_the_folder_has_the_seven_files_and_no_other(course: Workspace) -> None:
+    assert {file.name for file in course.hf.iterdir()} == set(FILES)
+    assert {file.name for file in course.pt.iterdir()} == {"model.pt", "dict.txt"}
+    assert {file.stat().st_mode & 0o777 for file in course.hf.iterdir()} == {0o644}
+    vocab = json.loads((course.hf / "vocab.json").read_text("utf-8"))
+    assert len(vocab) == 50265 and vocab["<mask>"] == 50264 and vocab["<s>"] == 0
+    assert (course.hf / "merges.txt").read_text("utf-8").count("\n") == 50001
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_anyone_can_load_it_and_gets_fairseqs_ids_and_logits(
+    course: Workspace, hub: object, text: str
+) -> None:
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    model = AutoModelForMaskedLM.from_pretrained(course.hf).eval()
+    tokenizer = AutoTokenizer.from_pretrained(course.hf)
+    batch = tokenizer(text, return_tensors="pt")
+    assert batch["input_ids"][0].tolist() == fairseq_ids(hub, text)
+    with torch.inference_mode():
+        theirs = model(**batch).logits
+        ours = hub.model(batch["input_ids"], features_only=False)[0]
+    assert theirs.shape == (1, batch["input_ids"].shape[1], 50265)
+    assert float((theirs - ours).abs().max()) <= 1e-4
+
+
+def test_fairseq_ids_are_the_hubs_own(hub: object) -> None:
+    for text in ("Hello world", "微调语料🙂", "It's 10² naïve"):
+        assert fairseq_ids(hub, text) == hub.encode(text).tolist()
+
+
+def test_both_weight_files_hold_fairseqs_numbers(course: Workspace) -> None:
+    from safetensors.torch import load_file
+
+    state = checkpoints.read(course.checkpoints / "checkpoint_best.pt")
+    wanted = tensor_names.to_huggingface(state)
+    old = torch.load(course.hf / "pytorch_model.bin", weights_only=True)
+    new = load_file(course.hf / "model.safetensors")
+    assert all(torch.equal(old[name], tensor) for name, tensor in wanted.items())
+    assert all(torch.equal(tensor, old[name]) for name, tensor in new.items())
+
+
+def test_the_fill_mask_pipeline_guesses_as_fairseq_does(course: Workspace, hub: object) -> None:
+    from transformers import pipeline
+
+    sentence = "The number of <mask> in the data."
+    guesses = pipeline("fill-mask", model=str(course.hf))(sentence, top_k=5)
+    _, scores, words = zip(*hub.fill_mask(sentence, topk=5), strict=True)
+    assert [guess["token_str"] for guess in guesses] == [*words]
+    assert [guess["score"] for guess in guesses] == pytest.approx([*scores], rel=1e-3)
+
+
+def test_token_types_add_nothing(course: Workspace) -> None:
+    old = torch.load(course.hf / "pytorch_model.bin", weights_only=True)
+    assert not old["roberta.embeddings.token_type_embeddings.weight"].any()
+
+
+@pytest.mark.parametrize(("spelling", "shape"), [("-", "file"), ("_", "folder")], ids=str)
+def test_explicit_paths_need_no_earlier_stage(
+    course: Workspace, tmp_path: Path, spelling: str, shape: str
+) -> None:
+    source = course.pt if shape == "folder" else course.pt / "model.pt"
+    target = tmp_path / "out 出"
+    target.mkdir()
+    (target / "README.md").write_text("mine")
+    (target / "config.json").write_text("old")
+    done = command(
+        *("convert", "--workspace", tmp_path / "empty"),
+        *(f"--roberta{spelling}checkpoint{spelling}path", source),
+        *(f"--pytorch{spelling}dump{spelling}folder{spelling}path", target),
+    )
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in target.iterdir()} == {*FILES, "README.md"}
+    assert (target / "README.md").read_text() == "mine"
+    assert (target / "config.json").read_bytes() == (course.hf / "config.json").read_bytes()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_folder_without_model_pt_lists_what_is_below_and_proposes_the_best(
+    course: Workspace,
+) -> None:
+    done = command("convert", "--roberta-checkpoint-path", course.root)
+    assert done.returncode == 2
+    table, hint = done.stderr.strip().rsplit("\n", 1)
+    for name in ("base/model.pt", "checkpoints/checkpoint_best.pt", "checkpoints/checkpoint_last"):
+        assert name in table
+    assert "500" in table and "validation loss (bits)" in table
+    assert str(course.checkpoints / "checkpoint_best.pt") in hint
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_with_no_checkpoint_at_all_says_so(tmp_path: Path) -> None:
+    with pytest.raises(CourseError, match="no checkpoint below it"):
+        convert.sources(Workspace(tmp_path), ConvertSettings(roberta_checkpoint_path=str(tmp_path)))
+
+
+def test_a_checkpoint_without_a_dictionary_says_which_one_is_missing(
+    course: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(course.base_dict.parent)  # a dictionary that happens to be here is no answer
+    shutil.copy(course.pt / "model.pt", tmp_path / "model.pt")
+    with pytest.raises(CourseError, match=r"There is no dict\.txt beside"):
+        convert.sources(Workspace(tmp_path), ConvertSettings(roberta_checkpoint_path=str(tmp_path)))
+
+
+def test_a_wrong_conversion_is_noticed_and_nothing_is_written(
+    copied: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = dict(tensor_names.LAYER_NAMES)
+    names["self_attn.q_proj."], names["self_attn.k_proj."] = (
+        names["self_attn.k_proj."],
+        names["self_attn.q_proj."],
+    )
+    monkeypatch.setattr(tensor_names, "LAYER_NAMES", names)
+    before = {file.name: file.read_bytes() for file in copied.hf.iterdir()}
+    with pytest.raises(CourseError, match="differs from fairseq's by"):
+        ROAD.run("convert", copied, ConvertSettings(), force=True)
+    assert {file.name: file.read_bytes() for file in copied.hf.iterdir()} == before
+
+
+def test_a_tokenizer_without_the_masks_space_is_noticed(
+    copied: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import RobertaTokenizer
+
+    from helpers.models import huggingface
+
+    def plain(dictionary: object, positions: int) -> RobertaTokenizer:
+        merges = gpt2_file("vocab.bpe").read_text("utf-8").splitlines()[1:]
+        pairs = [tuple(merge.split()) for merge in merges]
+        return RobertaTokenizer(vocab=huggingface.vocabulary(dictionary), merges=pairs)
+
+    monkeypatch.setattr(huggingface, "tokenizer_of", plain)
+    with pytest.raises(CourseError, match="The tokenizers differ"):
+        ROAD.run("convert", copied, ConvertSettings(), force=True)
+
+
+def test_a_model_pt_in_pt_is_converted_where_nothing_was_trained(
+    course: Workspace, workspace: Workspace
+) -> None:
+    shutil.copytree(course.pt, workspace.pt)
+    report = ROAD.run("convert", workspace, ConvertSettings())
+    assert report.checkpoint == "model.pt" and report.difference <= 1e-4
+    assert {file.name for file in workspace.hf.iterdir()} == set(FILES)
+    assert (workspace.pt / "model.pt").read_bytes() == (course.pt / "model.pt").read_bytes()

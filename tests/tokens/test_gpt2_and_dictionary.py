@@ -1,0 +1,218 @@
+"""The two id spaces: GPT-2's files, fairseq's dictionaries, and tokens as people read them."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.common.errors import CourseError, DamagedFile
+from helpers.ids.dictionary import (
+    FILLERS,
+    ROBERTA_FIRST,
+    ROBERTA_HELLO,
+    Dictionary,
+    roberta_dictionary,
+)
+from helpers.tokens import gpt2 as module
+from helpers.tokens.gpt2 import (
+    GPT2_IDS,
+    SHA256,
+    byte_of_letter,
+    bytes_of_token,
+    count_tokens,
+    encode,
+    gpt2_file,
+    letters_of_token,
+)
+from tests.support.awkward import TEXTS, text
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty ``gpt2_bpe/``, and no network."""
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    monkeypatch.setattr(module, "download", lambda name: None)
+    return tmp_path
+
+
+# GPT-2's files
+
+
+@pytest.mark.parametrize("name", SHA256)
+def test_the_files_are_gpt2s_and_put_right_if_they_are_not(name: str, folder: Path):
+    assert _sha256(gpt2_file(name)) == SHA256[name]
+    (folder / name).write_text("something else")
+    assert gpt2_file(name) == folder / name
+    assert _sha256(folder / name) == SHA256[name]
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("download", [None, b"an error page"])
+def test_without_a_correct_copy_the_way_out_is_named(download, folder: Path, monkeypatch):
+    monkeypatch.setattr(module, "_from_package", lambda name: None)
+    monkeypatch.setattr(module, "download", lambda name: download)
+    with pytest.raises(CourseError, match=r"gpt2_bpe/vocab\.bpe is missing") as caught:
+        gpt2_file("vocab.bpe")
+    assert "make env" in caught.value.hint
+    assert not (folder / "vocab.bpe").exists()
+
+
+def test_letters_stand_for_bytes_as_in_fairseq():
+    from fairseq.data.encoders.gpt2_bpe_utils import bytes_to_unicode
+
+    assert byte_of_letter() == {letter: byte for byte, letter in bytes_to_unicode().items()}
+
+
+def test_every_id_has_a_token_of_its_own():
+    assert len(letters_of_token()) == len(set(bytes_of_token())) == GPT2_IDS
+    assert letters_of_token()[:2] == ("!", '"')
+    assert letters_of_token()[995] == "Ġworld"
+    assert bytes_of_token()[50256] == b"<|endoftext|>"
+
+
+@given(text)
+def test_tokens_are_the_text_again(content: str):
+    assert b"".join(bytes_of_token()[i] for i in encode(content)) == content.encode()
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_tokens_of_awkward_texts_are_the_text_again(name: str):
+    content = TEXTS[name]
+    assert b"".join(bytes_of_token()[i] for i in encode(content)) == content.encode()
+
+
+def test_special_tokens_in_a_text_are_text():
+    assert encode("<|endoftext|><mask>").max() < 50256
+
+
+def test_tokens_are_counted_in_stripped_lines():
+    assert count_tokens(" \u3000Hello world\n") == 2
+    assert count_tokens(" \n") == 0
+
+
+# dict.txt
+
+
+def test_indices_follow_the_lines():
+    small = Dictionary(("13", "262"), (5, 4))
+    assert [small.index(s) for s in ("13", "262", "11")] == [4, 5, 3]
+    assert (len(small), small.mask) == (6, 6)
+    assert small.all_symbols == ("<s>", "<pad>", "</s>", "<unk>", "13", "262", "<mask>")
+    assert small.symbol(6) == "<mask>"
+    assert small.from_gpt2[[13, 262, 0]].tolist() == [4, 5, 3]
+
+
+def test_the_fingerprint_is_that_of_the_order():
+    one, two = Dictionary(("1", "2"), (5, 4)), Dictionary(("2", "1"), (5, 4))
+    assert one.fingerprint != two.fingerprint
+    assert one.fingerprint == Dictionary(("1", "2"), (9, 9)).fingerprint
+
+
+def test_a_dictionary_from_counts_is_of_robertas_size(dictionary: Dictionary):
+    assert len(dictionary.symbols) == len(set(dictionary.symbols)) == 50260
+    assert dictionary.symbols[-3:] == FILLERS
+    assert len(dictionary) == dictionary.mask == 50264
+    assert (dictionary.from_gpt2 >= 4).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, GPT2_IDS - 1), st.integers(1, 4)), min_size=1))
+def test_the_order_is_that_of_fairseqs_own_dictionary(pairs: list[tuple[int, int]]):
+    from fairseq.data import Dictionary as FairseqDictionary
+
+    theirs, counts = FairseqDictionary(), np.zeros(GPT2_IDS, dtype=np.int64)
+    for number, times in pairs:
+        theirs.add_symbol(str(number), n=times)
+        counts[number] += times
+    theirs.finalize(padding_factor=1)
+    ours = Dictionary.from_counts(counts)
+    known = int((counts > 0).sum())
+    assert [*ours.symbols[:known]] == theirs.symbols[4:]
+    assert [*ours.counts[: known + 1]] == [*theirs.count[4:], 0]
+
+
+def test_fairseq_reads_the_same_indices(dictionary: Dictionary, tmp_path: Path):
+    from fairseq.data import Dictionary as FairseqDictionary
+
+    (tmp_path / "dict.txt").write_text(dictionary.text())
+    theirs = FairseqDictionary.load(str(tmp_path / "dict.txt"))
+    assert len(theirs) == len(dictionary)
+    assert theirs.add_symbol("<mask>") == dictionary.mask
+    assert tuple(theirs.symbols) == dictionary.all_symbols
+    assert Dictionary.load(tmp_path / "dict.txt") == dictionary
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("262", "is not 'symbol count'"),
+        ("", "is not 'symbol count'"),
+        ("262 many", "is not 'symbol count'"),
+        ("262 -4", "is not 'symbol count'"),
+        ("13 4", "occurs twice"),
+        ("<mask> 1", "is a special symbol"),
+        ("</s> 1", "is a special symbol"),
+    ],
+)
+def test_a_wrong_line_is_named(line: str, why: str, tmp_path: Path):
+    (tmp_path / "dict.txt").write_text(f"13 9\n11 8\n{line}\n284 1\n")
+    with pytest.raises(DamagedFile, match=rf"dict\.txt, line 3: .*{why}"):
+        Dictionary.load(tmp_path / "dict.txt")
+
+
+def test_a_binary_file_is_no_dictionary(tmp_path: Path):
+    (tmp_path / "dict.txt").write_bytes(b"\x80\2\x8a\n")
+    with pytest.raises(DamagedFile, match="is not a text file"):
+        Dictionary.load(tmp_path / "dict.txt")
+
+
+# RoBERTa's own dictionary
+
+
+def like_robertas() -> list[str]:
+    """Another dictionary that agrees with RoBERTa's in all that is checked."""
+    known = dict(enumerate(ROBERTA_FIRST))
+    known |= {index - 4: symbol for symbol, index in ROBERTA_HELLO.items()}
+    others = (s for s in (*map(str, range(GPT2_IDS)), *FILLERS) if s not in known.values())
+    return [known.get(i) or next(others) for i in range(50260)]
+
+
+def write(folder: Path, symbols: list[str]) -> None:
+    (folder / "dict.txt").write_text("".join(f"{symbol} 1\n" for symbol in symbols))
+
+
+def test_what_looks_like_robertas_dictionary_is_accepted(folder: Path, monkeypatch):
+    write(folder, like_robertas())
+    assert roberta_dictionary() == folder / "dict.txt"
+    content = (folder / "dict.txt").read_bytes()
+    (folder / "dict.txt").unlink()
+    monkeypatch.setattr(module, "download", {"dict.txt": content}.get)
+    assert roberta_dictionary().read_bytes() == content
+
+
+SPOILED = {
+    "first lines exchanged": lambda s: [s[1], s[0], *s[2:]],
+    "a line missing": lambda s: s[:-1],
+    "another symbol": lambda s: [*s[:-1], "madeupword0003"],
+    "a line more": lambda s: [*s, "madeupword0003"],
+    "known words elsewhere": lambda s: [*s[:300], *s[:299:-1]],
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_another_dictionary_may_not_have_robertas_place(name: str, folder: Path):
+    write(folder, SPOILED[name](like_robertas()))
+    with pytest.raises(CourseError, match="not RoBERTa's own dictionary"):
+        roberta_dictionary()
+
+
+def test_without_a_network_the_way_out_is_named(folder: Path):
+    with pytest.raises(CourseError, match="cannot be downloaded") as caught:
+        roberta_dictionary()
+    assert "gpt2_bpe/" in caught.value.hint
+    assert not (folder / "dict.txt").exists()
