@@ -3,11 +3,9 @@
 The same recipe makes the scratch base in half a minute and the course's own in an hour or two.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from helpers.common.files import fresh_folder
 from helpers.common.symbols import LONGEST_LINE
@@ -15,11 +13,8 @@ from helpers.ids.dictionary import Dictionary
 from helpers.ids.indexed import binarize_file
 from helpers.models import checkpoints
 from helpers.models.summaries import summary
-from helpers.text.chunks import line_chunks
-from helpers.tokens.bpe_files import encode_file
-from helpers.tokens.gpt2 import GPT2_IDS
-from helpers.tokens.line_ids import encode_lines
-from helpers.tokens.wrap import is_too_long, wrap
+from helpers.tokens.bpe_files import encode_file, token_counts
+from helpers.tokens.wrap import shortened
 from helpers.training.command import CONFIG, train_command
 from helpers.training.train import train
 
@@ -41,11 +36,7 @@ def prepare(documents: Mapping[str, Sequence[str]], data: Path) -> Dictionary:
         raw = folder / f"{split}.raw"
         raw.write_bytes("\n\n".join(map(_wrapped, texts)).encode("utf-8", "replace") + b"\n")
         encode_file(raw, folder / f"{split}.bpe")
-    counts = np.zeros(GPT2_IDS, dtype=np.int64)
-    for chunk in line_chunks(folder / "train.raw"):
-        ids = encode_lines(chunk)
-        counts += np.bincount(ids[ids >= 0], minlength=GPT2_IDS)
-    dictionary = Dictionary.from_counts(counts)
+    dictionary = Dictionary.from_counts(token_counts(folder / "train.bpe"))
     for split in documents:
         binarize_file(folder / f"{split}.bpe", folder / split, dictionary)
     (folder / "dict.txt").write_text(dictionary.text(), "utf-8")
@@ -54,11 +45,8 @@ def prepare(documents: Mapping[str, Sequence[str]], data: Path) -> Dictionary:
 
 
 def _wrapped(document: str) -> str:
-    return "\n".join(piece for line in document.split("\n") for piece in _pieces(line))
-
-
-def _pieces(line: str) -> Iterable[str]:
-    return wrap(line, LONGEST_LINE) if is_too_long(line, LONGEST_LINE) else (line,)
+    lines, _ = shortened(document.split("\n"), LONGEST_LINE)
+    return "\n".join(lines)
 
 
 def pretrain(

@@ -67,7 +67,7 @@ def _quoted(word: str) -> str:
     return '"' + word.replace('"', '\\"').replace("`", "\\`") + '"'
 
 
-def lines_of(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) -> Iterator[str]:
+def follow(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) -> Iterator[str]:
     """Run a fairseq tool and yield what it prints, line by line; all of it goes to ``log`` too.
 
     Args:
@@ -110,6 +110,6 @@ def lines_of(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()
 
 
 def run(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) -> None:
-    """Run a fairseq tool to its end. Raises as :func:`lines_of`."""
-    for _ in lines_of(command, log, keep_open=keep_open):
+    """Run a fairseq tool to its end. Raises as :func:`follow`."""
+    for _ in follow(command, log, keep_open=keep_open):
         pass

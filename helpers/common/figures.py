@@ -28,7 +28,7 @@ class Picture(Figure):
         return target.getvalue()
 
     def html(self) -> str:
-        """The same in small, as an image with its own data; two of them fit beside each other."""
+        """The picture in small, as an image with its own data; two fit beside each other."""
         size = self.get_size_inches().copy()
         self.set_size_inches(4.6, 0.85 * size[1])  # the letters keep their size
         data = base64.b64encode(self._repr_png_()).decode()

@@ -5,6 +5,8 @@ import html
 from collections.abc import Sequence
 from typing import ClassVar
 
+from wcwidth import wcswidth
+
 Table = tuple[Sequence[str], Sequence[Sequence[object]]]
 
 
@@ -89,21 +91,34 @@ def cell(value: object) -> str:
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns under each other, numbers and what is above them to the right."""
+    """Columns under each other, numbers and what is above them to the right.
+
+    >>> print(text_table(("word", "tokens"), [("微调", 6), ("a", 12)]))
+    word  tokens
+    微调       6
+    a         12
+    """
     table = [list(head), *([cell(v) for v in row] for row in rows)]
-    width = [max(len(row[i]) for row in table) for i in range(len(head))]
+    width = [max(_columns(row[i]) for row in table) for i in range(len(head))]
     right = _right(rows)
+
+    def padded(text: str, i: int) -> str:
+        space = " " * (width[i] - _columns(text))
+        return space + text if i in right else text + space
+
     return "\n".join(
-        "  ".join(
-            text.rjust(width[i]) if i in right else text.ljust(width[i])
-            for i, text in enumerate(row)
-        ).rstrip()
-        for row in table
+        "  ".join(padded(text, i) for i, text in enumerate(row)).rstrip() for row in table
     )
 
 
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes; Chinese takes two a character."""
+    columns = wcswidth(text)
+    return len(text) if columns < 0 else columns  # with control characters nobody knows
+
+
 def html_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """The same as a table with inline styles, so that it reads the same on any page."""
+    """A table with inline styles, so that it reads the same on any page."""
     right = _right(rows)
 
     def row(tag: str, values: Sequence[object]) -> str:

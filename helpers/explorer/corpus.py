@@ -27,7 +27,7 @@ from helpers.explorer.counting import (
 from helpers.explorer.scripts import SCRIPTS
 from helpers.stage.record import Fingerprint, fingerprint, is_unchanged
 from helpers.stage.workspace import Workspace
-from helpers.text.chunks import line_chunks
+from helpers.text.chunks import chunk_texts
 from helpers.tokens.gpt2 import GPT2_IDS, bytes_of_token, encode
 from helpers.tokens.readable import readable
 
@@ -237,7 +237,7 @@ def _counted_file(raw: Path, split: str, workers: int) -> CorpusTokens:
     table: dict[str, tuple[int, int]] = {}
     done = 0
     with Workers(workers) as pool, Progress(raw.stat().st_size, "bytes") as progress:
-        for chunk in pool.map(counted, line_chunks(raw, CHUNK)):
+        for chunk in pool.map(counted, chunk_texts(raw, CHUNK)):
             counts += chunk.counts
             scripts += chunk.scripts
             lines.update(chunk.lines)

@@ -12,8 +12,8 @@ from helpers.common.report import Grid, Shown
 from helpers.stage.settings import SplitSettings
 from helpers.stage.workspace import Workspace
 from helpers.text.archives import Gauge
-from helpers.text.documents import Piece, documents, part
-from helpers.text.inputs import Input, opened, text_files
+from helpers.text.documents import Passage
+from helpers.text.inputs import Input, input_of, text_files
 from helpers.tokens.gpt2 import count_tokens
 
 MOST = 4 << 20  # characters that are read: a look should take about a second
@@ -111,18 +111,19 @@ def _looked_at(
     for path, size, _ in stamps:
         if left <= 0:
             break
-        file = opened(path, encoding, unit, field)
+        file = input_of(path, encoding, unit, field)
         found, share = _begin(file, left, size)
         number = 0
-        for piece in found:
-            chosen = documents(piece.text, file.unit) if piece.whole else [part(piece)]
-            number += len(chosen) if piece.begins else 0
+        for passage in found:
+            chosen = passage.documents(file.unit)
+
+            number += len(chosen) if passage.begins else 0
             for document in chosen:
                 same = hash(document)
                 if not (deduplicate and same in distinct):
                     kept += [line for line in document.split("\n") if line.strip()]
                 distinct.add(same)
-        texts = [piece.text for piece in found]
+        texts = [passage.text for passage in found]
         lines = sum(text.count("\n") + (not text.endswith("\n")) for text in texts)
         files.append(FileSeen(path.name, file.encoding, size, number, lines))
         left = left - sum(map(len, texts)) if share == 1 else 0
@@ -141,24 +142,24 @@ def _looked_at(
     )
 
 
-def _begin(file: Input, most: int, size: int) -> tuple[list[Piece], float]:
-    """The first pieces of a file, ``most`` characters at most, and their share of it.
+def _begin(file: Input, most: int, size: int) -> tuple[list[Passage], float]:
+    """The first passages of a file, ``most`` characters at most, and their share of it.
 
     A line that is longer than that is cut: it will be wrapped in any case.
     """
     gauge = Gauge(STEP)
-    found: list[Piece] = []
+    found: list[Passage] = []
     characters = ""
-    for piece in file.pieces(gauge):
-        if len(piece.text) > most:
-            end = piece.text.rfind("\n", 0, most) + 1
-            behind = end or piece.text.find("\n", most) + 1 or len(piece.text)
-            found += [piece._replace(text=piece.text[: end or most])] if most else []
+    for passage in file.passages(gauge):
+        if len(passage.text) > most:
+            end = passage.text.rfind("\n", 0, most) + 1
+            behind = end or passage.text.find("\n", most) + 1 or len(passage.text)
+            found += [passage._replace(text=passage.text[: end or most])] if most else []
             if file.is_plain:
-                characters += piece.text[:behind]
+                characters += passage.text[:behind]
                 return found, len(characters.encode(file.encoding, "ignore")) / size
             return found, min(gauge.share, 0.99)  # it is ahead, by as much as is read at a time
-        found.append(piece)
-        characters += piece.text
-        most -= len(piece.text)
+        found.append(passage)
+        characters += passage.text
+        most -= len(passage.text)
     return found, 1.0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
 from helpers.common.processes import allowed_workers
-from helpers.ids.shards import Part, make
+from helpers.ids.shards import ShardTask, make_shard
 from helpers.stage.settings import PrepareSettings
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ AGAIN = "What is finished is kept: run this step again, and it goes on from ther
 
 
 @contextlib.contextmanager
-def cluster(settings: PrepareSettings, parts: int) -> Iterator["Client"]:
-    """A client whose workers can make so many parts; what was started for it is stopped again.
+def cluster(settings: PrepareSettings, tasks: int) -> Iterator["Client"]:
+    """A client whose workers can do so many tasks; what was started for it is stopped again.
 
     Raises:
         CourseError: there is no such scheduler, profile or SLURM, or its connection was lost.
@@ -41,10 +41,10 @@ def cluster(settings: PrepareSettings, parts: int) -> Iterator["Client"]:
             if settings.scheduler:
                 opened = _scheduler(settings.scheduler)
             elif settings.slurm:
-                opened = _slurm(settings.slurm, settings.workers or parts)
+                opened = _slurm(settings.slurm, settings.workers or tasks)
             else:
                 number, _ = allowed_workers(settings.workers)
-                opened = _local(min(number, parts))
+                opened = _local(min(number, tasks))
             with opened as client:
                 yield client
         except KilledWorker as error:
@@ -164,19 +164,19 @@ def slurm_cluster(profile: str) -> contextlib.AbstractContextManager:
         ) from None
 
 
-def made(client: "Client", parts: list[Part]) -> Iterator[Part]:
-    """Make parts wherever the client's workers are; each one when it is finished.
+def make_shards(client: "Client", tasks: list[ShardTask]) -> Iterator[ShardTask]:
+    """Do tasks wherever the client's workers are; each one is given when it is done.
 
     Raises:
-        CourseError: what :func:`helpers.ids.shards.make` raises, a worker that lacks the course,
-            or one whose folders are others.
+        CourseError: what :func:`helpers.ids.shards.make_shard` raises, a worker that lacks the
+            course, or one whose folders are others.
     """
     from distributed import as_completed
 
-    futures = {client.submit(make, part, pure=False): part for part in parts}
+    futures = {client.submit(make_shard, task, pure=False): task for task in tasks}
     try:
         for future in as_completed(futures):
-            part = futures[future]
+            task = futures[future]
             try:
                 host = future.result()
             except ImportError as error:
@@ -188,13 +188,13 @@ def made(client: "Client", parts: list[Part]) -> Iterator[Part]:
                 raise CourseError(
                     "There is not enough memory for a worker.", f"Use fewer of them. {AGAIN}"
                 ) from None
-            os.listdir(part.folder.parent)  # noqa: PTH208 (a network disk looks again)
-            if not part.counts:
+            os.listdir(task.folder.parent)  # noqa: PTH208 (a network disk looks again)
+            if not task.counts:
                 raise CourseError(
-                    f"The worker on {host} has finished {part.folder.name}, and it is not here.",
+                    f"The worker on {host} has finished {task.folder.name}, and it is not here.",
                     "All machines need the workspace under the same path: put it on a shared disk.",
                 )
-            yield part
+            yield task
     except BaseException:
         client.cancel(list(futures))
         raise

@@ -7,7 +7,7 @@ as text. The dictionary belongs to the model: another order turns the model to n
 
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -83,13 +83,13 @@ class Dictionary:
         return "".join(f"{symbol} {count}\n" for symbol, count in lines)
 
     @classmethod
-    def from_counts(cls, counts: np.ndarray) -> "Dictionary":
+    def from_counts(cls, counts: Mapping[int, int] | np.ndarray) -> "Dictionary":
         """A dictionary of all GPT-2 ids, most frequent first, equal counts in textual order.
 
         That is the order of fairseq's ``Dictionary.finalize``, completed to RoBERTa's size.
 
         Args:
-            counts: how often each GPT-2 id occurs, shape (50257,).
+            counts: how often each GPT-2 id occurs; by id, or of shape (50257,).
         """
         order = sorted(range(GPT2_IDS), key=lambda i: (-int(counts[i]), str(i)))
         symbols = (*(str(i) for i in order), *FILLERS)

@@ -19,14 +19,14 @@ from helpers.common.errors import DamagedFile
 from helpers.common.processes import ALONE, Workers
 from helpers.common.symbols import EOS, UNK
 from helpers.ids.dictionary import Dictionary
-from helpers.text.chunks import Span, spans
+from helpers.text.chunks import Chunk, chunks_of
 from helpers.tokens.bpe_files import parse_bpe
 from helpers.tokens.line_ids import encode_lines
 
 MAGIC = b"MMIDIDX\x00\x00"
 HEADER = struct.Struct("<9sQBQ")
 TYPES = {8: np.dtype("<u2"), 9: np.dtype("<u4"), 4: np.dtype("<i4")}
-PIECE = 1 << 20  # bytes, or numbers, that are worked on at a time
+BLOCK = 1 << 20  # bytes, or numbers, that are worked on at a time
 
 
 def type_code(types: int) -> int:
@@ -67,19 +67,19 @@ def looked_up(ids: np.ndarray, table: np.ndarray) -> Lines:
     return Lines(indices.tobytes(), line_sizes(ids).tobytes(), int((indices == UNK).sum()))
 
 
-def prepared_span(span: Span, table: np.ndarray) -> Lines:
+def prepared_chunk(chunk: Chunk, table: np.ndarray) -> Lines:
     """Lines of text, encoded and looked up."""
-    return looked_up(encode_lines(span.text()), table)
+    return looked_up(encode_lines(chunk.text()), table)
 
 
-def _indexed_span(span: Span, table: np.ndarray) -> Lines | tuple[str, int]:
+def _indexed_chunk(chunk: Chunk, table: np.ndarray) -> Lines | tuple[str, int]:
     """Lines of a ``.bpe`` file; what is wrong with one of them and which it is, from 0."""
-    chunk = span.text()
+    text = chunk.text()
     try:
-        return looked_up(parse_bpe(chunk), table)
+        return looked_up(parse_bpe(text), table)
     except ValueError as error:
         offset, what = error.args
-        return what, chunk.count("\n", 0, offset)
+        return what, text.count("\n", 0, offset)
 
 
 class Counts(NamedTuple):
@@ -136,9 +136,9 @@ class IndexedWriter:
     def _finish(self) -> None:
         """The byte offset of each line behind all sizes, which are read back bit by bit."""
         place = 0
-        for start in range(0, 4 * self.lines, PIECE):
+        for start in range(0, 4 * self.lines, BLOCK):
             self.index.seek(HEADER.size + start)
-            sizes = np.frombuffer(self.index.read(min(PIECE, 4 * self.lines - start)), "<i4")
+            sizes = np.frombuffer(self.index.read(min(BLOCK, 4 * self.lines - start)), "<i4")
             ends = place + np.cumsum(sizes, dtype="<i8") * self.width
             offsets = np.concatenate((np.array([place], "<i8"), ends[:-1]))
             self.index.seek(0, os.SEEK_END)
@@ -156,9 +156,9 @@ def binarize_file(
     Raises:
         DamagedFile: a token that is no GPT-2 id, with its line.
     """
-    function = functools.partial(_indexed_span, table=index_table(dictionary))
+    function = functools.partial(_indexed_chunk, table=index_table(dictionary))
     with IndexedWriter(prefix, len(dictionary)) as out:
-        for found in workers.map(function, spans(bpe)):
+        for found in workers.map(function, chunks_of(bpe)):
             if not isinstance(found, Lines):
                 what, line = found
                 raise DamagedFile(
@@ -212,7 +212,7 @@ def read_counts(prefix: Path) -> Counts:
     sizes, number_type = read_sizes(prefix)
     size = Path(f"{prefix}.bin").stat().st_size
     data = np.memmap(f"{prefix}.bin", number_type, "r") if size else np.empty(0)
-    pieces = (data[start : start + PIECE] for start in range(0, len(data), PIECE))
-    unknown = sum(int((piece == UNK).sum()) for piece in pieces)
+    blocks = (data[start : start + BLOCK] for start in range(0, len(data), BLOCK))
+    unknown = sum(int((block == UNK).sum()) for block in blocks)
     tokens = int(sizes.sum(dtype=np.int64)) - len(sizes)
     return Counts(len(sizes), tokens, size, unknown)

@@ -1,6 +1,6 @@
-"""``prepare --shards N``: the parts are planned, made wherever there are workers, and published.
+"""``prepare --shards N``: the tasks are planned, done wherever there are workers, and published.
 
-Finished parts lie in a folder that a kill leaves as it is, named by what they are made from.
+What is finished lies in a folder that a kill leaves as it is, named by what they are made from.
 """
 
 import hashlib
@@ -11,10 +11,10 @@ from pathlib import Path
 from helpers.common.processes import allowed_workers
 from helpers.common.progress import Progress
 from helpers.common.symbols import SPLITS
-from helpers.ids.clusters import cluster, made
+from helpers.ids.clusters import cluster, make_shards
 from helpers.ids.data_bin import BinarizeReport, report_on
 from helpers.ids.dictionary import Dictionary
-from helpers.ids.shards import Part, cut, shard_names, versions
+from helpers.ids.shards import ShardTask, shard_chunks, shard_names, versions
 from helpers.stage.definition import Job
 
 
@@ -22,14 +22,14 @@ def in_shards(job: Job) -> BinarizeReport:
     """Binary files of all splits: train in shards, the others in the first of these."""
     settings, data = job.settings, job.workspace.data_bin
     dictionary = Dictionary.load(job.workspace.base_dict)
-    parts = _planned(job, dictionary)
-    lost = _make(job, parts)
-    counts = {part.folder.name: part.counts for part in parts}
-    shards = [part.folder.name for part in parts if part.split == "train"]
-    for part in parts:
-        target = data / (part.folder.name if part.split == "train" else shards[0])
+    tasks = _planned(job, dictionary)
+    lost = _make(job, tasks)
+    counts = {task.folder.name: task.counts for task in tasks}
+    shards = [task.folder.name for task in tasks if task.split == "train"]
+    for task in tasks:
+        target = data / (task.folder.name if task.split == "train" else shards[0])
         for kind in ("bin", "idx"):
-            _publish(part.folder / f"{part.split}.{kind}", job.out(target / f"{part.split}.{kind}"))
+            _publish(task.folder / f"{task.split}.{kind}", job.out(target / f"{task.split}.{kind}"))
     job.out(data / shards[0] / "dict.txt").write_text(dictionary.text(), "utf-8")
     trains = {shard: counts[shard] for shard in shards}
     notes = _notes(settings, len(shards), lost)
@@ -49,8 +49,8 @@ def _notes(settings: object, shards: int, lost: int) -> list[str]:
     return notes
 
 
-def _planned(job: Job, dictionary: Dictionary) -> list[Part]:
-    """The parts: first valid and test, each as a whole, then the shards of train."""
+def _planned(job: Job, dictionary: Dictionary) -> list[ShardTask]:
+    """The tasks: first valid and test, each as a whole, then the shards of train."""
     workspace = job.workspace
     prints = {split: job.inputs[workspace.raw(split)] for split in SPLITS}
     made_from = {
@@ -60,11 +60,11 @@ def _planned(job: Job, dictionary: Dictionary) -> list[Part]:
         "versions": versions(),
     }
     name = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
-    texts = {split: cut(workspace.raw(split), 1) for split in SPLITS[1:]}
-    texts["train"] = cut(workspace.raw("train"), job.settings.shards)
+    texts = {split: shard_chunks(workspace.raw(split), 1) for split in SPLITS[1:]}
+    texts["train"] = shard_chunks(workspace.raw("train"), job.settings.shards)
     names = {split: [split] for split in SPLITS[1:]} | {"train": shard_names(len(texts["train"]))}
     return [
-        Part(
+        ShardTask(
             split=split,
             text=text,
             print=(prints[split].size, prints[split].mtime_ns),
@@ -73,30 +73,30 @@ def _planned(job: Job, dictionary: Dictionary) -> list[Part]:
             folder=job.kept / name / folder,
             versions=versions(),
         )
-        for split, spans in texts.items()
-        for folder, text in zip(names[split], spans, strict=True)
+        for split, chunks in texts.items()
+        for folder, text in zip(names[split], chunks, strict=True)
     ]
 
 
-def _make(job: Job, parts: list[Part]) -> int:
-    """Make the parts that are not there yet; how often one was begun and not ended."""
-    here = parts[0].folder.parent
+def _make(job: Job, tasks: list[ShardTask]) -> int:
+    """Do the tasks that are not done yet; how often one was begun and not ended."""
+    here = tasks[0].folder.parent
     for other in job.kept.glob("*"):
         if job.force or other != here:
             shutil.rmtree(other)
     here.mkdir(parents=True, exist_ok=True)
-    for draft in [draft for part in parts for draft in part.drafts()]:
+    for draft in [draft for task in tasks for draft in task.drafts()]:
         shutil.rmtree(draft, ignore_errors=True)
-    missing = [part for part in parts if not part.counts]
-    total = sum(part.text.size for part in parts)
-    done = total - sum(part.text.size for part in missing)
+    missing = [task for task in tasks if not task.counts]
+    total = sum(task.text.size for task in tasks)
+    done = total - sum(task.text.size for task in missing)
     with Progress(total, "bytes", done) as progress:
         if missing:
             with cluster(job.settings, len(missing)) as client:
-                for part in made(client, missing):
-                    done += part.text.size
+                for task in make_shards(client, missing):
+                    done += task.text.size
                     progress.update(done)
-    return sum(len(part.drafts()) for part in parts)
+    return sum(len(task.drafts()) for task in tasks)
 
 
 def _publish(file: Path, target: Path) -> None:

@@ -1,8 +1,8 @@
-"""A large text in shards: where it is cut, and how the files of one part are made.
+"""A large text in shards: where it is cut, and how the files of one shard are made.
 
-Light functions: any process on any machine that sees the workspace can run them. A part is made
-in a folder of its own, which is renamed when it is whole. So two attempts at the same part never
-meet, and a part that is there is finished.
+Light functions: any process on any machine that sees the workspace can run them. A shard is made
+in a folder of its own, which is renamed when it is whole. So two attempts at the same one never
+meet, and one that is there is finished.
 """
 
 import dataclasses
@@ -21,8 +21,8 @@ import numpy as np
 
 from helpers.common.errors import CourseError
 from helpers.ids.dictionary import Dictionary
-from helpers.ids.indexed import Counts, IndexedWriter, index_table, prepared_span
-from helpers.text.chunks import Span, line_end, pieces
+from helpers.ids.indexed import Counts, IndexedWriter, index_table, prepared_chunk
+from helpers.text.chunks import Chunk, line_end, smaller_chunks
 
 LOOK = 4_000_000  # bytes, in which the end of a document is looked for
 COUNTS = "counts.json"
@@ -32,10 +32,10 @@ _END = rb"(?:\r\n|\n|\r(?=[^\n]))"
 _BLANK = re.compile(rb"(?:\A|" + _END + rb")(?:[ \t]*" + _END + rb")+")
 
 
-def cut(file: Path, number: int) -> list[Span]:
-    """A text file in at most so many parts of about equal size, which together are the file.
+def shard_chunks(file: Path, number: int) -> list[Chunk]:
+    """A text file in at most so many chunks of about equal size, which together are the file.
 
-    A part ends behind a blank line, where a document ends; where none is near, at a line's end.
+    A chunk ends behind a blank line, where a document ends; where none is near, at a line's end.
     """
     with file.open("rb") as handle:
         total = os.fstat(handle.fileno()).st_size
@@ -45,7 +45,7 @@ def cut(file: Path, number: int) -> list[Span]:
             best = _document_end(handle, place, places[-1], total)
             if places[-1] < best < total:
                 places.append(best)
-    return [Span(file, a, b - a) for a, b in zip(places, [*places[1:], total], strict=True)]
+    return [Chunk(file, a, b - a) for a, b in zip(places, [*places[1:], total], strict=True)]
 
 
 def _document_end(handle: BinaryIO, place: int, first: int, total: int) -> int:
@@ -80,7 +80,7 @@ def versions() -> dict[str, str]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class ShardTask:
     """The work of one task; small to hand to another machine.
 
     Attributes:
@@ -93,7 +93,7 @@ class Part:
     """
 
     split: str
-    text: Span
+    text: Chunk
     print: tuple[int, int]
     dictionary: Path
     fingerprint: str
@@ -102,7 +102,7 @@ class Part:
 
     @property
     def counts(self) -> Counts | None:
-        """What a finished part holds; None where it is not finished."""
+        """What the finished files hold; None where they are not finished."""
         file = self.folder / COUNTS
         return Counts(**json.loads(file.read_text("utf-8"))) if file.is_file() else None
 
@@ -111,8 +111,8 @@ class Part:
         return sorted(self.folder.parent.glob(f".{self.folder.name}.*"))
 
 
-def make(part: Part) -> str:
-    """Make ``train.bin`` and ``train.idx`` of a part in one process, with little memory.
+def make_shard(task: ShardTask) -> str:
+    """Make ``train.bin`` and ``train.idx`` of a shard in one process, with little memory.
 
     Returns:
         The name of the machine.
@@ -122,64 +122,64 @@ def make(part: Part) -> str:
             has changed.
     """
     host = socket.gethostname()
-    _look_around(part, host)
-    draft = part.folder.with_name(f".{part.folder.name}.{uuid.uuid4().hex}")
+    _look_around(task, host)
+    draft = task.folder.with_name(f".{task.folder.name}.{uuid.uuid4().hex}")
     draft.mkdir()
     try:
-        _write(part, draft)
-        _unchanged(part)
-        if not part.counts:  # else another attempt at it was faster, and its bytes are the same
-            draft.rename(part.folder)
+        _write(task, draft)
+        _unchanged(task)
+        if not task.counts:  # else another attempt at it was faster, and its bytes are the same
+            draft.rename(task.folder)
     except OSError:
-        if not part.counts:
+        if not task.counts:
             raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return host
 
 
-@functools.lru_cache(maxsize=1)  # a process makes one part after the other
+@functools.lru_cache(maxsize=1)  # a process does one task after the other
 def _dictionary(file: Path, fingerprint: str) -> tuple[int, np.ndarray]:
-    """Its number of types, and its table."""
+    """The number of types of a dictionary, and its table for look-ups."""
     dictionary = Dictionary.load(file)
     if dictionary.fingerprint != fingerprint:
         raise CourseError(f"{file} has changed.", "Run this step again.")
     return len(dictionary), index_table(dictionary)
 
 
-def _write(part: Part, draft: Path) -> None:
-    types, table = _dictionary(part.dictionary, part.fingerprint)
-    with IndexedWriter(draft / part.split, types) as out:
-        for span in pieces(part.text):
-            out.add(prepared_span(span, table))
+def _write(task: ShardTask, draft: Path) -> None:
+    types, table = _dictionary(task.dictionary, task.fingerprint)
+    with IndexedWriter(draft / task.split, types) as out:
+        for chunk in smaller_chunks(task.text):
+            out.add(prepared_chunk(chunk, table))
     (draft / COUNTS).write_text(json.dumps(out.counts._asdict()), "utf-8")
-    files = [draft / f"{part.split}.{kind}" for kind in ("bin", "idx")]
+    files = [draft / f"{task.split}.{kind}" for kind in ("bin", "idx")]
     for file in (*files, draft / COUNTS):
         with file.open("rb+") as handle:
             os.fsync(handle.fileno())
 
 
-def _look_around(part: Part, host: str) -> None:
+def _look_around(task: ShardTask, host: str) -> None:
     """Whether this machine can do the work."""
-    for path in (part.text.file, part.dictionary, part.folder.parent):
+    for path in (task.text.file, task.dictionary, task.folder.parent):
         if not path.exists():
             raise CourseError(
                 f"The worker on {host} does not see {path}.",
                 "All machines need the workspace under the same path: put it on a shared disk.",
             )
     here = versions()
-    if other := [name for name in part.versions if here.get(name) != part.versions[name]]:
+    if other := [name for name in task.versions if here.get(name) != task.versions[name]]:
         name = other[0]
         raise CourseError(
-            f"The worker on {host} has {name} {here.get(name)}; here it is {part.versions[name]}.",
+            f"The worker on {host} has {name} {here.get(name)}; here it is {task.versions[name]}.",
             "Install the course there from the same folder or bundle, so that the bytes agree.",
         )
-    _unchanged(part)
+    _unchanged(task)
 
 
-def _unchanged(part: Part) -> None:
-    stat = part.text.file.stat()
-    if (stat.st_size, stat.st_mtime_ns) != part.print:
+def _unchanged(task: ShardTask) -> None:
+    stat = task.text.file.stat()
+    if (stat.st_size, stat.st_mtime_ns) != task.print:
         raise CourseError(
-            f"{part.text.file} has changed while it was read.", "Run this step again."
+            f"{task.text.file} has changed while it was read.", "Run this step again."
         )

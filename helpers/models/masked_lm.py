@@ -14,37 +14,37 @@ from helpers.tokens.gpt2 import encode
 if TYPE_CHECKING:
     from transformers import RobertaForMaskedLM
 
-BATCH = 4  # blocks that are computed at once
+BATCH = 4  # samples that are computed at once
 
 
-def blocks(lines: Iterator[str], dictionary: Dictionary, size: int) -> list[np.ndarray]:
-    """Whole lines, as many as fit, in blocks that begin with ``<s>``: as in training.
+def samples_of(lines: Iterator[str], dictionary: Dictionary, size: int) -> list[np.ndarray]:
+    """Whole lines, as many as fit, in samples that begin with ``<s>``: as in training.
 
     Args:
-        size: the most dictionary indices in a block.
+        size: the most dictionary indices in a sample.
     """
-    found, block = [], [BOS]
+    found, sample = [], [BOS]
     for line in lines:
         ids = [*dictionary.from_gpt2[encode(line.strip())].tolist(), EOS][: size - 1]
-        if len(block) + len(ids) > size:
-            found.append(np.array(block))
-            block = [BOS]
-        block += ids
-    return [*found, np.array(block)] if len(block) > 1 else found
+        if len(sample) + len(ids) > size:
+            found.append(np.array(sample))
+            sample = [BOS]
+        sample += ids
+    return [*found, np.array(sample)] if len(sample) > 1 else found
 
 
-def hide(block: np.ndarray, dictionary: Dictionary, share: float, random: np.random.Generator):
+def hide(sample: np.ndarray, dictionary: Dictionary, share: float, random: np.random.Generator):
     """Hide tokens as in training: of those chosen 80% masked, 10% replaced, 10% left.
 
     Special symbols are never chosen, unlike in fairseq's training.
 
     Returns:
-        The block with hidden tokens, and the positions that were chosen (at least one).
+        The sample with hidden tokens, and the positions that were chosen (at least one).
     """
-    candidates = np.flatnonzero(block >= FIRST)
+    candidates = np.flatnonzero(sample >= FIRST)
     number = max(1, round(share * len(candidates)))
     chosen = np.sort(random.choice(candidates, number, replace=False))
-    hidden = block.copy()
+    hidden = sample.copy()
     lot = random.random(number)
     hidden[chosen[lot < 0.8]] = dictionary.mask
     swapped = chosen[lot >= 0.9]

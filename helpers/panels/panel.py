@@ -26,7 +26,7 @@ class Panel(widgets.VBox):
         raise NotImplementedError
 
     def plain(self) -> str:
-        """The same in few words, for a terminal."""
+        """What the panel shows, in few words, for a terminal."""
         raise NotImplementedError
 
     def _repr_mimebundle_(self, **options: object) -> dict:

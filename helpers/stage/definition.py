@@ -75,7 +75,7 @@ class Stage:
 
     @property
     def called(self) -> str:
-        """Its notebook's name, by which people know it, or its own."""
+        """The notebook's name, by which people know the stage, else the command's."""
         return self.notebook or self.name
 
     @property

@@ -17,7 +17,7 @@ from helpers.common.symbols import MASK
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
 from helpers.models.huggingface import model_of, quiet, vocab_of
-from helpers.models.masked_lm import blocks, guesses, hide, masked_sentence, measure
+from helpers.models.masked_lm import guesses, hide, masked_sentence, measure, samples_of
 from helpers.stage.definition import Job, Stage
 from helpers.stage.settings import EvaluateSettings
 from helpers.stage.workspace import Workspace
@@ -94,8 +94,8 @@ def example_sentences(lines: list[str], seed: int) -> list[tuple[str, str]]:
     The word is one token, so that a model can guess it. Of a long line its sentences are taken.
     """
     random = np.random.default_rng(seed)
-    pieces = (piece for line in lines for piece in _short(line))
-    good = [p for p in pieces if len(p.encode()) >= LEAST and len(p) <= MOST and MASK not in p]
+    texts = (text for line in lines for text in _short(line))
+    good = [t for t in texts if len(t.encode()) >= LEAST and len(t) <= MOST and MASK not in t]
     found = []
     for number in random.permutation(len(good)):
         line = good[number].strip()
@@ -164,10 +164,10 @@ def _compared(
 ) -> tuple[tuple, tuple, int]:
     """Loss in nats and accuracy of each model with the same tokens hidden, and their number."""
     size = min(m.config.max_position_embeddings for m in models) - 2
-    true = blocks(iter(lines), dictionary, size)
+    true = samples_of(iter(lines), dictionary, size)
     random = np.random.default_rng(settings.seed)
     hidden, at = zip(
-        *(hide(block, dictionary, settings.mask_share, random) for block in true), strict=True
+        *(hide(sample, dictionary, settings.mask_share, random) for sample in true), strict=True
     )
     measured = [measure(model, list(hidden), true, list(at)) for model in models]
     loss, accuracy = zip(*measured, strict=True)

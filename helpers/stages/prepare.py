@@ -14,11 +14,11 @@ from helpers.common.progress import Progress
 from helpers.common.symbols import SPLITS
 from helpers.ids.data_bin import OF_DATA_BIN, BinarizeReport, report_on
 from helpers.ids.dictionary import Dictionary
-from helpers.ids.indexed import Counts, IndexedWriter, index_table, prepared_span
+from helpers.ids.indexed import Counts, IndexedWriter, index_table, prepared_chunk
 from helpers.ids.sharded import in_shards
 from helpers.stage.definition import Job, Stage
 from helpers.stage.settings import PrepareSettings
-from helpers.text.chunks import spans
+from helpers.text.chunks import chunks_of
 
 
 def prepare_file(
@@ -29,13 +29,13 @@ def prepare_file(
     Args:
         progress: counts bytes of text, of several files one after the other.
     """
-    function = functools.partial(prepared_span, table=index_table(dictionary))
-    given, shown = itertools.tee(spans(raw))
+    function = functools.partial(prepared_chunk, table=index_table(dictionary))
+    given, shown = itertools.tee(chunks_of(raw))
     first = progress.done
     with IndexedWriter(prefix, len(dictionary)) as out:
-        for span, lines in zip(shown, workers.map(function, given), strict=True):
+        for chunk, lines in zip(shown, workers.map(function, given), strict=True):
             out.add(lines)
-            progress.update(first + span.start + span.size)
+            progress.update(first + chunk.start + chunk.size)
     return out.counts
 
 

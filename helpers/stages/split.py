@@ -27,15 +27,15 @@ from helpers.stage.workspace import Workspace
 from helpers.text.division import (
     DIGEST,
     DUPLICATE,
-    Portion,
-    divided_batch,
-    hashed,
-    hashed_batch,
-    portion,
+    SplitText,
+    as_written,
+    divide_documents,
+    hash_documents,
+    hash_of,
 )
-from helpers.text.documents import documents, part, pieces
-from helpers.text.inputs import Input, opened, text_files
-from helpers.text.tasks import batches, is_long_document
+from helpers.text.documents import documents, passages
+from helpers.text.inputs import Input, input_of, text_files
+from helpers.text.tasks import is_long, tasks_of
 from helpers.tokens.wrap import shortened
 
 NAMED = 20  # files in the report
@@ -111,16 +111,16 @@ class _Splitter:
         self.shorten = functools.partial(shortened, limit=settings.max_line_tokens)
         self.found = [0] * len(files)  # documents in each file
         self.hashes = bytearray()  # of all documents in reading order
-        self.sizes: list[int] = []  # documents in each batch; a long one is a batch by itself
-        self.totals = {split: np.zeros(4, dtype=np.int64) for split in SPLITS}  # see Portion
+        self.sizes: list[int] = []  # documents in each task; a long one stands by itself
+        self.totals = {split: np.zeros(4, dtype=np.int64) for split in SPLITS}  # see SplitText
 
     def hash_all(self, progress: Progress) -> None:
         """Pass one."""
         key = str(self.settings.seed).encode()
-        function = functools.partial(hashed_batch, key=key)
-        for is_long, items in itertools.groupby(batches(self.files, progress), is_long_document):
-            if is_long:
-                results = ([(long.file, hashed(long.parts, key))] for long in items)
+        function = functools.partial(hash_documents, key=key)
+        for are_long, items in itertools.groupby(tasks_of(self.files, progress), is_long):
+            if are_long:
+                results = ([(long.file, hash_of(long.passages, key))] for long in items)
             else:
                 results = self.workers.map(function, items)
             for result in results:
@@ -138,33 +138,33 @@ class _Splitter:
         """Pass two. Returns how many documents were left out, having occurred before."""
         places = places_of(self.hashes, self.settings)
         ends = itertools.accumulate(self.sizes)
-        of_batch = (places[end - n : end] for n, end in zip(self.sizes, ends, strict=True))
-        function = functools.partial(divided_batch, shorten=self.shorten)
-        for is_long, items in itertools.groupby(batches(self.files, progress), is_long_document):
-            if is_long:
+        of_task = (places[end - n : end] for n, end in zip(self.sizes, ends, strict=True))
+        function = functools.partial(divide_documents, shorten=self.shorten)
+        for are_long, items in itertools.groupby(tasks_of(self.files, progress), is_long):
+            if are_long:
                 for long in items:
-                    self._write_long(long.parts, next(of_batch)[0], outputs)
+                    self._write_long(long.passages, next(of_task)[0], outputs)
             else:
-                for portions in self.workers.map(function, zip(items, of_batch, strict=False)):
-                    for split, portion in zip(SPLITS, portions, strict=True):
-                        self._write(split, portion, outputs)
-        if next(of_batch, None) is not None:
+                for texts in self.workers.map(function, zip(items, of_task, strict=False)):
+                    for split, text in zip(SPLITS, texts, strict=True):
+                        self._write(split, text, outputs)
+        if next(of_task, None) is not None:
             raise ValueError("there are fewer documents than before")
         return places.count(DUPLICATE)
 
     def _write_long(
-        self, parts: Iterable[str], place: int, outputs: Mapping[str, BinaryIO]
+        self, passages: Iterable[str], place: int, outputs: Mapping[str, BinaryIO]
     ) -> None:
         first = 1
-        for lines in parts:
+        for lines in passages:
             if place != DUPLICATE:
-                written = portion([lines], self.shorten)
+                written = as_written([lines], self.shorten)
                 self._write(SPLITS[place], written._replace(documents=first), outputs)
             first = 0
 
-    def _write(self, split: str, portion: Portion, outputs: Mapping[str, BinaryIO]) -> None:
-        text, *counts = portion
-        if portion.documents and self.totals[split][0]:
+    def _write(self, split: str, written: SplitText, outputs: Mapping[str, BinaryIO]) -> None:
+        text, *counts = written
+        if written.documents and self.totals[split][0]:
             outputs[split].write(b"\n")
         outputs[split].write(text)
         self.totals[split] += counts
@@ -193,7 +193,7 @@ def places_of(hashes: bytes, settings: SplitSettings) -> bytes:
 def _work(job: Job) -> SplitReport:
     settings = job.settings
     files = [
-        opened(file, settings.encoding, settings.unit, settings.text_field) for file in job.inputs
+        input_of(file, settings.encoding, settings.unit, settings.text_field) for file in job.inputs
     ]
     size = sum(file.path.stat().st_size for file in files)
     with (
@@ -251,10 +251,10 @@ def _describe(workspace: Workspace) -> SplitReport:
     counts = []
     for split in SPLITS:
         total = np.zeros(4, dtype=np.int64)
-        for piece in pieces(workspace.raw(split), "utf-8", "blank-line"):
-            chosen = documents(piece.text, "blank-line") if piece.whole else [part(piece)]
-            total += portion(chosen)[1:]
-            total[0] -= not piece.begins
+        for passage in passages(workspace.raw(split), "utf-8", "blank-line"):
+            chosen = documents(passage.text, "blank-line") if passage.whole else [passage.lines]
+            total += as_written(chosen)[1:]
+            total[0] -= not passage.begins
         counts.append(total.tolist())
     n_documents, n_lines, characters, _ = map(tuple, zip(*counts, strict=True))
     return SplitReport(documents=n_documents, lines=n_lines, characters=characters)

@@ -15,7 +15,7 @@ _LINE_END = re.compile(rb"\n|\r(?=[^\n])")
 
 
 @dataclasses.dataclass(frozen=True)
-class Span:
+class Chunk:
     """Whole lines of a UTF-8 file; small to hand to another process, which reads them itself."""
 
     file: Path
@@ -46,18 +46,18 @@ class Span:
         return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def spans(file: Path, size: int = CHUNK) -> Iterator[Span]:
-    """A file in pieces that end at line ends, each of at least ``size`` bytes but the last."""
-    return pieces(Span(file, 0, file.stat().st_size), size)
+def chunks_of(file: Path, size: int = CHUNK) -> Iterator[Chunk]:
+    """A file in chunks that end at line ends, each of at least ``size`` bytes but the last."""
+    return smaller_chunks(Chunk(file, 0, file.stat().st_size), size)
 
 
-def pieces(whole: Span, size: int = CHUNK) -> Iterator[Span]:
-    """The same of whole lines in a file."""
+def smaller_chunks(whole: Chunk, size: int = CHUNK) -> Iterator[Chunk]:
+    """A chunk in smaller ones, which end at line ends, too."""
     with whole.file.open("rb") as handle:
         start, total = whole.start, whole.start + whole.size
         while start < total:
             end = line_end(handle, start + size, total)
-            yield Span(whole.file, start, end - start)
+            yield Chunk(whole.file, start, end - start)
             start = end
 
 
@@ -72,13 +72,13 @@ def line_end(handle: BinaryIO, place: int, total: int) -> int:
     return total
 
 
-def line_chunks(file: Path, size: int = CHUNK) -> Iterator[str]:
-    """The text of :func:`spans`. Only the last chunk may lack its final ``\\n``.
+def chunk_texts(file: Path, size: int = CHUNK) -> Iterator[str]:
+    """The text of :func:`chunks_of`. Only the last chunk may lack its final ``\\n``.
 
     Raises:
         DamagedFile: bytes that are not UTF-8, with the line.
     """
-    return (span.text() for span in spans(file, size))
+    return (chunk.text() for chunk in chunks_of(file, size))
 
 
 def _bad_line(file: Path) -> int:
@@ -91,6 +91,6 @@ def _bad_line(file: Path) -> int:
 def count_lines(file: Path) -> int:
     """Lines as Python's text mode counts them; a last line without its end is one, too."""
     total, last = 0, "\n"
-    for chunk in line_chunks(file):
+    for chunk in chunk_texts(file):
         total, last = total + chunk.count("\n"), chunk[-1]
     return total + (last != "\n")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from helpers.common.errors import CourseError
 from helpers.text.archives import Gauge, endings
-from helpers.text.encodings import bad_place, decoded_blocks, guessed_encoding, telling_piece
+from helpers.text.encodings import bad_place, decoded_blocks, guessed_encoding, telling_block
 
 LONGEST = 1 << 26  # characters of a line: memory has to hold it
 SIZE = 1_000_000  # characters that are worked on at once
@@ -50,7 +50,7 @@ def lines(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterator[str
 
 def _wrongly_encoded(file: Path, encoding: str) -> CourseError:
     line, byte = bad_place(file, encoding)
-    guess = guessed_encoding(telling_piece(file))
+    guess = guessed_encoding(telling_block(file))
     other = guess and codecs.lookup(guess).name != codecs.lookup(encoding).name
     inner, archive = endings(file)
     if inner == ".jsonl":
@@ -66,10 +66,10 @@ def _wrongly_encoded(file: Path, encoding: str) -> CourseError:
     return CourseError(f"{file} is not {encoding}: {where}.", hint)
 
 
-class Piece(NamedTuple):
+class Passage(NamedTuple):
     """Whole documents with the blank lines around them; or lines of a long document.
 
-    The texts of all pieces together are the text.
+    The texts of all passages together are the text.
     """
 
     text: str
@@ -80,8 +80,18 @@ class Piece(NamedTuple):
     def whole(self) -> bool:
         return self.begins and self.ends
 
+    @property
+    def lines(self) -> str:
+        """Of a long document: without outer blank lines, nor the last line's end."""
+        text = _with_empty_lines(_trimmed(self.text, self.begins, self.ends))
+        return text.removesuffix("\n")
 
-def pieces(file: Path, encoding: str, unit: str, gauge: Gauge | None = None) -> Iterator[Piece]:
+    def documents(self, unit: str) -> list[str]:
+        """The documents in it; of a long one, its lines here."""
+        return documents(self.text, unit) if self.whole else [self.lines]
+
+
+def passages(file: Path, encoding: str, unit: str, gauge: Gauge | None = None) -> Iterator[Passage]:
     """The text of a file, its line ends as ``\\n``, cut where documents end.
 
     Args:
@@ -93,7 +103,9 @@ def pieces(file: Path, encoding: str, unit: str, gauge: Gauge | None = None) -> 
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     blocks = decoded_blocks(file, encoding, gauge)
     try:
-        yield from cut((newlines.decode(text, final=not text) for text in blocks), unit)
+        yield from passages_of_blocks(
+            (newlines.decode(text, final=not text) for text in blocks), unit
+        )
     except UnicodeDecodeError:
         raise _wrongly_encoded(file, encoding) from None
     except OverflowError:
@@ -101,8 +113,10 @@ def pieces(file: Path, encoding: str, unit: str, gauge: Gauge | None = None) -> 
             pass
 
 
-def cut(blocks: Iterable[str], unit: str, size: int = SIZE, most: int = MOST) -> Iterator[Piece]:
-    """Cut a text that comes in blocks into pieces of about ``size`` characters.
+def passages_of_blocks(
+    blocks: Iterable[str], unit: str, size: int = SIZE, most: int = MOST
+) -> Iterator[Passage]:
+    """Cut a text that comes in blocks into passages of about ``size`` characters.
 
     Args:
         most: characters; a longer document is given in parts.
@@ -117,12 +131,12 @@ def cut(blocks: Iterable[str], unit: str, size: int = SIZE, most: int = MOST) ->
             end, ends = _place_to_cut(text, unit, inside, inside or len(text) > most)
             if not end:
                 break
-            yield Piece(text[:end], not inside, ends)
+            yield Passage(text[:end], not inside, ends)
             inside, text = not ends, text[end:]
         if len(text) > LONGEST and len(text) - text.rfind("\n") > LONGEST:
             raise OverflowError
     if text:
-        yield Piece(text, not inside)
+        yield Passage(text, not inside)
 
 
 def _place_to_cut(text: str, unit: str, inside: bool, in_parts: bool) -> tuple[int, bool]:
@@ -166,11 +180,6 @@ def documents(text: str, unit: str) -> list[str]:
     if not text:
         return []
     return _BORDER.split(text) if unit == "blank-line" else [_with_empty_lines(text)]
-
-
-def part(piece: Piece) -> str:
-    """The lines of a long document without outer blank lines, nor the last line's end."""
-    return _with_empty_lines(_trimmed(piece.text, piece.begins, piece.ends)).removesuffix("\n")
 
 
 def _trimmed(text: str, begins: bool = True, ends: bool = True) -> str:

@@ -38,7 +38,7 @@ _CANDIDATES = [
 def encoding_of(file: Path, wanted: str) -> str:
     """The encoding to read a file with: a byte-order mark decides, then what was wanted.
 
-    ``auto`` is UTF-8 where that fits the whole file, else the best guess from a piece of it.
+    ``auto`` is UTF-8 where that fits the whole file, else the best guess from a block of it.
 
     Raises:
         CourseError: no text at all, or ``auto``, and the encoding cannot be told.
@@ -56,7 +56,7 @@ def encoding_of(file: Path, wanted: str) -> str:
             return name
     if wanted != "auto":
         return wanted
-    guess = "utf-8" if _fits(file, "utf-8") else guessed_encoding(telling_piece(file))
+    guess = "utf-8" if _fits(file, "utf-8") else guessed_encoding(telling_block(file))
     if guess is None:
         raise CourseError(
             f"The encoding of {file} cannot be guessed; perhaps it is not a text file.",
@@ -74,7 +74,7 @@ def _fits(file: Path, encoding: str) -> bool:
     return True
 
 
-def telling_piece(file: Path) -> bytes:
+def telling_block(file: Path) -> bytes:
     """From the first byte that is not ASCII (a little before it): the rest tells nothing."""
     for block in blocks(file):
         if first := _NOT_ASCII.search(block):
@@ -82,44 +82,44 @@ def telling_piece(file: Path) -> bytes:
     return b""
 
 
-def guessed_encoding(piece: bytes) -> str | None:
-    """The likely encoding of a piece of a file; None if several would make sense, or none.
+def guessed_encoding(block: bytes) -> str | None:
+    """The likely encoding of a block of a file; None if several would make sense, or none.
 
     A few bytes that are not UTF-8 do not make a UTF-8 file another one: it is damaged there.
     """
-    if _is_nearly_utf8(piece):
+    if _is_nearly_utf8(block):
         return "utf-8"
-    if piece.count(b"\0") > len(piece) / 20:  # UTF-16 without its mark: half of English is zeros
-        little = piece[1::2].count(b"\0") >= piece[::2].count(b"\0")
+    if block.count(b"\0") > len(block) / 20:  # UTF-16 without its mark: half of English is zeros
+        little = block[1::2].count(b"\0") >= block[::2].count(b"\0")
         name = "utf-16-le" if little else "utf-16-be"
-        return name if "\0" not in _begin_decoded(piece, name, "\0") else None
-    if _mostly_chinese(piece):
+        return name if "\0" not in _begin_decoded(block, name, "\0") else None
+    if _mostly_chinese(block):
         return "gb18030"
-    return _sole_candidate(piece[:100_000])
+    return _sole_candidate(block[:100_000])
 
 
-def _begin_decoded(piece: bytes, encoding: str, otherwise: str) -> str:
-    """The piece as text; its last character may be cut off."""
+def _begin_decoded(block: bytes, encoding: str, otherwise: str) -> str:
+    """The block as text; its last character may be cut off."""
     try:
-        return codecs.getincrementaldecoder(encoding)().decode(piece)
+        return codecs.getincrementaldecoder(encoding)().decode(block)
     except UnicodeDecodeError:
         return otherwise
 
 
-def _is_nearly_utf8(piece: bytes) -> bool:
-    text = codecs.getincrementaldecoder("utf-8")("replace").decode(piece)
+def _is_nearly_utf8(block: bytes) -> bool:
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(block)
     bad = text.count("\ufffd")
     return "\0" not in text and sum(c > "\x7f" for c in text) - bad > 20 * bad
 
 
-def _sole_candidate(piece: bytes) -> str | None:
+def _sole_candidate(block: bytes) -> str | None:
     """charset-normalizer's best guess, unless another one makes nearly as much sense.
 
     The Western, Central European and Baltic code pages often cannot be told from each other.
     """
     import charset_normalizer
 
-    found = charset_normalizer.from_bytes(piece, cp_isolation=_CANDIDATES)
+    found = charset_normalizer.from_bytes(block, cp_isolation=_CANDIDATES)
     best, *others = [match for match in found if "\0" not in str(match)] or [None]
     if best is None or any(
         str(match) != str(best) and match.coherence >= 0.8 * best.coherence for match in others
@@ -128,14 +128,14 @@ def _sole_candidate(piece: bytes) -> str | None:
     return best.encoding
 
 
-def _mostly_chinese(piece: bytes) -> bool:
+def _mostly_chinese(block: bytes) -> bool:
     """Whether GB18030 makes mainly everyday Chinese of the bytes outside ASCII.
 
     The 3 755 most used characters fill rows B0–D7 of the first plane (GB 2312, level 1), sorted by
     sound; other encodings, read as GB18030, scatter over the whole table. Only Korean lies in rows
     B0–C8, where half of Chinese does.
     """
-    other = [c for c in _begin_decoded(piece, "gb18030", "") if ord(c) > 0x7F]
+    other = [c for c in _begin_decoded(block, "gb18030", "") if ord(c) > 0x7F]
     rows = [row for c in other if "\u4e00" <= c <= "\u9fff" and (row := _row_of_level_one(c))]
     marks = sum(1 for c in other if c in "，。、；：？！“”‘’（）《》—…　·")
     beyond = sum(row > 0xC8 for row in rows)

@@ -8,7 +8,7 @@ from helpers.common.errors import CourseError
 from helpers.common.files import home
 from helpers.stage.workspace import Workspace
 from helpers.text.archives import ARCHIVES, Gauge, endings
-from helpers.text.documents import Piece, pieces
+from helpers.text.documents import Passage, passages
 from helpers.text.encodings import encoding_of
 from helpers.text.records import json_texts, parquet_texts
 
@@ -95,21 +95,21 @@ class Input:
         kind, archive = endings(self.path)
         return not archive and kind not in RECORDS
 
-    def pieces(self, gauge: Gauge | None = None) -> Iterator[Piece]:
-        """The text in pieces, or record by record.
+    def passages(self, gauge: Gauge | None = None) -> Iterator[Passage]:
+        """The text in passages, or record by record.
 
         Raises:
             CourseError: what cannot be read, with the file and the position.
         """
         records = RECORDS.get(endings(self.path)[0])
         if records is None:
-            yield from pieces(self.path, self.encoding, self.unit, gauge)
+            yield from passages(self.path, self.encoding, self.unit, gauge)
         else:
             for text in records(self.path, self.encoding, self.field, gauge):
-                yield Piece(text.replace("\r\n", "\n").replace("\r", "\n"))
+                yield Passage(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def opened(file: Path, encoding: str, unit: str, field: str) -> Input:
+def input_of(file: Path, encoding: str, unit: str, field: str) -> Input:
     """How a file is read, by its kind: settings of plain text do not hold for records.
 
     Raises:

@@ -6,15 +6,16 @@ by spaces; :mod:`helpers.tokens.line_ids` does the same, many times as fast.
 
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from helpers.common.errors import DamagedFile
 from helpers.common.processes import ALONE, Workers
-from helpers.text.chunks import count_lines, line_chunks, spans
+from helpers.text.chunks import chunk_texts, chunks_of, count_lines
 from helpers.tokens.gpt2 import GPT2_IDS, gpt2_file
-from helpers.tokens.line_ids import encoded_span
+from helpers.tokens.line_ids import encoded_chunk
 
 ENCODER_MODULE = "fairseq.examples.roberta.multiprocessing_bpe_encoder"
 _STRANGE = re.compile(r"[^0-9 \n]")
@@ -40,10 +41,23 @@ def encode_file(source: Path, target: Path, workers: Workers = ALONE) -> tuple[i
     """
     totals = np.zeros(3, dtype=np.int64)
     with target.open("wb") as out:
-        for text, *counts in workers.map(encoded_span, spans(source)):
+        for text, *counts in workers.map(encoded_chunk, chunks_of(source)):
             out.write(text)
             totals += counts
     return tuple(totals.tolist())
+
+
+def token_counts(bpe: Path) -> Counter[int]:
+    """How often each GPT-2 id occurs in a ``.bpe`` file.
+
+    Raises:
+        ValueError: see :func:`parse_bpe`.
+    """
+    counts = np.zeros(GPT2_IDS, dtype=np.int64)
+    for text in chunk_texts(bpe):
+        ids = parse_bpe(text)
+        counts += np.bincount(ids[ids >= 0], minlength=GPT2_IDS)
+    return Counter({i: int(counts[i]) for i in np.flatnonzero(counts).tolist()})
 
 
 def count_bpe(bpe: Path, raw: Path | None = None) -> tuple[int, int]:
@@ -53,7 +67,7 @@ def count_bpe(bpe: Path, raw: Path | None = None) -> tuple[int, int]:
         DamagedFile: it does not end with a line end, or has other lines than ``raw``.
     """
     lines, tokens, last = 0, 0, "\n"
-    for chunk in line_chunks(bpe):
+    for chunk in chunk_texts(bpe):
         lines += chunk.count("\n")
         tokens += len(chunk.split())
         last = chunk[-1]

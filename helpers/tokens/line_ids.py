@@ -7,22 +7,23 @@ and 628 (two).
 """
 
 import functools
+from pathlib import Path
 
 import numpy as np
 
-from helpers.text.chunks import Span
+from helpers.text.chunks import Chunk, chunk_texts
 from helpers.tokens.gpt2 import GPT2_IDS, encode
 
 NEWLINE, TWO_NEWLINES = 198, 628
 
 
-def encode_lines(chunk: str) -> np.ndarray:
+def encode_lines(text: str) -> np.ndarray:
     """The GPT-2 ids of every line, each line closed by -1: int32.
 
     >>> encode_lines("Hello world\\n\\n hello\\n").tolist()
     [15496, 995, -1, -1, 31373, -1]
     """
-    lines = chunk.removesuffix("\n").split("\n")
+    lines = text.removesuffix("\n").split("\n")
     ids = encode("\n".join(map(str.strip, lines)) + "\n").astype(np.int32)
     ids = np.repeat(ids, np.where(ids == TWO_NEWLINES, 2, 1))
     ids[(ids == NEWLINE) | (ids == TWO_NEWLINES)] = -1
@@ -44,9 +45,17 @@ def bpe_text(ids: np.ndarray) -> bytes:
     return text.replace(b" \n", b"\n").replace(b"\n ", b"\n")
 
 
-def encoded_span(span: Span) -> tuple[bytes, int, int, int]:
+def encoded_chunk(chunk: Chunk) -> tuple[bytes, int, int, int]:
     """The ``.bpe`` of some lines, and how many lines, tokens and bytes of text they have."""
-    chunk = span.text()
-    ids = encode_lines(chunk)
+    text = chunk.text()
+    ids = encode_lines(text)
     lines = int((ids < 0).sum())
-    return bpe_text(ids), lines, len(ids) - lines, len(chunk.encode())
+    return bpe_text(ids), lines, len(ids) - lines, len(text.encode())
+
+
+def line_lengths(file: Path) -> np.ndarray:
+    """The GPT-2 tokens of every line of a text that is not blank: int64, shape (lines,)."""
+    ends = (np.flatnonzero(encode_lines(text) < 0) for text in chunk_texts(file))
+    lengths = [np.diff(places, prepend=-1) - 1 for places in ends]
+    found = np.concatenate([*lengths, np.zeros(0, np.int64)])
+    return found[found > 0]

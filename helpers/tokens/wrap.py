@@ -21,20 +21,20 @@ _CHARACTER = re.compile(r"\X")  # what a reader sees as one, such as an emoji of
 
 
 def wrap(line: str, limit: int) -> Iterator[str]:
-    """Cut a line into pieces of at most ``limit`` tokens; together they are the line again.
+    """Break a line into lines of at most ``limit`` tokens; together they are the line again.
 
-    A piece ends behind a sentence, else behind a space, else behind a character. White space goes
-    with the piece before it, so that no piece is blank.
+    One ends behind a sentence, else behind a space, else behind a character. White space goes
+    with the line before it, so that none is blank.
 
     Args:
-        limit: the most GPT-2 tokens a piece may have, as fairseq's encoder counts them.
+        limit: the most GPT-2 tokens that one may have, as fairseq's encoder counts them.
 
     >>> list(wrap("One. Two three.", 3))
     ['One. ', 'Two three.']
     """
     start = 0
     while start < len(line):
-        end = _end_of_piece(line, start, limit)
+        end = _end_of_next(line, start, limit)
         yield line[start:end]
         start = end
 
@@ -62,8 +62,8 @@ def is_too_long(line: str, limit: int) -> bool:
     return len(line) * 4 > limit and len(line.encode()) > limit and count_tokens(line) > limit
 
 
-def _end_of_piece(line: str, start: int, limit: int) -> int:
-    """Where the piece that begins at ``start`` ends."""
+def _end_of_next(line: str, start: int, limit: int) -> int:
+    """Where the line ends that begins at ``start``."""
     text, fits_whole = _window(line, start, limit)
     if fits_whole:
         return len(line)
@@ -78,7 +78,7 @@ def _end_of_piece(line: str, start: int, limit: int) -> int:
 
 
 def _window(line: str, start: int, limit: int) -> tuple[str, bool]:
-    """Enough of the rest of the line to fill a piece, and whether all the rest fits into one."""
+    """Enough of the rest to fill the next line, and whether all the rest fits into it."""
     size = 8 * limit
     while True:
         text = line[start : start + size]
@@ -100,7 +100,7 @@ def _longest_prefix(text: str, limit: int) -> int:
 def _last_end(pattern: re.Pattern, text: str, longest: int) -> int:
     """The last end of a match within ``longest`` characters that leaves something before it; or 0.
 
-    White space that a match takes in is not counted: it goes with the piece before.
+    White space that a match takes in is not counted: it goes with the line before.
     """
     last = 0
     for match in pattern.finditer(text):

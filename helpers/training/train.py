@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.common.errors import CourseError
-from helpers.common.fairseq import lines_of
+from helpers.common.fairseq import follow
 from helpers.common.progress import Progress
 from helpers.training.log import parse_event
 
@@ -40,7 +40,7 @@ def train(
     loaded = must_load is None
     reached = done
     with Progress(max_update, "updates", done) as progress:
-        for line in lines_of(command, log, keep_open=() if lock is None else (lock,)):
+        for line in follow(command, log, keep_open=() if lock is None else (lock,)):
             loaded = loaded or f"Loaded checkpoint {must_load} (" in line
             if not loaded and "Start iterating over samples" in line:
                 raise CourseError(

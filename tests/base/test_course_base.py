@@ -10,7 +10,7 @@ from helpers.base import course_base, general_text
 from helpers.base.course_base import unpack
 from helpers.base.make_course_base import CARD
 from helpers.models.huggingface import model_of
-from helpers.models.masked_lm import blocks, hide, measure
+from helpers.models.masked_lm import hide, measure, samples_of
 from helpers.stage.settings import BaseSettings
 from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
@@ -24,7 +24,7 @@ def measured(most: int = 4000) -> float:
     import numpy as np
 
     state, dictionary = unpack()
-    true = blocks(iter(general_text.validation_lines(most)), dictionary, 512)
+    true = samples_of(iter(general_text.validation_lines(most)), dictionary, 512)
     random = np.random.default_rng(1)
     hidden, at = zip(*(hide(block, dictionary, 0.15, random) for block in true), strict=True)
     loss, _ = measure(model_of(state), list(hidden), true, list(at))

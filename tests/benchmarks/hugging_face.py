@@ -11,7 +11,7 @@ import numpy as np
 
 from helpers.ids.dictionary import Dictionary
 from helpers.ids.indexed import IndexedWriter, index_table, looked_up
-from helpers.text.chunks import spans
+from helpers.text.chunks import chunks_of
 from helpers.tokens.gpt2 import gpt2_file
 
 
@@ -25,8 +25,8 @@ def main(raw: str, dict_file: str, prefix: str, threads: str) -> None:
     dictionary = Dictionary.load(Path(dict_file))
     table = index_table(dictionary)
     with IndexedWriter(Path(prefix), len(dictionary)) as out:
-        for span in spans(Path(raw), 4_000_000):
-            lines = [line.strip() for line in span.text().removesuffix("\n").split("\n")]
+        for chunk in chunks_of(Path(raw), 4_000_000):
+            lines = [line.strip() for line in chunk.text().removesuffix("\n").split("\n")]
             found: list[int] = []
             for line in tokenizer.encode_batch_fast(lines, add_special_tokens=False):
                 found += line.ids

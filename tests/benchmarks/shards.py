@@ -22,8 +22,8 @@ def once(made: Corpus, folder: Path, workers: int, shards: int) -> tuple[float, 
     """Seconds from start to end of the process, and all lines of train as they were written."""
     (step,) = peers.kit(made, folder, workers, shards)
     seconds = seconds_of(step, folder / "log.txt")
-    parts = sorted((folder / "data-bin").rglob("train.bin"))
-    return seconds, b"".join(part.read_bytes() for part in parts)
+    tasks = sorted((folder / "data-bin").rglob("train.bin"))
+    return seconds, b"".join(task.read_bytes() for task in tasks)
 
 
 def measure(made: Corpus, folder: Path, repeats: int) -> list[tuple[object, ...]]:

@@ -12,12 +12,12 @@ from pathlib import Path
 import tiktoken
 from tiktoken_ext.openai_public import r50k_pat_str
 
-from helpers.text.chunks import line_chunks
+from helpers.text.chunks import chunk_texts
 from helpers.tokens.gpt2 import END_OF_TEXT, bytes_of_token
 
 
 def main(raw: str) -> None:
-    texts = list(line_chunks(Path(raw)))
+    texts = list(chunk_texts(Path(raw)))
     encoding = tiktoken.Encoding(
         name="gpt2",
         pat_str=r50k_pat_str,

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.common import fairseq
 from helpers.common.errors import CourseError
-from helpers.common.fairseq import lines_of, run, shown
+from helpers.common.fairseq import follow, run, shown
 from helpers.common.files import PROJECT
 from helpers.common.symbols import SPLITS
 from helpers.ids.data_bin import preprocess_command
@@ -79,8 +79,8 @@ def test_without_fairseq_the_way_out_is_named(
 def test_a_tool_dies_with_its_parent(tmp_path: Path) -> None:
     child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
     parent = (
-        "import sys; from pathlib import Path; from helpers.common.fairseq import lines_of\n"
-        f"for line in lines_of([sys.executable, '-c', {child!r}], Path({str(tmp_path / 'log')!r})):"
+        "import sys; from pathlib import Path; from helpers.common.fairseq import follow\n"
+        f"for line in follow([sys.executable, '-c', {child!r}], Path({str(tmp_path / 'log')!r})):"
         "\n    print(line, flush=True)"
     )
     process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
@@ -104,7 +104,7 @@ def _alive(pid: int) -> bool:
 
 def test_a_reader_that_stops_stops_the_tool(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import os, time; print(os.getpid()); time.sleep(60)"]
-    lines = lines_of(command, tmp_path / "log")
+    lines = follow(command, tmp_path / "log")
     pid = int(next(lines))
     lines.close()
     assert not _alive(pid)

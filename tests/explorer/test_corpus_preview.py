@@ -144,13 +144,13 @@ def test_a_file_that_just_fits_is_all_of_it(with_texts: Texts, monkeypatch):
         assert look(with_texts(a=text)).share == pytest.approx(share, abs=0.06)
 
 
-@pytest.mark.parametrize("piece", ["word and more, ", "汉字没有空格"])
-def test_a_line_of_20_megabytes_takes_a_moment(piece: str, with_texts: Texts, monkeypatch):
+@pytest.mark.parametrize("passage", ["word and more, ", "汉字没有空格"])
+def test_a_line_of_20_megabytes_takes_a_moment(passage: str, with_texts: Texts, monkeypatch):
     asked: list[int] = []
     monkeypatch.setattr(
         module, "count_tokens", lambda line: asked.append(len(line)) or count_tokens(line)
     )
-    workspace = with_texts(a=piece * (20_000_000 // len(piece.encode())))
+    workspace = with_texts(a=passage * (20_000_000 // len(passage.encode())))
     begun = time.process_time()
     tracemalloc.start()
     seen = look(workspace)

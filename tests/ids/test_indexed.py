@@ -29,7 +29,7 @@ from helpers.ids.indexed import (
 from helpers.stage.settings import BinarizeSettings, EncodeSettings, SplitSettings
 from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
-from helpers.text.chunks import spans
+from helpers.text.chunks import chunks_of
 from helpers.tokens.bpe_files import encode_file, parse_bpe
 from helpers.tokens.gpt2 import GPT2_IDS
 from tests.support.awkward import TEXTS
@@ -61,7 +61,7 @@ def theirs(request, parts, dictionary: Dictionary, tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_file_is_fairseqs(workers, theirs, parts, dictionary, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "spans", lambda file: spans(file, 20_000))
+    monkeypatch.setattr(module, "chunks_of", lambda file: chunks_of(file, 20_000))
     with Workers(workers) as these:
         binarize_folder(parts, dictionary, tmp_path, these)
     files = binarized_files(tmp_path)
@@ -130,7 +130,7 @@ def test_an_index_is_fairseqs(sizes: list[int], types: int, tmp_path_factory):
         pytest.MonkeyPatch.context() as patch,
         IndexedWriter(folder / "ours", types) as out,
     ):
-        patch.setattr(module, "PIECE", 12)  # bytes: offsets are computed for three lines at a time
+        patch.setattr(module, "BLOCK", 12)  # bytes: offsets are computed for three lines at a time
         for size in sizes:
             out.add(Lines(b"", np.array([size], "<i4").tobytes(), 0))
     with MMapIndexedDataset.Index.writer(folder / "f.idx", best_fitting_int_dtype(types)) as index:
@@ -148,7 +148,7 @@ def test_a_token_that_the_dictionary_lacks_becomes_unk():
 
 @pytest.mark.parametrize("wrong", ["50257", "x", "1e3", "-7", "00", "\t"])
 def test_a_wrong_token_is_named_with_its_line(wrong, dictionary, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "spans", lambda file: spans(file, 100))
+    monkeypatch.setattr(module, "chunks_of", lambda file: chunks_of(file, 100))
     (tmp_path / "a.bpe").write_text("1 2 3\n" * 500 + f"4 {wrong} 5\n" + "6\n" * 500)
     with pytest.raises(DamagedFile, match=r"a\.bpe, line 501: "):
         binarize_file(tmp_path / "a.bpe", tmp_path / "a", dictionary)

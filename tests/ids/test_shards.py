@@ -15,7 +15,7 @@ from helpers.common.errors import CourseError
 from helpers.common.symbols import SPLITS
 from helpers.ids import sharded, shards
 from helpers.ids.data_bin import data_folders
-from helpers.ids.shards import Part, cut, make, shard_names
+from helpers.ids.shards import ShardTask, make_shard, shard_chunks, shard_names
 from helpers.stage.workspace import Workspace
 from helpers.stages.prepare import PREPARE
 from helpers.text import chunks
@@ -36,15 +36,15 @@ def test_parts_are_the_whole_cut_at_line_ends(content, number, look, tmp_path_fa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shards, "LOOK", look)
         patch.setattr(chunks, "BLOCK", 3)
-        parts = cut(raw, number)
-    assert 1 <= len(parts) <= number
-    assert b"".join(p.file.read_bytes()[p.start : p.start + p.size] for p in parts) == (
+        found = shard_chunks(raw, number)
+    assert 1 <= len(found) <= number
+    assert b"".join(p.file.read_bytes()[p.start : p.start + p.size] for p in found) == (
         content.encode()
     )
-    assert all(part.size for part in parts) or parts[0].size == len(content.encode()) == 0
-    pieces = [part.text() for part in parts]
-    assert all(piece.endswith("\n") for piece in pieces[:-1])
-    assert lines_of("".join(pieces)) == lines_of(content)
+    assert all(chunk.size for chunk in found) or found[0].size == len(content.encode()) == 0
+    texts = [chunk.text() for chunk in found]
+    assert all(text.endswith("\n") for text in texts[:-1])
+    assert lines_of("".join(texts)) == lines_of(content)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -54,10 +54,10 @@ def test_documents_stay_whole(end: str, blanks: int, number: int, tmp_path: Path
     raw = tmp_path / "documents.raw"
     between = end * (1 + blanks)
     raw.write_bytes(between.join(f"文 {i}{end}more" for i in range(40)).encode())
-    parts = cut(raw, number)
-    assert len(parts) == number
-    assert all(part.text().startswith("文") for part in parts)
-    sizes = [part.size for part in parts]
+    tasks = shard_chunks(raw, number)
+    assert len(tasks) == number
+    assert all(task.text().startswith("文") for task in tasks)
+    sizes = [task.size for task in tasks]
     assert max(sizes) - min(sizes) < 60
 
 
@@ -65,11 +65,11 @@ def test_documents_stay_whole(end: str, blanks: int, number: int, tmp_path: Path
 def test_one_document_gives_parts_by_lines_and_few_documents_few_parts(number, tmp_path) -> None:
     raw = tmp_path / "one.raw"
     raw.write_text("a line\n" * 100)
-    assert len(cut(raw, number)) == number
+    assert len(shard_chunks(raw, number)) == number
     raw.write_text("x" * 5000 + "\n\nshort\n\nshort too\n")
-    assert 2 <= len(cut(raw, number)) <= 3
+    assert 2 <= len(shard_chunks(raw, number)) <= 3
     raw.write_bytes(b"")
-    assert [part.size for part in cut(raw, number)] == [0]
+    assert [task.size for task in shard_chunks(raw, number)] == [0]
 
 
 def test_names_sort_in_order() -> None:
@@ -112,13 +112,13 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Shards are made in this process, one after the other; the names of those that are."""
     done: list[str] = []
 
-    def one_by_one(client: object, parts: list[Part]) -> Iterator[Part]:
-        for part in parts:
-            make(part)
-            done.append(part.folder.name)
-            yield part
+    def one_by_one(client: object, tasks: list[ShardTask]) -> Iterator[ShardTask]:
+        for task in tasks:
+            make_shard(task)
+            done.append(task.folder.name)
+            yield task
 
-    monkeypatch.setattr(sharded, "made", one_by_one)
+    monkeypatch.setattr(sharded, "make_shards", one_by_one)
     monkeypatch.setattr(sharded, "cluster", lambda *_: contextlib.nullcontext())
     return done
 
@@ -175,14 +175,14 @@ def test_own_files_beside_shards_are_refused_and_force_sets_them_aside(work) -> 
 
 
 def test_finished_shards_are_kept_for_the_same_inputs_alone(work, whole, here, monkeypatch) -> None:
-    def stopped(client: object, parts: list[Part]) -> Iterator[Part]:
-        for part in parts[:3]:
-            make(part)
-            yield part
+    def stopped(client: object, tasks: list[ShardTask]) -> Iterator[ShardTask]:
+        for task in tasks[:3]:
+            make_shard(task)
+            yield task
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(sharded, "made", stopped)
+        patch.setattr(sharded, "make_shards", stopped)
         road.do(work, "prepare", shards=4)
     assert not work.data_bin.exists()
     road.do(work, "encode")  # what other stages tidy away is not this
@@ -190,7 +190,7 @@ def test_finished_shards_are_kept_for_the_same_inputs_alone(work, whole, here, m
     assert here == ["shard01", "shard02", "shard03"]
     assert content(work) == whole
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(sharded, "made", stopped)
+        patch.setattr(sharded, "make_shards", stopped)
         road.do(work, "prepare", shards=5)
     here.clear()
     (work.texts / "d.txt").write_text(road.text("plum"))
@@ -200,57 +200,57 @@ def test_finished_shards_are_kept_for_the_same_inputs_alone(work, whole, here, m
 
 
 @pytest.fixture
-def part(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> Part:
+def task(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> ShardTask:
     """The first shard of two, which nobody has made."""
-    taken: list[Part] = []
+    taken: list[ShardTask] = []
 
-    def take(client: object, parts: list[Part]) -> Iterator[Part]:
-        taken.extend(parts)
+    def take(client: object, tasks: list[ShardTask]) -> Iterator[ShardTask]:
+        taken.extend(tasks)
         raise KeyboardInterrupt
         yield
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(sharded, "made", take)
+        patch.setattr(sharded, "make_shards", take)
         patch.setattr(sharded, "cluster", lambda *_: contextlib.nullcontext())
         road.do(work, "prepare", shards=2)
     return taken[2]
 
 
-def test_two_attempts_at_one_part_do_not_meet(part: Part, monkeypatch) -> None:
+def test_two_attempts_at_one_part_do_not_meet(task: ShardTask, monkeypatch) -> None:
     write, inodes = shards._write, []
 
-    def slowly(this: Part, draft: Path) -> None:
+    def slowly(this: ShardTask, draft: Path) -> None:
         write(this, draft)
         if not inodes:
             inodes.append(0)
-            make(this)
+            make_shard(this)
             inodes.append((this.folder / "train.bin").stat().st_ino)
 
     monkeypatch.setattr(shards, "_write", slowly)
-    make(part)
-    assert (part.folder / "train.bin").stat().st_ino == inodes[1]
-    assert not part.drafts()
+    make_shard(task)
+    assert (task.folder / "train.bin").stat().st_ino == inodes[1]
+    assert not task.drafts()
 
 
-def test_a_text_that_changes_while_it_is_read_is_told_and_nothing_looks_finished(part, monkeypatch):
+def test_a_text_that_changes_while_it_is_read_is_told_and_nothing_looks_finished(task, monkeypatch):
     write = shards._write
 
-    def disturbed(this: Part, draft: Path) -> None:
+    def disturbed(this: ShardTask, draft: Path) -> None:
         write(this, draft)
         os.utime(this.text.file)
 
     monkeypatch.setattr(shards, "_write", disturbed)
     with pytest.raises(CourseError, match=r"data\.train\.raw has changed while it was read"):
-        make(part)
-    assert part.counts is None and not part.drafts()
+        make_shard(task)
+    assert task.counts is None and not task.drafts()
 
 
-def test_a_machine_without_the_workspace_or_with_other_versions_is_named(part, tmp_path) -> None:
+def test_a_machine_without_the_workspace_or_with_other_versions_is_named(task, tmp_path) -> None:
     import dataclasses
 
-    away = dataclasses.replace(part, dictionary=tmp_path / "elsewhere")
+    away = dataclasses.replace(task, dictionary=tmp_path / "elsewhere")
     with pytest.raises(CourseError, match=f"on {socket.gethostname()} does not see .*elsewhere"):
-        make(away)
-    other = dataclasses.replace(part, versions=part.versions | {"tiktoken": "0.1"})
+        make_shard(away)
+    other = dataclasses.replace(task, versions=task.versions | {"tiktoken": "0.1"})
     with pytest.raises(CourseError, match=r"has tiktoken .*; here it is 0\.1"):
-        make(other)
+        make_shard(other)

@@ -19,7 +19,7 @@ from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.ids import clusters
 from helpers.ids.data_bin import binarized_files
-from helpers.ids.shards import Part
+from helpers.ids.shards import ShardTask
 from helpers.stage.parameters import WrongSettings
 from helpers.stage.settings import FinetuneSettings, PrepareSettings
 from helpers.stage.workspace import Workspace
@@ -182,13 +182,13 @@ def test_a_worker_of_a_scheduler_is_killed_and_the_bytes_are_the_same(
     assert any("a worker was lost" in note for note in report.notes)
 
 
-def dies(part: Part) -> str:
+def dies(task: ShardTask) -> str:
     os.kill(os.getpid(), signal.SIGKILL)
-    return part.split
+    return task.split
 
 
-def is_out_of_memory(part: Part) -> str:
-    raise MemoryError(part.split)
+def is_out_of_memory(task: ShardTask) -> str:
+    raise MemoryError(task.split)
 
 
 @pytest.mark.parametrize(

@@ -177,8 +177,9 @@ def test_every_parameter_has_a_comment_and_reaches_the_settings(name):
     cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
     first, rest = cells[0], "\n".join(cells[1:])
     assert all("  # " in line for line in first.splitlines())
-    for field in parameters_cell(name).keys() - set(FOR_ALL):
-        assert f"{field}={field}" in rest, field
+    fields = {field for model in NOTEBOOKS[name] for field in model.model_fields}
+    assert parameters_cell(name).keys() == fields | set(FOR_ALL)
+    assert all(f"{model.__name__}.of(globals())" in rest for model in NOTEBOOKS[name])
     assert "Workspace(workspace)" in rest
     assert "force=force" in rest
 

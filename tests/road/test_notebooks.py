@@ -112,3 +112,12 @@ def test_the_default_workspace_is_the_same_from_every_folder(home: Path, tmp_pat
             [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, env=os.environ
         )
         assert done.stdout.strip() == str(home / "runs" / "sample")
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.ipynb")), ids=lambda file: file.stem)
+def test_all_imports_stand_in_one_cell(file: Path):
+    cells = nbformat.read(file, as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    assert [n for n, source in enumerate(code) if re.search("^ *(from|import) ", source, re.M)] == [
+        1
+    ]

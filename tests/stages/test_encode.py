@@ -17,7 +17,7 @@ from helpers.common.processes import Workers
 from helpers.common.symbols import SPLITS
 from helpers.stage.settings import EncodeSettings, SplitSettings
 from helpers.stages.road import ROAD
-from helpers.text.chunks import count_lines, line_chunks, spans
+from helpers.text.chunks import chunk_texts, chunks_of, count_lines
 from helpers.tokens import bpe_files as module
 from helpers.tokens.bpe_files import count_bpe, encode_file, encoder_command
 from helpers.tokens.gpt2 import GPT2_IDS, gpt2_encoding, gpt2_file
@@ -78,14 +78,14 @@ def test_the_file_is_fairseqs(everything: tuple[Path, bytes]):
 
 def test_worker_processes_give_the_same_file(everything: tuple[Path, bytes], monkeypatch):
     source, theirs = everything
-    monkeypatch.setattr(module, "spans", functools.partial(spans, size=5000))
+    monkeypatch.setattr(module, "chunks_of", functools.partial(chunks_of, size=5000))
     assert encoded(source, workers=2) == theirs
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 10_000])
 def test_borders_of_chunks_change_nothing(size: int, everything, monkeypatch):
     source, theirs = everything
-    monkeypatch.setattr(module, "spans", functools.partial(spans, size=size))
+    monkeypatch.setattr(module, "chunks_of", functools.partial(chunks_of, size=size))
     assert encoded(source) == theirs
 
 
@@ -107,7 +107,7 @@ def test_any_text_is_encoded_as_by_fairseq(content: str, fairseq_encoder):
 def test_chunks_are_whole_lines_of_text_mode(content: str, size: int, tmp_path_factory):
     file = tmp_path_factory.getbasetemp() / "chunks"
     file.write_bytes(content.encode())
-    found = [*line_chunks(file, size)]
+    found = [*chunk_texts(file, size)]
     assert "".join(found) == "".join(text_mode(content))
     assert all(chunk.endswith("\n") for chunk in found[:-1])
     assert count_lines(file) == len(text_mode(content))

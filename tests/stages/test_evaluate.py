@@ -13,7 +13,7 @@ from helpers.common.symbols import FIRST
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
 from helpers.models.huggingface import model_of
-from helpers.models.masked_lm import blocks, hide, measure
+from helpers.models.masked_lm import hide, measure, samples_of
 from helpers.stage.settings import EvaluateSettings
 from helpers.stage.workspace import Workspace
 from helpers.stages.evaluate import EvaluateReport, example_sentences, example_table
@@ -78,7 +78,7 @@ def test_the_loss_is_the_mean_cross_entropy_at_the_hidden_positions(
     course: Workspace, dictionary: Dictionary
 ) -> None:
     model = model_of(checkpoints.read(course.base_model))
-    true = blocks(
+    true = samples_of(
         iter(["The mean of all samples.", "微调", "x", "A long line " * 40]), dictionary, 64
     )
     random = np.random.default_rng(3)
@@ -131,11 +131,11 @@ def test_the_same_seed_hides_the_same_tokens(dictionary: Dictionary) -> None:
 
 def test_blocks_are_whole_lines_as_in_training(dictionary: Dictionary) -> None:
     lines = ["one two three", "", "four five", "a very long line " * 20]
-    found = blocks(iter(lines), dictionary, 16)
+    found = samples_of(iter(lines), dictionary, 16)
     assert all(block[0] == 0 and len(block) <= 16 for block in found)
     first = [*dictionary.from_gpt2[encode("one two three")], 2, 2]
     assert found[0].tolist()[1:] == [*first, *dictionary.from_gpt2[encode("four five")], 2]
-    assert blocks(iter([]), dictionary, 16) == []
+    assert samples_of(iter([]), dictionary, 16) == []
 
 
 def test_sentences_of_ones_own_are_asked(copied: Workspace) -> None:

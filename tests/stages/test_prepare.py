@@ -23,7 +23,7 @@ from helpers.stage.workspace import Workspace
 from helpers.stages import prepare as module
 from helpers.stages.prepare import prepare_file
 from helpers.stages.road import ROAD
-from helpers.text.chunks import Span, spans
+from helpers.text.chunks import Chunk, chunks_of
 from helpers.tokens.bpe_files import encode_file, encoder_command
 from tests.support import road
 from tests.support.awkward import TEXTS, text
@@ -36,7 +36,7 @@ def prepared(raw: Path, size: int | None = None, workers: int = 1) -> tuple[byte
     """The content of ``.bin`` and ``.idx``."""
     with pytest.MonkeyPatch.context() as patch, Progress(raw.stat().st_size, "bytes") as progress:
         if size:
-            patch.setattr(module, "spans", functools.partial(spans, size=size))
+            patch.setattr(module, "chunks_of", functools.partial(chunks_of, size=size))
         prefix = raw.with_name("prepared")
         with Workers(workers) as these:
             counts = prepare_file(raw, prefix, DICTIONARY, these, progress)
@@ -92,8 +92,8 @@ def test_no_border_falls_into_a_line_end_or_a_character(end: str, word: str, tmp
     raw = tmp_path / "borders.raw"
     raw.write_bytes((word * 3 + end).encode() * 20)
     for size in range(1, 30):
-        found = list(spans(raw, size))
-        assert all(span.text() == f"{word * 3}\n" * span.text().count("\n") for span in found)
+        found = list(chunks_of(raw, size))
+        assert all(chunk.text() == f"{word * 3}\n" * chunk.text().count("\n") for chunk in found)
         assert [s.start for s in found[1:]] == [s.start + s.size for s in found[:-1]]
     assert prepared(raw, 1) == in_two_steps(raw)
 
@@ -104,7 +104,7 @@ def test_a_carriage_return_at_the_border_of_a_block(tmp_path: Path, monkeypatch)
     for before in range(1, 12):
         for end in (b"\r\n", b"\r", b"\n"):
             raw.write_bytes(b"x" * before + end + b"y" * 9 + end)
-            assert [s.text() for s in spans(raw, 1)] == ["x" * before + "\n", "y" * 9 + "\n"]
+            assert [s.text() for s in chunks_of(raw, 1)] == ["x" * before + "\n", "y" * 9 + "\n"]
 
 
 def test_a_million_empty_lines(tmp_path: Path) -> None:
@@ -134,11 +134,11 @@ def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path: Path) -> No
 def test_a_file_that_becomes_shorter_while_it_is_read_is_refused(tmp_path: Path) -> None:
     raw = tmp_path / "short.raw"
     raw.write_text("a line\n")
-    [span] = spans(raw)
+    [chunk] = chunks_of(raw)
     raw.write_text("a")
     with pytest.raises(CourseError, match="has become shorter"):
-        span.text()
-    assert Span(raw, 0, 1).text() == "a"
+        chunk.text()
+    assert Chunk(raw, 0, 1).text() == "a"
 
 
 # The stage

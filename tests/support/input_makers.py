@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from helpers.text.documents import documents, part
-from helpers.text.inputs import opened
+from helpers.text.documents import documents
+from helpers.text.inputs import input_of
 
 SMALL = "".join(
     f"Document {i} of 40: 微调之前 é.\nIts second line, {i * i}.\n\n" for i in range(40)
@@ -27,12 +27,12 @@ SMALL_ZST = base64.b64decode(
 
 def zst(data: bytes) -> bytes:
     """A zstd frame whose blocks are not compressed, after RFC 8878."""
-    pieces = [data[i : i + 100_000] for i in range(0, len(data), 100_000)] or [b""]
-    last = len(pieces) - 1
+    blocks = [data[i : i + 100_000] for i in range(0, len(data), 100_000)] or [b""]
+    last = len(blocks) - 1
     heads = [
-        ((i == last) | len(piece) << 3).to_bytes(3, "little") for i, piece in enumerate(pieces)
+        ((i == last) | len(block) << 3).to_bytes(3, "little") for i, block in enumerate(blocks)
     ]
-    blocks = (head + piece for head, piece in zip(heads, pieces, strict=True))
+    blocks = (head + block for head, block in zip(heads, blocks, strict=True))
     return b"\x28\xb5\x2f\xfd\x00\x50" + b"".join(blocks)
 
 
@@ -59,15 +59,15 @@ WRITE = {
 
 
 def read(file: Path, encoding: str = "utf-8", unit: str = "blank-line") -> list[str]:
-    source = opened(file, encoding, unit, "text")
+    source = input_of(file, encoding, unit, "text")
     found: list[str] = []
-    for piece in source.pieces():
-        if piece.whole:
-            found += documents(piece.text, source.unit)
-        elif piece.begins:
-            found.append(part(piece))
+    for passage in source.passages():
+        if passage.whole:
+            found += documents(passage.text, source.unit)
+        elif passage.begins:
+            found.append(passage.lines)
         else:
-            found[-1] += "\n" + part(piece)
+            found[-1] += "\n" + passage.lines
     return found
 
 

@@ -211,7 +211,7 @@ import gzip, resource, sys
 from pathlib import Path
 import pyarrow as pa, pyarrow.parquet as pq
 from helpers.common.errors import CourseError
-from helpers.text.inputs import opened
+from helpers.text.inputs import input_of
 folder = Path(sys.argv[1])
 line, many = b"a line of a text\\n" * 60_000, 100
 with gzip.open(folder / "a.txt.gz", "wb", 1) as out:
@@ -226,8 +226,8 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for file in sorted(folder.iterdir()):
     read = 0
     try:
-        for piece in opened(file, "utf-8", "blank-line", "text").pieces():
-            read += len(piece.text)
+        for passage in input_of(file, "utf-8", "blank-line", "text").passages():
+            read += len(passage.text)
     except CourseError as error:
         print(error.message)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

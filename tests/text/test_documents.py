@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from helpers.common.errors import CourseError
 from helpers.text import archives, encodings
-from helpers.text.documents import Piece, cut, documents, lines, part
+from helpers.text.documents import Passage, documents, lines, passages_of_blocks
 from helpers.text.encodings import encoding_of
 from helpers.text.inputs import text_files
 from tests.support.awkward import CHINESE, MARKS, SIGNS, TEXTS, TRADITIONAL, text
@@ -208,14 +208,14 @@ def by_lines(text: str, unit: str) -> list[str]:
     return ["\n".join(line if line.strip() else "" for line in lines[first:last])]
 
 
-def put_together(cut_up: list[Piece], unit: str) -> list[str]:
+def put_together(cut_up: list[Passage], unit: str) -> list[str]:
     found: list[str] = []
-    for piece in cut_up:
-        if piece.whole:
-            found += documents(piece.text, unit)
+    for passage in cut_up:
+        if passage.whole:
+            found += documents(passage.text, unit)
         else:
-            found += [part(piece)] if piece.begins else []
-            found[-1] += "" if piece.begins else "\n" + part(piece)
+            found += [passage.lines] if passage.begins else []
+            found[-1] += "" if passage.begins else "\n" + passage.lines
     return found
 
 
@@ -226,20 +226,20 @@ blocks = st.lists(st.text("ab \n\n\n\t\u3000\x1c文", max_size=12), max_size=12)
 @given(blocks=blocks, size=st.integers(1, 12), more=st.integers(0, 12))
 def test_pieces_of_any_size_hold_the_same_documents(unit, blocks, size, more):
     text = "".join(blocks)
-    found = [*cut(blocks, unit, size, size + more)]
-    assert "".join(piece.text for piece in found) == text
+    found = [*passages_of_blocks(blocks, unit, size, size + more)]
+    assert "".join(passage.text for passage in found) == text
     assert put_together(found, unit) == documents(text, unit) == by_lines(text, unit)
-    for piece in found:
-        assert piece.whole or part(piece).strip()
+    for passage in found:
+        assert passage.whole or passage.lines.strip()
 
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_pieces_stay_small(unit: str):
     """Whether there are blank lines, none, or such with spaces in them."""
     for line in ("a\n", "a\n\n", "a\n \n"):
-        found = [*cut([line * 50] * 400, unit, 1000, 2000)]
-        assert max(len(piece.text) for piece in found) <= 2400
-        assert any(not piece.whole for piece in found) == (
+        found = [*passages_of_blocks([line * 50] * 400, unit, 1000, 2000)]
+        assert max(len(passage.text) for passage in found) <= 2400
+        assert any(not passage.whole for passage in found) == (
             unit == "file" or (line == "a\n" and unit != "line")
         )
 
@@ -249,7 +249,7 @@ def test_pieces_stay_small(unit: str):
 def test_five_megabytes_of_anything_take_a_moment(text: str, unit: str):
     begun = time.process_time()
     block = text * (1_000_000 // len(text))
-    found = put_together([*cut([block] * 5, unit)], unit)
+    found = put_together([*passages_of_blocks([block] * 5, unit)], unit)
     same = found == by_lines(block * 5, unit)
     assert same  # shown in full, a difference would take hours
     assert time.process_time() - begun < 20
