@@ -16,6 +16,7 @@ from helpers.stage.workspace import Workspace
 from tests.support.commands import command
 from tests.support.project import HOME_NAME
 from tests.support.road import STAGES, begin, do, own_order
+from tests.support.small import walk_in_small
 
 # How long an example takes says nothing: the first one of a test imports fairseq or torch, and
 # machines differ. `make test` draws the same examples everywhere; `make test-long` draws new ones,
@@ -73,33 +74,48 @@ def same_draws() -> Iterator[None]:
         yield
 
 
+def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that is made by the first of the processes that test side by side, for all."""
+    shared = temporary.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with portalocker.Lock(shared / f"{name}.lock", timeout=1200):
+        if not (shared / f"{name}.made").exists():
+            make(shared / name)
+            (shared / f"{name}.made").touch()
+    return shared / name
+
+
 @pytest.fixture(scope="session")
 def course(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The whole course with its default parameters, run by papermill from another folder.
 
-    Read it, run the same stages on it again, but change nothing in it: use ``copied`` for that.
-    Where tests run in two processes, one of them makes it, and each has a copy.
+    Read it, run the same stages on it again, but change nothing in it. Each process has a copy.
     """
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    made = shared / "made 课程"
-    with portalocker.Lock(shared / "course.lock", timeout=1200):
-        if not made.exists():
-            arguments = ("run", "--workspace", "runs/sample")
-            done = command(*arguments, cwd=tmp_path_factory.mktemp("elsewhere"))
-            assert done.returncode == 0, done.stdout + done.stderr
-            shutil.copytree(home / "runs" / "sample", made)
-    if not (home / "runs" / "sample").exists():
-        shutil.copytree(made, home / "runs" / "sample")
+    here = home / "runs" / "sample"
+
+    def make(folder: Path) -> None:
+        elsewhere = tmp_path_factory.mktemp("elsewhere")
+        done = command("run", "--workspace", "runs/sample", cwd=elsewhere)
+        assert done.returncode == 0, done.stdout + done.stderr
+        shutil.copytree(here, folder)
+
+    made = made_once(tmp_path_factory, "course 课程", make)
+    if not here.exists():
+        shutil.copytree(made, here)
     return Workspace("runs/sample")
 
 
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The whole road with a tiny base, a short text and six updates; it is not to be changed."""
+    return Workspace(made_once(tmp_path_factory, "small 小", walk_in_small))
+
+
 @pytest.fixture
-def copied(course: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of the finished course that a test may change."""
-    shutil.copytree(course.root, tmp_path / "copy 复制")
-    return Workspace(tmp_path / "copy 复制")
+def copied(small: Workspace, tmp_path: Path) -> Workspace:
+    """A copy that a test may change; its path is a hard one for Hydra."""
+    return Workspace(shutil.copytree(small.root, tmp_path / "O'Brien 的 copy"))
 
 
 @pytest.fixture

@@ -30,11 +30,12 @@ from tests.support.checkpoint_makers import (
     released,
 )
 from tests.support.commands import interrupted
+from tests.support.small import SHORT
 
 pytestmark = pytest.mark.usefixtures("tiny_course_base", "nothing_is_left")
 
 CONTINUED = FinetuneSettings(start="continue", max_update=15, validate_every=10, max_tokens=512)
-TRAINED_FOR, BLOCKS = 3, 3  # updates of the base; batches in an epoch of the tiny corpus
+TRAINED_FOR, BLOCKS = SHORT.max_update, 3  # updates of the base; batches in an epoch
 
 
 @pytest.fixture(scope="module")
@@ -217,14 +218,11 @@ def test_a_base_with_its_own_dictionary_takes_no_other(
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint after three updates by fairseq, with the optimizer's state; dict.txt beside."""
-    work = Workspace(tmp_path_factory.mktemp("trained") / "work")
-    base_from(work, make.put(make.current(make.fitting(make.tensors())), work.root / "mine"))
-    make.prepare(work)
-    ROAD.run("finetune", work, FinetuneSettings(max_update=TRAINED_FOR, max_tokens=512))
-    shutil.copy(work.base_dict, work.checkpoints / "dict.txt")
-    return work.checkpoints / "checkpoint_last.pt"
+def trained(small: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint after some updates by fairseq, with the optimizer's state; dict.txt beside."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copy(small.base_dict, folder)
+    return Path(shutil.copy(small.checkpoints / "checkpoint_last.pt", folder))
 
 
 def changed(trained: Path, folder: Path, **others: object) -> Path:

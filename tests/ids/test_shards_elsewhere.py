@@ -260,11 +260,11 @@ def test_real_slurm_makes_the_same_bytes(work, whole, profile) -> None:
 # Training on shards
 
 
-def test_the_epochs_of_training_walk_over_the_shards(course: Workspace, workspace: Workspace, here):
+def test_the_epochs_of_training_walk_over_the_shards(small: Workspace, workspace: Workspace, here):
     road.begin(workspace)
     for mine, theirs in zip(
         (workspace.base_model, workspace.base_dict),
-        (course.base_model, course.base_dict),
+        (small.base_model, small.base_dict),
         strict=True,
     ):
         shutil.copy(theirs, mine)

@@ -330,6 +330,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
+@pytest.mark.long
 def test_at_the_end_of_the_road_is_a_folder_for_transformers(trained: Workspace) -> None:
     model = AutoModelForMaskedLM.from_pretrained(trained.hf).eval()
     ids = AutoTokenizer.from_pretrained(trained.hf)(TEXTS)["input_ids"]
@@ -341,6 +342,7 @@ def test_at_the_end_of_the_road_is_a_folder_for_transformers(trained: Workspace)
     assert not same(before["model"], after["model"])
 
 
+@pytest.mark.long
 def test_what_fairseq_trained_comes_back_from_its_folder(
     trained: Workspace, workspace: Workspace
 ) -> None:

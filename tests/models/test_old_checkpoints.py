@@ -149,6 +149,7 @@ def test_tensors_are_renamed_as_fairseq_renames_them(tmp_path: Path, kind: str) 
     assert were_renamed
 
 
+@pytest.mark.long
 def test_an_old_checkpoint_goes_the_whole_way(workspace: Workspace, tmp_path: Path) -> None:
     kind = KINDS["joined, half, not zipped"]
     base_from(workspace, kind.put(tmp_path / "old"))

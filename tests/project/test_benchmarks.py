@@ -34,6 +34,7 @@ def python(code: str, tool: str = "a tool", **options: object) -> Step:
     return Step(tool, "both", [sys.executable, "-c", code], {}, **options)
 
 
+@pytest.mark.long
 def test_the_whole_of_it_measures_every_tool_once(tmp_path, capsys):
     arguments = ("--sizes", "0.2", "--repeats", "1", "--folder", str(tmp_path))
     assert bench.main(arguments) == 0

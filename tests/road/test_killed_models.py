@@ -52,11 +52,12 @@ def test_killed_while_the_scratch_base_is_trained(workspace: Workspace) -> None:
     assert not workspace.scratch.exists()
 
 
-def test_killed_while_it_is_converted_and_once_more(copied: Workspace) -> None:
+@pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.long)])
+def test_killed_while_it_is_converted(copied: Workspace, times: int) -> None:
     before = contents(*copied.hf.iterdir())
-    for name in ("model.safetensors", "tokenizer.json"):
+    for name in ("tokenizer.json", "model.safetensors", "tokenizer.json")[:times]:
         begun = copied.scratch / "convert" / "hf" / name
-        begun.unlink(missing_ok=True)  # what the first kill left
+        begun.unlink(missing_ok=True)  # what the kill before left
         kill_when(begun.exists, "convert", "--workspace", copied.root, "--force")
         assert contents(*copied.hf.iterdir()) == before
     done = command("convert", "--workspace", copied.root, "--force")

@@ -91,11 +91,24 @@ def test_token_types_add_nothing(course: Workspace) -> None:
     assert not old["roberta.embeddings.token_type_embeddings.weight"].any()
 
 
-@pytest.mark.parametrize(("spelling", "shape"), [("-", "file"), ("_", "folder")], ids=str)
+def test_a_folder_stands_for_the_model_in_it(small: Workspace) -> None:
+    folder, file = (
+        convert.sources(small, ConvertSettings(roberta_checkpoint_path=str(path)))
+        for path in (small.pt, small.pt / "model.pt")
+    )
+    assert folder == file == (small.pt / "model.pt", small.pt / "dict.txt")
+
+
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    ("spelling", "shape"), [pytest.param("-", "file", marks=LONG), ("_", "folder")], ids=str
+)
 def test_explicit_paths_need_no_earlier_stage(
-    course: Workspace, tmp_path: Path, spelling: str, shape: str
+    small: Workspace, tmp_path: Path, spelling: str, shape: str
 ) -> None:
-    source = course.pt if shape == "folder" else course.pt / "model.pt"
+    source = small.pt if shape == "folder" else small.pt / "model.pt"
     target = tmp_path / "out 出"
     target.mkdir()
     (target / "README.md").write_text("mine")
@@ -108,21 +121,19 @@ def test_explicit_paths_need_no_earlier_stage(
     assert done.returncode == 0, done.stderr
     assert {file.name for file in target.iterdir()} == {*FILES, "README.md"}
     assert (target / "README.md").read_text() == "mine"
-    assert (target / "config.json").read_bytes() == (course.hf / "config.json").read_bytes()
+    assert (target / "config.json").read_bytes() == (small.hf / "config.json").read_bytes()
     assert not list(tmp_path.glob(".*"))
 
 
 def test_a_folder_without_model_pt_lists_what_is_below_and_proposes_the_best(
     course: Workspace,
 ) -> None:
-    done = command("convert", "--roberta-checkpoint-path", course.root)
-    assert done.returncode == 2
-    table, hint = done.stderr.strip().rsplit("\n", 1)
+    with pytest.raises(CourseError) as caught:
+        convert.sources(course, ConvertSettings(roberta_checkpoint_path=str(course.root)))
     for name in ("base/model.pt", "checkpoints/checkpoint_best.pt", "checkpoints/checkpoint_last"):
-        assert name in table
-    assert "500" in table and "validation loss (bits)" in table
-    assert str(course.checkpoints / "checkpoint_best.pt") in hint
-    assert "Traceback" not in done.stderr
+        assert name in caught.value.message
+    assert "500" in caught.value.message and "validation loss (bits)" in caught.value.message
+    assert str(course.checkpoints / "checkpoint_best.pt") in caught.value.hint
 
 
 def test_a_folder_with_no_checkpoint_at_all_says_so(tmp_path: Path) -> None:
@@ -172,10 +183,10 @@ def test_a_tokenizer_without_the_masks_space_is_noticed(
 
 
 def test_a_model_pt_in_pt_is_converted_where_nothing_was_trained(
-    course: Workspace, workspace: Workspace
+    small: Workspace, workspace: Workspace
 ) -> None:
-    shutil.copytree(course.pt, workspace.pt)
+    shutil.copytree(small.pt, workspace.pt)
     report = ROAD.run("convert", workspace, ConvertSettings())
     assert report.checkpoint == "model.pt" and report.difference <= 1e-4
     assert {file.name for file in workspace.hf.iterdir()} == set(FILES)
-    assert (workspace.pt / "model.pt").read_bytes() == (course.pt / "model.pt").read_bytes()
+    assert (workspace.pt / "model.pt").read_bytes() == (small.pt / "model.pt").read_bytes()

@@ -10,53 +10,31 @@ import pytest
 from helpers.common.errors import CourseError, StageStale
 from helpers.ids.dictionary import Dictionary
 from helpers.models.summaries import summary
-from helpers.stage.settings import BinarizeSettings, EncodeSettings, FinetuneSettings, SplitSettings
+from helpers.stage.settings import BinarizeSettings, EncodeSettings, SplitSettings
 from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
-from helpers.training.command import finetune_command
 from helpers.training.log import curve, events
 from helpers.training.resume import _mend
 from helpers.training.train import train
 from tests.support.commands import interrupted
-
-SHORT = FinetuneSettings(max_update=6, validate_every=3, max_tokens=512)
-
-
-@pytest.fixture(scope="module")
-def prepared(course: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A small corpus up to data-bin, with the course's base."""
-    work = Workspace(tmp_path_factory.mktemp("prepared") / "work")
-    work.base_model.parent.mkdir(parents=True)
-    shutil.copy(course.base_model, work.base_model)
-    shutil.copy(course.base_dict, work.base_dict)
-    work.texts.mkdir()
-    (work.texts / "a.txt").write_text("\n\n".join(f"Text {i} tells of {i}." for i in range(200)))
-    prepared_again(work)
-    return work
-
-
-def copy_of(work: Workspace, folder: Path) -> Workspace:
-    """A copy that a test may change; its path is a hard one for Hydra."""
-    return Workspace(shutil.copytree(work.root, folder / "O'Brien 的 work"))
+from tests.support.small import SHORT
 
 
 @pytest.fixture
-def ready(prepared: Workspace, tmp_path: Path) -> Workspace:
-    return copy_of(prepared, tmp_path)
+def ready(copied: Workspace) -> Workspace:
+    """Everything up to data-bin; nothing was trained."""
+    shutil.rmtree(copied.checkpoints)
+    record = copied.record
+    for stage in ("finetune", "convert", "evaluate"):
+        del record.stages[stage]
+    record.save()
+    return copied
 
 
-@pytest.fixture(scope="module")
-def trained(prepared: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The same after six updates; it is not to be changed."""
-    work = copy_of(prepared, tmp_path_factory.mktemp("trained"))
-    ROAD.run("finetune", work, SHORT)
-    return work
-
-
-def test_no_text_is_left_out_of_training(trained: Workspace) -> None:
+def test_no_text_is_left_out_of_training(small: Workspace) -> None:
     """One validation batch with fewer than eight samples: fairseq's default would drop it."""
-    assert len(trained.record.stages["finetune"].report["valid_curve"]) == 2
-    log = (trained.checkpoints / "train.log").read_text("utf-8")
+    assert len(small.record.stages["finetune"].report["valid_curve"]) == 2
+    log = (small.checkpoints / "train.log").read_text("utf-8")
     assert "skipped" not in log and "loaded 1 blocks" in log
 
 
@@ -86,9 +64,9 @@ def test_the_folder_holds_the_two_checkpoints_and_the_record(course: Workspace) 
 
 
 def test_other_settings_move_the_old_checkpoints_aside_and_begin_at_the_base(
-    trained: Workspace, tmp_path: Path
+    copied: Workspace,
 ) -> None:
-    work = copy_of(trained, tmp_path)
+    work = copied
     before = (work.checkpoints / "checkpoint_last.pt").read_bytes()
     other = SHORT.model_copy(update={"lr": 1e-4})
     report = ROAD.run("finetune", work, other)
@@ -114,15 +92,14 @@ def test_an_interrupted_run_goes_on_from_its_last_checkpoint(ready: Workspace) -
 
 
 def test_a_run_that_finished_unrecorded_is_not_trained_once_more(copied: Workspace) -> None:
-    settings = FinetuneSettings()
     record = copied.record
     del record.stages["finetune"]
     record.save()
     identity = copied.checkpoints / "run.json"
     before = (copied.checkpoints / "checkpoint_best.pt").read_bytes()
-    assert json.loads(identity.read_text())["settings"] == settings.of_the_result()
-    report = ROAD.run("finetune", copied, settings)
-    assert report.updates == 500
+    assert json.loads(identity.read_text())["settings"] == SHORT.of_the_result()
+    report = ROAD.run("finetune", copied, SHORT)
+    assert report.updates == 6
     assert (copied.checkpoints / "checkpoint_best.pt").read_bytes() == before
 
 
@@ -131,15 +108,15 @@ def test_a_half_written_checkpoint_is_replaced_by_the_newest_whole_one(
     copied: Workspace, broken: str
 ) -> None:
     folder = copied.checkpoints
-    newest = folder / "checkpoint_1_500.pt"
+    newest = folder / "checkpoint_1_6.pt"
     shutil.copy(folder / "checkpoint_last.pt", newest)
     half = (folder / broken).read_bytes()
     (folder / broken).write_bytes(half[: len(half) // 2])
-    (folder / "checkpoint_2_600.pt.tmp").write_bytes(b"begun")
+    (folder / "checkpoint_2_9.pt.tmp").write_bytes(b"begun")
     done, notes = _mend(folder)
-    assert done == 500
+    assert done == 6
     assert broken in " ".join(notes)
-    assert summary(folder / broken).updates == 500
+    assert summary(folder / broken).updates == 6
     assert not list(folder.glob("*.tmp"))
 
 
@@ -150,10 +127,11 @@ def test_where_no_checkpoint_is_whole_it_begins_at_the_base(copied: Workspace) -
     assert not list(copied.checkpoints.glob("*.pt"))
 
 
-def test_training_that_loads_something_else_is_stopped(ready: Workspace, tmp_path: Path) -> None:
-    command = finetune_command(ready, SHORT)
+def test_training_that_loads_something_else_is_stopped(small: Workspace, tmp_path: Path) -> None:
+    says = ["cat", str(small.checkpoints / "train.log")]  # what fairseq said once
+    train(says, tmp_path / "log", max_update=6, must_load=small.base_model)
     with pytest.raises(CourseError, match="without loading"):
-        train(command, tmp_path / "log", max_update=6, must_load=tmp_path / "other.pt")
+        train(says, tmp_path / "log", max_update=6, must_load=tmp_path / "other.pt")
 
 
 def prepared_again(work: Workspace, **split: object) -> None:

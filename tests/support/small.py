@@ -1,0 +1,22 @@
+"""The whole road in small: a tiny base, a short text, six updates."""
+
+from pathlib import Path
+
+from helpers.stage.settings import FinetuneSettings
+from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
+
+SHORT = FinetuneSettings(max_update=6, validate_every=3, max_tokens=512)
+
+
+def walk_in_small(folder: Path) -> None:
+    """Every stage from a person's own base to the evaluation; the samples are three batches."""
+    from helpers.stage.settings import ConvertSettings, EvaluateSettings
+    from tests.support import checkpoint_makers as make
+
+    workspace, mine = Workspace(folder), folder.with_name(f"{folder.name} base")
+    make.base_from(workspace, make.put(make.current(make.fitting(make.tensors())), mine))
+    make.prepare(workspace)
+    ROAD.run("finetune", workspace, SHORT)
+    ROAD.run("convert", workspace, ConvertSettings())
+    ROAD.run("evaluate", workspace, EvaluateSettings())
