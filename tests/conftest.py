@@ -13,6 +13,7 @@ from hypothesis.internal.conjecture import providers
 
 from helpers.ids.dictionary import Dictionary
 from helpers.stage.workspace import Workspace
+from helpers.tokens import gpt2
 from tests.support.commands import command
 from tests.support.project import HOME_NAME
 from tests.support.road import STAGES, begin, do, own_order
@@ -116,6 +117,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def copied(small: Workspace, tmp_path: Path) -> Workspace:
     """A copy that a test may change; its path is a hard one for Hydra."""
     return Workspace(shutil.copytree(small.root, tmp_path / "O'Brien 的 copy"))
+
+
+@pytest.fixture
+def gpt2_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty ``gpt2_bpe/``, and no network."""
+    monkeypatch.setattr(gpt2, "FOLDER", tmp_path)
+    monkeypatch.setattr(gpt2, "download", lambda name: None)
+    return tmp_path
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
-"""The two id spaces: GPT-2's files, fairseq's dictionaries, and tokens as people read them."""
+"""fairseq's dictionaries, RoBERTa's own among them."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -19,84 +18,7 @@ from helpers.ids.dictionary import (
 from helpers.tokens import gpt2 as module
 from helpers.tokens.gpt2 import (
     GPT2_IDS,
-    SHA256,
-    byte_of_letter,
-    bytes_of_token,
-    count_tokens,
-    encode,
-    gpt2_file,
-    letters_of_token,
 )
-from tests.support.awkward import TEXTS, text
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty ``gpt2_bpe/``, and no network."""
-    monkeypatch.setattr(module, "FOLDER", tmp_path)
-    monkeypatch.setattr(module, "download", lambda name: None)
-    return tmp_path
-
-
-# GPT-2's files
-
-
-@pytest.mark.parametrize("name", SHA256)
-def test_the_files_are_gpt2s_and_put_right_if_they_are_not(name: str, folder: Path):
-    assert _sha256(gpt2_file(name)) == SHA256[name]
-    (folder / name).write_text("something else")
-    assert gpt2_file(name) == folder / name
-    assert _sha256(folder / name) == SHA256[name]
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-@pytest.mark.parametrize("download", [None, b"an error page"])
-def test_without_a_correct_copy_the_way_out_is_named(download, folder: Path, monkeypatch):
-    monkeypatch.setattr(module, "_from_package", lambda name: None)
-    monkeypatch.setattr(module, "download", lambda name: download)
-    with pytest.raises(CourseError, match=r"gpt2_bpe/vocab\.bpe is missing") as caught:
-        gpt2_file("vocab.bpe")
-    assert "make env" in caught.value.hint
-    assert not (folder / "vocab.bpe").exists()
-
-
-def test_letters_stand_for_bytes_as_in_fairseq():
-    from fairseq.data.encoders.gpt2_bpe_utils import bytes_to_unicode
-
-    assert byte_of_letter() == {letter: byte for byte, letter in bytes_to_unicode().items()}
-
-
-def test_every_id_has_a_token_of_its_own():
-    assert len(letters_of_token()) == len(set(bytes_of_token())) == GPT2_IDS
-    assert letters_of_token()[:2] == ("!", '"')
-    assert letters_of_token()[995] == "Ġworld"
-    assert bytes_of_token()[50256] == b"<|endoftext|>"
-
-
-@given(text)
-def test_tokens_are_the_text_again(content: str):
-    assert b"".join(bytes_of_token()[i] for i in encode(content)) == content.encode()
-
-
-@pytest.mark.parametrize("name", TEXTS)
-def test_the_tokens_of_awkward_texts_are_the_text_again(name: str):
-    content = TEXTS[name]
-    assert b"".join(bytes_of_token()[i] for i in encode(content)) == content.encode()
-
-
-def test_special_tokens_in_a_text_are_text():
-    assert encode("<|endoftext|><mask>").max() < 50256
-
-
-def test_tokens_are_counted_in_stripped_lines():
-    assert count_tokens(" \u3000Hello world\n") == 2
-    assert count_tokens(" \n") == 0
-
-
-# dict.txt
 
 
 def test_indices_follow_the_lines():
@@ -186,11 +108,11 @@ def write(folder: Path, symbols: list[str]) -> None:
     (folder / "dict.txt").write_text("".join(f"{symbol} 1\n" for symbol in symbols))
 
 
-def test_what_looks_like_robertas_dictionary_is_accepted(folder: Path, monkeypatch):
-    write(folder, like_robertas())
-    assert roberta_dictionary() == folder / "dict.txt"
-    content = (folder / "dict.txt").read_bytes()
-    (folder / "dict.txt").unlink()
+def test_what_looks_like_robertas_dictionary_is_accepted(gpt2_folder: Path, monkeypatch):
+    write(gpt2_folder, like_robertas())
+    assert roberta_dictionary() == gpt2_folder / "dict.txt"
+    content = (gpt2_folder / "dict.txt").read_bytes()
+    (gpt2_folder / "dict.txt").unlink()
     monkeypatch.setattr(module, "download", {"dict.txt": content}.get)
     assert roberta_dictionary().read_bytes() == content
 
@@ -205,14 +127,14 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("name", SPOILED)
-def test_another_dictionary_may_not_have_robertas_place(name: str, folder: Path):
-    write(folder, SPOILED[name](like_robertas()))
+def test_another_dictionary_may_not_have_robertas_place(name: str, gpt2_folder: Path):
+    write(gpt2_folder, SPOILED[name](like_robertas()))
     with pytest.raises(CourseError, match="not RoBERTa's own dictionary"):
         roberta_dictionary()
 
 
-def test_without_a_network_the_way_out_is_named(folder: Path):
+def test_without_a_network_the_way_out_is_named(gpt2_folder: Path):
     with pytest.raises(CourseError, match="cannot be downloaded") as caught:
         roberta_dictionary()
     assert "gpt2_bpe/" in caught.value.hint
-    assert not (folder / "dict.txt").exists()
+    assert not (gpt2_folder / "dict.txt").exists()
