@@ -13,10 +13,11 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from helpers.common.errors import CourseError, StageMissing, StageStale
+from helpers.common.errors import CourseError
 from helpers.common.files import files_below, fresh_folder, move_into_place, set_aside, writing
 from helpers.common.report import Report
 from helpers.stage.definition import Job, Stage
+from helpers.stage.freshness import Freshness
 from helpers.stage.parameters import Settings
 from helpers.stage.record import Entry, Fingerprint, fingerprint, is_unchanged, same_content
 from helpers.stage.workspace import Workspace
@@ -103,64 +104,13 @@ class _Run:
 
     def _read_inputs(self) -> None:
         """Fingerprint every input; note those that are the student's own."""
-        own = [
-            self.workspace.key(path)
-            for path in self.stage.inputs(self.workspace, self.settings)
-            if self._is_own(path)
-        ]
+        freshness = Freshness(self.road, self.workspace, self.record)
+        self.inputs, own = freshness.read(self.stage, self.settings)
         if own:
-            self.notes.append(_used_as_it_is(own))
-
-    def _is_own(self, path: Path) -> bool:
-        """Whether an input, which is fingerprinted here, could be a stage's and is the student's.
-
-        Raises:
-            StageMissing, StageStale: see :meth:`Road.run`.
-        """
-        record, key = self.record, self.workspace.key(path)
-        after = [self.road[name] for name in self.stage.after]
-        makers = [stage for stage in after if path in stage.outputs(self.workspace)]
-        maker = next((s for s in makers if s.name in record.stages), next(iter(makers), None))
-        if not path.is_file():
-            door = (maker or self.stage).door
-            raise StageMissing(f"{key} is not there yet.", f"Run {door} first.")
-        made = record.entry(maker.name).outputs.get(key) if maker else None
-        before = record.entry(self.stage.name).inputs.get(key)
-        print_ = self.inputs[path] = fingerprint(path, before or made)
-        if maker is None:
-            return False
-        if any(s.name in record.moving for s in makers) and print_.sha256 in record.made.get(
-            key, []
-        ):
-            raise StageStale(
-                f"{maker.called} was stopped while it put {key} and others in their place.",
-                f"Run {maker.door} again, then come back here.",
+            named = ", ".join(own[:3]) + (f" and {len(own) - 3:,} more" if own[3:] else "")
+            self.notes.append(
+                f"Used as it is, because no finished step of the course made it: {named}."
             )
-        if made is None or made.sha256 != print_.sha256:
-            return True
-        self._refuse_stale(maker)
-        return False
-
-    def _refuse_stale(self, stage: Stage) -> None:
-        """Raise StageStale if what a stage's outputs were made from has changed since.
-
-        Inputs that have been removed do not count: large intermediate files may be deleted.
-        """
-        entry = self.record.stages[stage.name]
-        for name in stage.after:
-            if name in self.record.stages:
-                self._refuse_stale(self.road[name])
-        keys = list(entry.inputs)
-        with contextlib.suppress(CourseError):  # what was named is not there any more
-            found = stage.inputs(self.workspace, stage.settings(**entry.settings))
-            keys += [self.workspace.key(path) for path in found]
-        for key in keys:
-            path, before = self.workspace.path(key), entry.inputs.get(key)
-            if path.is_file() and not (before and is_unchanged(path, before)):
-                raise StageStale(
-                    f"{key} has changed since {stage.called} was run.",
-                    f"Run {stage.door} again, then come back here.",
-                )
 
     def _own_outputs(self) -> list[Path]:
         """Outputs that stand there and that no record knows: the student's own."""
@@ -264,12 +214,6 @@ class _Run:
 
 def _noted(report: Report, notes: list[str]) -> Report:
     return dataclasses.replace(report, notes=(*notes, *report.notes))
-
-
-def _used_as_it_is(keys: list[str]) -> str:
-    """The note on inputs that the student has put there, however many they are."""
-    named = ", ".join(keys[:3]) + (f" and {len(keys) - 3:,} more" if len(keys) > 3 else "")
-    return f"Used as it is, because no finished step of the course made it: {named}."
 
 
 def _versions() -> Iterator[tuple[str, str]]:

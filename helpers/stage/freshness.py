@@ -1,0 +1,87 @@
+"""What a stage reads: is all of it there, and none of it older than what it was made from?"""
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from helpers.common.errors import CourseError, StageMissing, StageStale
+from helpers.stage.definition import Stage
+from helpers.stage.parameters import Settings
+from helpers.stage.record import Fingerprint, Record, fingerprint, is_unchanged
+from helpers.stage.workspace import Workspace
+
+BACK = "again, then come back here."
+
+
+@dataclasses.dataclass(frozen=True)
+class Freshness:
+    """The inputs of stages in a workspace, held against its record."""
+
+    road: Mapping[str, Stage]
+    workspace: Workspace
+    record: Record
+
+    def read(self, stage: Stage, settings: Settings) -> tuple[dict[Path, Fingerprint], list[str]]:
+        """The inputs of a stage, in order, and the names of those that are the student's own.
+
+        Raises:
+            StageMissing, StageStale: see :meth:`helpers.stage.run.Road.run`.
+        """
+        prints, own = {}, []
+        for path in stage.inputs(self.workspace, settings):
+            key = self.workspace.key(path)
+            maker = self._maker(stage, path)
+            if not path.is_file():
+                raise StageMissing(
+                    f"{key} is not there yet.", f"Run {(maker or stage).door} first."
+                )
+            made = self.record.entry(maker.name).outputs.get(key) if maker else None
+            known = self.record.entry(stage.name).inputs.get(key) or made
+            prints[path] = fingerprint(path, known)
+            if maker is None:
+                continue
+            if made and made.sha256 == prints[path].sha256:
+                self._refuse_stale(maker)
+            else:
+                own.append(key)
+        return prints, own
+
+    def _maker(self, stage: Stage, path: Path) -> Stage | None:
+        """The stage that makes an input; where several could, the one that has.
+
+        Raises:
+            StageStale: it was stopped while it put the file in its place.
+        """
+        after = [self.road[name] for name in stage.after]
+        makers = [maker for maker in after if path in maker.outputs(self.workspace)]
+        done = [maker for maker in makers if maker.name in self.record.stages]
+        maker = next(iter((*done, *makers)), None)
+        key, made = self.workspace.key(path), self.record.made.get(self.workspace.key(path), [])
+        stopped = any(other.name in self.record.moving for other in makers)
+        if stopped and path.is_file() and fingerprint(path).sha256 in made:
+            raise StageStale(
+                f"{maker.called} was stopped while it put {key} and others in their place.",
+                f"Run {maker.door} {BACK}",
+            )
+        return maker
+
+    def _refuse_stale(self, stage: Stage) -> None:
+        """Raise StageStale if what a stage's outputs were made from has changed since.
+
+        Inputs that have been removed do not count: large intermediate files may be deleted.
+        """
+        entry = self.record.stages[stage.name]
+        for name in stage.after:
+            if name in self.record.stages:
+                self._refuse_stale(self.road[name])
+        keys = list(entry.inputs)
+        with contextlib.suppress(CourseError):  # what was named is not there any more
+            found = stage.inputs(self.workspace, stage.settings(**entry.settings))
+            keys += [self.workspace.key(path) for path in found]
+        for key in keys:
+            path, before = self.workspace.path(key), entry.inputs.get(key)
+            if path.is_file() and not (before and is_unchanged(path, before)):
+                raise StageStale(
+                    f"{key} has changed since {stage.called} was run.", f"Run {stage.door} {BACK}"
+                )
