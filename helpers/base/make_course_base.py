@@ -16,8 +16,8 @@ from helpers.base import general_text
 from helpers.base.course_base import FOLDER, MODEL, pack
 from helpers.base.pretraining import prepare, pretrain
 from helpers.common.files import PROJECT
+from helpers.ids.binary_files import read_lines
 from helpers.ids.dictionary import Dictionary
-from helpers.ids.indexed import read_lines
 from helpers.models import checkpoints, shapes
 from helpers.training.log import events
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from helpers.common.files import fresh_folder
 from helpers.common.symbols import LONGEST_LINE
+from helpers.ids.binary_files import binarize_file
 from helpers.ids.dictionary import Dictionary
-from helpers.ids.indexed import binarize_file
 from helpers.models import checkpoints
 from helpers.models.summaries import summary
 from helpers.tokens.bpe_files import encode_file, token_counts

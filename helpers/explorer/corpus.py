@@ -237,13 +237,13 @@ def _counted_file(raw: Path, split: str, workers: int) -> CorpusTokens:
     table: dict[str, tuple[int, int]] = {}
     done = 0
     with Workers(workers) as pool, Progress(raw.stat().st_size, "bytes") as progress:
-        for chunk in pool.map(counted, chunk_texts(raw, CHUNK)):
-            counts += chunk.counts
-            scripts += chunk.scripts
-            lines.update(chunk.lines)
-            words.update(chunk.words)
-            table = add_fragmented(table, chunk.fragmented)
-            done += chunk.bytes
+        for found in pool.map(counted, chunk_texts(raw, CHUNK)):
+            counts += found.counts
+            scripts += found.scripts
+            lines.update(found.lines)
+            words.update(found.words)
+            table = add_fragmented(table, found.fragmented)
+            done += found.bytes
             progress.update(done)
     costs = [ScriptCost(s, *n) for s, *n in zip(SCRIPTS, *scripts.tolist(), strict=True) if any(n)]
     return CorpusTokens(

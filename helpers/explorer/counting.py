@@ -71,13 +71,13 @@ def _of_tokens() -> tuple[np.ndarray, ...]:
     return np.array(sizes), np.array(space)
 
 
-def counted(chunk: str) -> Counted:
+def counted(text: str) -> Counted:
     """Count the tokens in some lines.
 
     >>> counted("a好 tokenization\\n\\nb\\n").words
     Counter({1: 2, 2: 2})
     """
-    lines = [line.strip() for line in chunk.removesuffix("\n").split("\n")]
+    lines = [line.strip() for line in text.removesuffix("\n").split("\n")]
     text = "\n".join(lines) + "\n"
     ids = encode_lines(text)
     ends = np.flatnonzero(ids < 0)
@@ -101,7 +101,7 @@ def counted(chunk: str) -> Counted:
         words=_histogram(tokens_of_words),
         scripts=by_script,
         fragmented=_fragmented(words),
-        bytes=len(chunk.encode()),
+        bytes=len(text.encode()),
     )
 
 

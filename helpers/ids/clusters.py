@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
 from helpers.common.processes import allowed_workers
-from helpers.ids.shards import ShardTask, make_shard
+from helpers.ids.shard import ON_A_SHARED_DISK, ShardTask, make_shard
 from helpers.stage.settings import PrepareSettings
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def make_shards(client: "Client", tasks: list[ShardTask]) -> Iterator[ShardTask]
     """Do tasks wherever the client's workers are; each one is given when it is done.
 
     Raises:
-        CourseError: what :func:`helpers.ids.shards.make_shard` raises, a worker that lacks the
+        CourseError: what :func:`helpers.ids.shard.make_shard` raises, a worker that lacks the
             course, or one whose folders are others.
     """
     from distributed import as_completed
@@ -192,7 +192,7 @@ def make_shards(client: "Client", tasks: list[ShardTask]) -> Iterator[ShardTask]
             if not task.counts:
                 raise CourseError(
                     f"The worker on {host} has finished {task.folder.name}, and it is not here.",
-                    "All machines need the workspace under the same path: put it on a shared disk.",
+                    ON_A_SHARED_DISK,
                 )
             yield task
     except BaseException:

@@ -13,8 +13,8 @@ from helpers.common.fairseq import tool
 from helpers.common.processes import ALONE, Workers
 from helpers.common.report import Grid, Report, Table
 from helpers.common.symbols import SPLITS
+from helpers.ids.binary_files import Counts, binarize_file, read_counts
 from helpers.ids.dictionary import Dictionary
-from helpers.ids.indexed import Counts, binarize_file, read_counts
 from helpers.stage.workspace import Workspace
 
 NAMED = 10  # shards in the report
@@ -22,7 +22,10 @@ NAMED = 10  # shards in the report
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BinarizeReport(Report):
-    """Lines, tokens (without ``</s>``), bytes and unknown tokens per split; types as fairseq."""
+    """Lines, tokens (without ``</s>``), bytes and unknown tokens per split.
+
+    ``types`` is the size of the dictionary as fairseq counts it, without ``<mask>``.
+    """
 
     TITLE = "Tokens are binarized with the base model's dictionary"
     lines: tuple[int, ...]
@@ -126,7 +129,7 @@ def refuse_both(folder: Path) -> None:
     if found and data_folders(folder) != [folder]:
         raise CourseError(
             f"{folder} has shards, and beside them {found[0].name}: which of them is the data?",
-            "Remove one of both, or prepare again with force: your own files are then set aside.",
+            "Remove one of the two, or prepare again with force: your files are then set aside.",
         )
 
 

@@ -44,7 +44,7 @@ class Dictionary:
 
     @property
     def mask(self) -> int:
-        """The index of ``<mask>``, which the task adds behind everything else."""
+        """The index of ``<mask>``, which fairseq's task adds behind everything else."""
         return len(self)
 
     @functools.cached_property

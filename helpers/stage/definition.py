@@ -15,6 +15,7 @@ class Job:
     """What a stage's work is given.
 
     Attributes:
+        workspace, settings: where, and with which settings, it is done.
         inputs: the files to read, in order, each with its fingerprint. The work reads these and
             no others, so that whatever went into a result is in the record.
         folder: an empty folder that mirrors the workspace; what is written there is moved into
@@ -49,10 +50,15 @@ class Stage:
         does: one line for the help.
         notebook: the notebook that runs it; empty where only the command line has it.
         inputs: every file that the work reads.
-        outputs: the files that the work makes; files there that no record knows are the student's.
+        settings, report: what the work is given and returns; both go into the record.
+        outputs: the files that later stages, or people, take from it; files there that no record
+            knows are the student's.
         work: does it, and returns the report.
         describe: the report on outputs that the student has put there. Without it nothing counts
             as the student's own: the work itself decides what happens to files in its place.
+        in_place: the work writes its outputs where they stand, because it takes hours and goes on
+            where it was broken off; else it writes into the job's folder, and whatever lies there
+            when it is done is moved into the workspace.
         after: names of the stages whose outputs are read.
         instead_of: names of stages that make the same files in another way; the record keeps the
             one that has made them last.
@@ -71,6 +77,7 @@ class Stage:
     describe: Callable[[Workspace], Report] | None = None
     after: tuple[str, ...] = ()
     instead_of: tuple[str, ...] = ()
+    in_place: bool = False
     elsewhere: Callable[[Settings], Path | None] = lambda settings: None
 
     @property
@@ -79,6 +86,6 @@ class Stage:
         return self.notebook or self.name
 
     @property
-    def door(self) -> str:
+    def how_to_run(self) -> str:
         """What a person runs, in a sentence."""
         return f"the notebook {self.notebook}" if self.notebook else f"the command {self.name}"

@@ -29,7 +29,7 @@ def fingerprint(path: Path, known: Fingerprint | None = None) -> Fingerprint:
         known: an earlier fingerprint of it; with the same size and time its hash is trusted.
 
     Raises:
-        CourseError: it must not be read.
+        CourseError: it may not be read.
     """
     stat = path.stat()
     if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
@@ -98,11 +98,15 @@ class Entry:
 
 @dataclasses.dataclass
 class Record:
-    """The entries of all stages, and two lists that outlive a kill.
+    """The entries of all stages, and what a kill must not make forgotten.
+
+    Raises:
+        CourseError: the file is there and cannot be read.
 
     ``made`` keeps every hash that a stage ever wrote to a path. It is saved before files are
     moved into place, so even after a kill between two moves a file is known to be ours; a file
-    that is not in it is the student's own and is never overwritten. ``moving`` has, per stage,
+    that is not in it is the student's own, which a stage that can describe such files (see
+    :class:`helpers.stage.definition.Stage`) never overwrites. ``moving`` has, per stage,
     the files that are being moved: where a kill left it, they may be half old and half new.
     """
 
@@ -125,11 +129,13 @@ class Record:
             ) from None
 
     def save(self) -> None:
+        """Write the file whole or not at all."""
         stages = {name: entry.to_json() for name, entry in self.stages.items()}
         content = {"stages": stages, "made": self.made, "moving": self.moving}
         write_whole(self.file, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
     def remember(self, key: str, sha256: str) -> None:
+        """Add a hash to ``made``."""
         known = self.made.setdefault(key, [])
         if sha256 not in known:
             known.append(sha256)

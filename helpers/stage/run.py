@@ -2,7 +2,7 @@
 
 A stage works in a folder of its own (``.unfinished/NAME`` in the workspace); when it is done,
 the files are moved into place and the record is written. So a file is there whole or not at all,
-and a killed run is simply run again.
+and a killed run is simply run again. Training alone writes in place, and goes on where it was.
 """
 
 import contextlib
@@ -17,9 +17,9 @@ from helpers.common.errors import CourseError
 from helpers.common.files import files_below, fresh_folder, move_into_place, set_aside, writing
 from helpers.common.report import Report
 from helpers.stage.definition import Job, Stage
-from helpers.stage.freshness import Freshness
 from helpers.stage.parameters import Settings
 from helpers.stage.record import Entry, Fingerprint, fingerprint, is_unchanged, same_content
+from helpers.stage.stale_inputs import InputCheck
 from helpers.stage.workspace import Workspace
 
 VERSIONS = ("roberta-course", "ve-fairseq", "torch", "transformers", "tiktoken", "scikit-learn")
@@ -72,7 +72,7 @@ class _Run:
         """The report on what stands in the workspace now; it is made where that is needed."""
         own = self._own_outputs()
         if own and not self.force:
-            return self._use(own)
+            return self._report_on_own(own)
         self._read_inputs()
         asides = [self.workspace.key(set_aside(path)) for path in own]
         self.notes += [f"Your own file is kept as {name}." for name in asides]
@@ -104,8 +104,8 @@ class _Run:
 
     def _read_inputs(self) -> None:
         """Fingerprint every input; note those that are the student's own."""
-        freshness = Freshness(self.road, self.workspace, self.record)
-        self.inputs, own = freshness.read(self.stage, self.settings)
+        check = InputCheck(self.road, self.workspace, self.record)
+        self.inputs, own = check.read(self.stage, self.settings)
         if own:
             named = ", ".join(own[:3]) + (f" and {len(own) - 3:,} more" if own[3:] else "")
             self.notes.append(
@@ -119,13 +119,13 @@ class _Run:
 
         def ours(path: Path) -> bool:
             key = self.workspace.key(path)
-            made = self.record.made.get(key, [])
+            hashes = self.record.made.get(key, [])
             known = self.record.entry(self.stage.name).outputs.get(key)
-            return bool(made) and fingerprint(path, known).sha256 in made
+            return bool(hashes) and fingerprint(path, known).sha256 in hashes
 
         return [p for p in self.stage.outputs(self.workspace) if p.is_file() and not ours(p)]
 
-    def _use(self, own: list[Path]) -> Report:
+    def _report_on_own(self, own: list[Path]) -> Report:
         """The report on outputs that the student has put there."""
         names = ", ".join(self.workspace.key(path) for path in own)
         missing = [path for path in self.stage.outputs(self.workspace) if not path.is_file()]
@@ -138,6 +138,7 @@ class _Run:
         return _noted(self.stage.describe(self.workspace), [note])
 
     def _done_before(self) -> Report | None:
+        """The report on the same work on the same inputs, whose outputs are all still there."""
         entry = self.record.stages.get(self.stage.name)
         if (
             not entry
@@ -156,7 +157,7 @@ class _Run:
         return {self.workspace.key(path): print_ for path, print_ in self.inputs.items()}
 
     def _work(self, folder: Path) -> Report:
-        """Do the work; what comes of inputs that change meanwhile is refused, error or result."""
+        """Do the work. Where an input changes meanwhile, result or error are refused."""
         kept = self.workspace.kept(self.stage.name)
         job = Job(self.workspace, self.settings, self.inputs, folder, kept, self.lock, self.force)
         try:
@@ -171,17 +172,24 @@ class _Run:
         return _noted(report, self.notes)
 
     def _publish(self, folder: Path) -> dict[str, Fingerprint]:
-        """Move the finished files into place and return their fingerprints."""
+        """Move the finished files into place and remove those that are no more made.
+
+        The record says beforehand what is moved, so that a kill leaves no doubt.
+
+        Returns:
+            The fingerprints of what stands there now.
+        """
         record, workspace, path_of = self.record, self.workspace, self.workspace.path
         names = (self.stage.name, *self.stage.instead_of)
         staged = {path.relative_to(folder).as_posix(): path for path in files_below(folder)}
-        prints = {key: fingerprint(path) for key, path in staged.items()}
-        if not staged:  # the work has written where its outputs stand
-            prints = {workspace.key(p): fingerprint(p) for p in self.stage.outputs(workspace)}
+        made = staged
+        if self.stage.in_place:
+            made = {workspace.key(path): path for path in self.stage.outputs(workspace)}
+        prints = {key: fingerprint(path) for key, path in made.items()}
         before = {key for n in names for key in record.entry(n).outputs}
         before |= {key for n in names for key in record.moving.get(n, [])}
-        for key, made in prints.items():
-            record.remember(key, made.sha256)
+        for key, print_ in prints.items():
+            record.remember(key, print_.sha256)
         record.moving[self.stage.name] = sorted({*before, *prints})
         record.save()
         for key, path in staged.items():

@@ -15,7 +15,6 @@ from helpers.common.errors import CourseError, InUse
 from helpers.common.files import PROJECT, expanded, resolve, writing
 from helpers.stage.record import Record
 
-SPLITS = ("train", "valid", "test")
 # fairseq splits its data path at ':', and Hydra expands '$' and cannot quote these others.
 UNUSABLE = set(':$"\\\n\r')
 

@@ -7,6 +7,7 @@ from helpers.common.fairseq import run
 from helpers.common.files import fresh_folder
 from helpers.common.processes import Workers, allowed_workers
 from helpers.common.symbols import SPLITS
+from helpers.ids.binary_files import binarize_file
 from helpers.ids.data_bin import (
     OF_DATA_BIN,
     BinarizeReport,
@@ -16,7 +17,6 @@ from helpers.ids.data_bin import (
     report_on_folder,
 )
 from helpers.ids.dictionary import Dictionary
-from helpers.ids.indexed import binarize_file
 from helpers.stage.definition import Job, Stage
 from helpers.stage.settings import BinarizeSettings
 from helpers.tokens.bpe_files import count_bpe

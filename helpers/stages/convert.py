@@ -20,7 +20,7 @@ from helpers.training.resume import BEST
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConvertReport(Report):
-    """``difference`` is the largest of all logits compared, ``lines`` how many lines were."""
+    """``difference`` is the largest |Δ| of all logits, ``lines`` how many lines were compared."""
 
     TITLE = "The checkpoint is a Hugging Face model now"
     checkpoint: str
@@ -34,11 +34,12 @@ class ConvertReport(Report):
         return head, [(self.checkpoint, self.updates, self.lines, self.difference)]
 
 
-def sources(workspace: Workspace, settings: ConvertSettings) -> tuple[Path, Path]:
+def checkpoint_and_dictionary(workspace: Workspace, settings: ConvertSettings) -> tuple[Path, Path]:
     """The checkpoint to convert and its dictionary.
 
     Raises:
-        CourseError: a folder without ``model.pt``; the message lists the checkpoints below it.
+        CourseError: a folder without ``model.pt`` (the message lists the checkpoints below it), or
+            a checkpoint whose dictionary is not found.
     """
     if not settings.roberta_checkpoint_path:
         best = workspace.checkpoints / BEST
@@ -114,7 +115,7 @@ def _work(job: Job) -> ConvertReport:
     state, dictionary = read_both(model, dictionary_file)
     lines = lines_to_compare(job.workspace)
     pt, _, difference = convert_into(job.folder, state, dictionary, lines)
-    if model.parent == job.workspace.pt:
+    if model.parent == job.workspace.pt:  # what is read is not replaced by its copy
         shutil.rmtree(pt)
     return ConvertReport(
         checkpoint=model.name,
@@ -141,7 +142,7 @@ CONVERT = Stage(
     notebook="05_convert",
     settings=ConvertSettings,
     report=ConvertReport,
-    inputs=lambda workspace, settings: list(sources(workspace, settings)),
+    inputs=lambda workspace, settings: list(checkpoint_and_dictionary(workspace, settings)),
     outputs=_outputs,
     work=_work,
     elsewhere=elsewhere,

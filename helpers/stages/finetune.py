@@ -5,8 +5,8 @@ import dataclasses
 from helpers.common.errors import CourseError, StageMissing
 from helpers.common.report import Report, Table
 from helpers.common.symbols import SPLITS
+from helpers.ids.binary_files import read_sizes
 from helpers.ids.data_bin import binarized_files, data_folders, refuse_both, refuse_other_dictionary
-from helpers.ids.indexed import read_sizes
 from helpers.models import checkpoints, shapes
 from helpers.models.summaries import summary
 from helpers.stage.definition import Job, Stage
@@ -37,7 +37,7 @@ class FinetuneReport(Report):
 
 
 def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
-    """What fairseq would stumble over an hour later, or skip with a warning."""
+    """Raise CourseError where fairseq would stumble an hour later, or skip with a warning."""
     refuse_both(workspace.data_bin)
     refuse_other_dictionary(workspace)
     first, *others = data_folders(workspace.data_bin)
@@ -46,15 +46,15 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
     longest = min(shapes.shape(state)["max_positions"], settings.max_tokens) - 1
     for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
         sizes, _ = read_sizes(file)
-        split = file.name if not others else f"{file.name} in {file.parent.name}"
+        name = file.name if not others else f"{file.name} in {file.parent.name}"
         if file.name != "test" and not len(sizes):
             raise CourseError(
-                f"The split {split} is empty, and training needs it.",
+                f"The split {name} is empty, and training needs it.",
                 "Split again (notebook 01_split) with a larger share for it.",
             )
         if len(sizes) and sizes.max() > longest:
             raise CourseError(
-                f"Line {int(sizes.argmax()) + 1:,} of {split} has {int(sizes.max()) - 1:,} tokens; "
+                f"Line {int(sizes.argmax()) + 1:,} of {name} has {int(sizes.max()) - 1:,} tokens; "
                 f"with these settings the model reads at most {longest - 1:,}.",
                 f"Split again (notebook 01_split) with max_line_tokens = {longest - 1}, or raise "
                 "max_tokens.",
@@ -62,7 +62,7 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
 
 
 def _refuse_lost_shards(workspace: Workspace) -> None:
-    """Where shards are missing behind the last one, nobody would see it by their names."""
+    """Raise StageMissing where shards are gone; nobody would see it by the names of the others."""
     made = workspace.record.entry("prepare").outputs
     lost = [key for key in made if not workspace.path(key).is_file()]
     if lost and data_folders(workspace.data_bin) != [workspace.data_bin]:
@@ -83,7 +83,7 @@ def _work(job: Job) -> FinetuneReport:
             folder / LOG,
             max_update=settings.max_update,
             must_load=folder / LAST if done else workspace.base_model,
-            done=done or first,
+            done=done or first,  # of an interrupted run, else of the base's own training
             lock=job.lock,
         )
     for file in folder.glob(IN_BETWEEN):
@@ -123,5 +123,6 @@ FINETUNE = Stage(
     ],
     outputs=lambda workspace: [workspace.checkpoints / BEST, workspace.checkpoints / LAST],
     work=_work,
+    in_place=True,
     after=("binarize", "prepare", "base"),
 )

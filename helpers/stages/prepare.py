@@ -12,10 +12,10 @@ from helpers.common.errors import CourseError
 from helpers.common.processes import Workers, allowed_workers
 from helpers.common.progress import Progress
 from helpers.common.symbols import SPLITS
+from helpers.ids.binary_files import Counts, IndexedWriter, index_table, prepared_chunk
 from helpers.ids.data_bin import OF_DATA_BIN, BinarizeReport, report_on
 from helpers.ids.dictionary import Dictionary
-from helpers.ids.indexed import Counts, IndexedWriter, index_table, prepared_chunk
-from helpers.ids.sharded import in_shards
+from helpers.ids.shard_plan import in_shards
 from helpers.stage.definition import Job, Stage
 from helpers.stage.settings import PrepareSettings
 from helpers.text.chunks import chunks_of

@@ -33,7 +33,7 @@ from helpers.text.division import (
     hash_documents,
     hash_of,
 )
-from helpers.text.documents import documents, passages
+from helpers.text.documents import passages
 from helpers.text.inputs import Input, input_of, text_files
 from helpers.text.tasks import is_long, tasks_of
 from helpers.tokens.wrap import shortened
@@ -115,12 +115,16 @@ class _Splitter:
         self.totals = {split: np.zeros(4, dtype=np.int64) for split in SPLITS}  # see SplitText
 
     def hash_all(self, progress: Progress) -> None:
-        """Pass one."""
+        """Pass one: the keyed hash of every document.
+
+        Raises:
+            CourseError: there is no text at all.
+        """
         key = str(self.settings.seed).encode()
         function = functools.partial(hash_documents, key=key)
         for are_long, items in itertools.groupby(tasks_of(self.files, progress), is_long):
             if are_long:
-                results = ([(long.file, hash_of(long.passages, key))] for long in items)
+                results = ([(long.file, hash_of(long.texts, key))] for long in items)
             else:
                 results = self.workers.map(function, items)
             for result in results:
@@ -135,7 +139,11 @@ class _Splitter:
             )
 
     def write_all(self, outputs: Mapping[str, BinaryIO], progress: Progress) -> int:
-        """Pass two. Returns how many documents were left out, having occurred before."""
+        """Pass two: every document to its split.
+
+        Returns:
+            How many documents were left out, having occurred before.
+        """
         places = places_of(self.hashes, self.settings)
         ends = itertools.accumulate(self.sizes)
         of_task = (places[end - n : end] for n, end in zip(self.sizes, ends, strict=True))
@@ -143,7 +151,7 @@ class _Splitter:
         for are_long, items in itertools.groupby(tasks_of(self.files, progress), is_long):
             if are_long:
                 for long in items:
-                    self._write_long(long.passages, next(of_task)[0], outputs)
+                    self._write_long(long.texts, next(of_task)[0], outputs)
             else:
                 for texts in self.workers.map(function, zip(items, of_task, strict=False)):
                     for split, text in zip(SPLITS, texts, strict=True):
@@ -153,10 +161,10 @@ class _Splitter:
         return places.count(DUPLICATE)
 
     def _write_long(
-        self, passages: Iterable[str], place: int, outputs: Mapping[str, BinaryIO]
+        self, texts: Iterable[str], place: int, outputs: Mapping[str, BinaryIO]
     ) -> None:
         first = 1
-        for lines in passages:
+        for lines in texts:
             if place != DUPLICATE:
                 written = as_written([lines], self.shorten)
                 self._write(SPLITS[place], written._replace(documents=first), outputs)
@@ -252,8 +260,7 @@ def _describe(workspace: Workspace) -> SplitReport:
     for split in SPLITS:
         total = np.zeros(4, dtype=np.int64)
         for passage in passages(workspace.raw(split), "utf-8", "blank-line"):
-            chosen = documents(passage.text, "blank-line") if passage.whole else [passage.lines]
-            total += as_written(chosen)[1:]
+            total += as_written(passage.documents("blank-line"))[1:]
             total[0] -= not passage.begins
         counts.append(total.tolist())
     n_documents, n_lines, characters, _ = map(tuple, zip(*counts, strict=True))

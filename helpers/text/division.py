@@ -1,7 +1,7 @@
 """Documents to hashes, and to the splits that they belong to: pure functions for worker processes.
 
-A task, the work for one process, is a list of texts of whole documents. It is some megabytes at
-most, because longer documents come passage by passage.
+A task, the work for one process, is a list of texts of whole documents: some megabytes, because
+longer documents come passage by passage. (A record is one passage, however long.)
 """
 
 import hashlib
@@ -18,7 +18,7 @@ DUPLICATE = len(SPLITS)  # the place of a document that has occurred before and 
 Shorten = Callable[[list[str]], tuple[list[str], int]]
 
 
-def unchanged(lines: list[str]) -> tuple[list[str], int]:
+def not_wrapped(lines: list[str]) -> tuple[list[str], int]:
     """For lines that are not wrapped, however long."""
     return lines, 0
 
@@ -36,6 +36,7 @@ class SplitText(NamedTuple):
 
     Attributes:
         text: documents parted by an empty line, without an empty line at the end; UTF-8.
+        lines, characters: without the empty lines between documents, and without line ends.
         wrapped: lines that were too long.
     """
 
@@ -46,11 +47,11 @@ class SplitText(NamedTuple):
     wrapped: int
 
 
-def hash_of(passages: Iterable[str], key: bytes) -> bytes:
-    """The keyed hash (BLAKE2b) of a document; a long one is given in passages of whole lines."""
+def hash_of(texts: Iterable[str], key: bytes) -> bytes:
+    """The keyed hash (BLAKE2b) of a document, which is given in texts of whole lines."""
     digest = hashlib.blake2b(digest_size=DIGEST, key=key)
-    for passage in passages:
-        digest.update((passage + "\n").encode("utf-8", "surrogatepass"))
+    for text in texts:
+        digest.update((text + "\n").encode("utf-8", "surrogatepass"))
     return digest.digest()
 
 
@@ -80,7 +81,7 @@ def divide_documents(work: tuple[Sequence[FileText], bytes], shorten: Shorten) -
     return [as_written(chosen, shorten) for chosen in given[:DUPLICATE]]
 
 
-def as_written(chosen: Sequence[str], shorten: Shorten = unchanged) -> SplitText:
+def as_written(chosen: Sequence[str], shorten: Shorten = not_wrapped) -> SplitText:
     """Documents, or a passage of one, as a split's file holds them."""
     if not chosen:
         return SplitText(b"", 0, 0, 0, 0)

@@ -38,14 +38,18 @@ def lines(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterator[str
             carried.append(tail)
             length += len(tail)
             if length > LONGEST:
-                raise CourseError(
-                    f"{file}: line {done + 1:,} has more than {LONGEST:,} characters.",
-                    "Put line ends into it, for example between paragraphs.",
-                )
+                raise _too_long(f"{file}: line {done + 1:,}")
     except UnicodeDecodeError:
         raise _wrongly_encoded(file, encoding) from None
     if rest := "".join(carried):
         yield rest
+
+
+def _too_long(line: str) -> CourseError:
+    return CourseError(
+        f"{line} has more than {LONGEST:,} characters.",
+        "Put line ends into it, for example between paragraphs.",
+    )
 
 
 def _wrongly_encoded(file: Path, encoding: str) -> CourseError:
@@ -70,6 +74,9 @@ class Passage(NamedTuple):
     """Whole documents with the blank lines around them; or lines of a long document.
 
     The texts of all passages together are the text.
+
+    Attributes:
+        begins, ends: whether the first document in it begins here, and the last one ends.
     """
 
     text: str
@@ -109,8 +116,9 @@ def passages(file: Path, encoding: str, unit: str, gauge: Gauge | None = None) -
     except UnicodeDecodeError:
         raise _wrongly_encoded(file, encoding) from None
     except OverflowError:
-        for _ in lines(file, encoding):  # which names the line
+        for _ in lines(file, encoding):  # which names the line, as a rule
             pass
+        raise _too_long(f"{file}: a line") from None
 
 
 def passages_of_blocks(
@@ -119,7 +127,7 @@ def passages_of_blocks(
     """Cut a text that comes in blocks into passages of about ``size`` characters.
 
     Args:
-        most: characters; a longer document is given in parts.
+        most: characters; a longer document is given in several passages.
 
     Raises:
         OverflowError: a line has more than ``LONGEST`` characters.
@@ -133,13 +141,13 @@ def passages_of_blocks(
                 break
             yield Passage(text[:end], not inside, ends)
             inside, text = not ends, text[end:]
-        if len(text) > LONGEST and len(text) - text.rfind("\n") > LONGEST:
+        if len(text) > LONGEST and len(text) - text.rfind("\n") - 1 > LONGEST:
             raise OverflowError
     if text:
         yield Passage(text, not inside)
 
 
-def _place_to_cut(text: str, unit: str, inside: bool, in_parts: bool) -> tuple[int, bool]:
+def _place_to_cut(text: str, unit: str, inside: bool, in_passages: bool) -> tuple[int, bool]:
     """How much of a text to give now (0: nothing yet), and whether a document ends there."""
     if unit == "line":
         return text.rfind("\n") + 1, True
@@ -153,10 +161,10 @@ def _place_to_cut(text: str, unit: str, inside: bool, in_parts: bool) -> tuple[i
                 end = max((border.end() for border in _BORDER.finditer(text)), default=0)
         if end:
             return end, True
-    return _end_of_part(text) if in_parts else 0, False
+    return _end_of_passage(text) if in_passages else 0, False
 
 
-def _end_of_part(text: str) -> int:
+def _end_of_passage(text: str) -> int:
     """Where the last line begins that is not blank, if there is one before it; else 0."""
     begun = len(text) - len(text.lstrip())
     return text.rfind("\n", begun, len(text.rstrip())) + 1

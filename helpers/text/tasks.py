@@ -9,18 +9,26 @@ from helpers.text.division import FileText
 from helpers.text.documents import SIZE, Passage
 from helpers.text.inputs import Input
 
-PASSES = 2
+PASSES = 2  # over the files: hashing, then writing
 
 
 class LongDocument(NamedTuple):
-    """A document of many megabytes; its passages are to be read before what follows."""
+    """A document of many megabytes, which the parent works on itself.
+
+    Attributes:
+        file: the number of the file that it is from.
+        texts: its lines, passage by passage; to be read before what follows.
+    """
 
     file: int
-    passages: Iterator[str]
+    texts: Iterator[str]
 
 
-def tasks_of(files: Sequence[Input], progress: Progress) -> Iterator[list[FileText] | LongDocument]:
-    """What is in the files, in reading order, as tasks; long documents stand by themselves.
+Task = list[FileText] | LongDocument
+
+
+def tasks_of(files: Sequence[Input], progress: Progress) -> Iterator[Task]:
+    """What is in the files, in reading order; each long document is a task by itself.
 
     Args:
         progress: counts the files' bytes, half of them in each pass.
@@ -38,14 +46,14 @@ def tasks_of(files: Sequence[Input], progress: Progress) -> Iterator[list[FileTe
                 yield task
                 task, size = [], 0
             if not passage.whole:
-                yield LongDocument(number, _rest_of_document(passage, passages))
+                yield LongDocument(number, _texts_of_document(passage, passages))
         done += total // PASSES
         progress.update(done)
     if task:
         yield task
 
 
-def _rest_of_document(first: Passage, following: Iterator[Passage]) -> Iterator[str]:
+def _texts_of_document(first: Passage, following: Iterator[Passage]) -> Iterator[str]:
     yield first.lines
     for passage in following:
         yield passage.lines
@@ -53,5 +61,5 @@ def _rest_of_document(first: Passage, following: Iterator[Passage]) -> Iterator[
             return
 
 
-def is_long(item: list[FileText] | LongDocument) -> bool:
-    return isinstance(item, LongDocument)
+def is_long(task: Task) -> bool:
+    return isinstance(task, LongDocument)

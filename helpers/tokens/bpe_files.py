@@ -67,10 +67,10 @@ def count_bpe(bpe: Path, raw: Path | None = None) -> tuple[int, int]:
         DamagedFile: it does not end with a line end, or has other lines than ``raw``.
     """
     lines, tokens, last = 0, 0, "\n"
-    for chunk in chunk_texts(bpe):
-        lines += chunk.count("\n")
-        tokens += len(chunk.split())
-        last = chunk[-1]
+    for text in chunk_texts(bpe):
+        lines += text.count("\n")
+        tokens += len(text.split())
+        last = text[-1]
     if last != "\n":
         raise DamagedFile(
             f"{bpe} breaks off in line {lines + 1}: its last line has no end.",
@@ -84,7 +84,7 @@ def count_bpe(bpe: Path, raw: Path | None = None) -> tuple[int, int]:
     return lines, tokens
 
 
-def parse_bpe(chunk: str) -> np.ndarray:
+def parse_bpe(text: str) -> np.ndarray:
     """The GPT-2 ids in some lines of a ``.bpe`` file, each line closed by -1: int32.
 
     Raises:
@@ -93,13 +93,13 @@ def parse_bpe(chunk: str) -> np.ndarray:
     >>> parse_bpe("15496 995\\n\\n").tolist()
     [15496, 995, -1, -1]
     """
-    if strange := _STRANGE.search(chunk):
+    if strange := _STRANGE.search(text):
         raise ValueError(strange.start(), f"{strange[0]!r} is not a digit")
-    if not chunk.endswith("\n"):  # the last line of a file may lack its end
-        chunk += "\n"
-    ids = np.fromstring(chunk.replace("\n", " -1 "), dtype=np.int64, sep=" ")
-    if ids.max() >= GPT2_IDS or _LEADING_ZERO.search(chunk):
-        wrong = next(w for w in re.finditer(r"\d+", chunk) if not _is_gpt2_id(w[0]))
+    if not text.endswith("\n"):  # the last line of a file may lack its end
+        text += "\n"
+    ids = np.fromstring(text.replace("\n", " -1 "), dtype=np.int64, sep=" ")
+    if ids.max() >= GPT2_IDS or _LEADING_ZERO.search(text):
+        wrong = next(w for w in re.finditer(r"\d+", text) if not _is_gpt2_id(w[0]))
         raise ValueError(wrong.start(), f"the token {wrong[0][:20]} is none of 0 to 50256")
     return ids.astype(np.int32)
 

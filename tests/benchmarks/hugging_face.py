@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.ids.binary_files import IndexedWriter, index_table, looked_up
 from helpers.ids.dictionary import Dictionary
-from helpers.ids.indexed import IndexedWriter, index_table, looked_up
 from helpers.text.chunks import chunks_of
 from helpers.tokens.gpt2 import gpt2_file
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from helpers.common.errors import CourseError
 from helpers.common.symbols import SPLITS
-from helpers.ids import sharded, shards
+from helpers.ids import shard, shard_plan
 from helpers.ids.data_bin import data_folders
-from helpers.ids.shards import ShardTask, make_shard, shard_chunks, shard_names
+from helpers.ids.shard import ShardTask, make_shard, shard_chunks, shard_names
 from helpers.stage.workspace import Workspace
 from helpers.stages.prepare import PREPARE
 from helpers.text import chunks
@@ -34,7 +34,7 @@ def test_parts_are_the_whole_cut_at_line_ends(content, number, look, tmp_path_fa
     raw = tmp_path_factory.getbasetemp() / "cut.raw"
     raw.write_bytes(content.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shards, "LOOK", look)
+        patch.setattr(shard, "LOOK", look)
         patch.setattr(chunks, "BLOCK", 3)
         found = shard_chunks(raw, number)
     assert 1 <= len(found) <= number
@@ -118,8 +118,8 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             done.append(task.folder.name)
             yield task
 
-    monkeypatch.setattr(sharded, "make_shards", one_by_one)
-    monkeypatch.setattr(sharded, "cluster", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(shard_plan, "make_shards", one_by_one)
+    monkeypatch.setattr(shard_plan, "cluster", lambda *_: contextlib.nullcontext())
     return done
 
 
@@ -182,7 +182,7 @@ def test_finished_shards_are_kept_for_the_same_inputs_alone(work, whole, here, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(sharded, "make_shards", stopped)
+        patch.setattr(shard_plan, "make_shards", stopped)
         road.do(work, "prepare", shards=4)
     assert not work.data_bin.exists()
     road.do(work, "encode")  # what other stages tidy away is not this
@@ -190,7 +190,7 @@ def test_finished_shards_are_kept_for_the_same_inputs_alone(work, whole, here, m
     assert here == ["shard01", "shard02", "shard03"]
     assert content(work) == whole
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(sharded, "make_shards", stopped)
+        patch.setattr(shard_plan, "make_shards", stopped)
         road.do(work, "prepare", shards=5)
     here.clear()
     (work.texts / "d.txt").write_text(road.text("plum"))
@@ -210,14 +210,14 @@ def task(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> ShardTask:
         yield
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(sharded, "make_shards", take)
-        patch.setattr(sharded, "cluster", lambda *_: contextlib.nullcontext())
+        patch.setattr(shard_plan, "make_shards", take)
+        patch.setattr(shard_plan, "cluster", lambda *_: contextlib.nullcontext())
         road.do(work, "prepare", shards=2)
     return taken[2]
 
 
 def test_two_attempts_at_one_part_do_not_meet(task: ShardTask, monkeypatch) -> None:
-    write, inodes = shards._write, []
+    write, inodes = shard._write, []
 
     def slowly(this: ShardTask, draft: Path) -> None:
         write(this, draft)
@@ -226,20 +226,20 @@ def test_two_attempts_at_one_part_do_not_meet(task: ShardTask, monkeypatch) -> N
             make_shard(this)
             inodes.append((this.folder / "train.bin").stat().st_ino)
 
-    monkeypatch.setattr(shards, "_write", slowly)
+    monkeypatch.setattr(shard, "_write", slowly)
     make_shard(task)
     assert (task.folder / "train.bin").stat().st_ino == inodes[1]
     assert not task.drafts()
 
 
 def test_a_text_that_changes_while_it_is_read_is_told_and_nothing_looks_finished(task, monkeypatch):
-    write = shards._write
+    write = shard._write
 
     def disturbed(this: ShardTask, draft: Path) -> None:
         write(this, draft)
         os.utime(this.text.file)
 
-    monkeypatch.setattr(shards, "_write", disturbed)
+    monkeypatch.setattr(shard, "_write", disturbed)
     with pytest.raises(CourseError, match=r"data\.train\.raw has changed while it was read"):
         make_shard(task)
     assert task.counts is None and not task.drafts()

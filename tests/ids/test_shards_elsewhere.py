@@ -19,7 +19,7 @@ from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.ids import clusters
 from helpers.ids.data_bin import binarized_files
-from helpers.ids.shards import ShardTask
+from helpers.ids.shard import ShardTask
 from helpers.stage.parameters import WrongSettings
 from helpers.stage.settings import FinetuneSettings, PrepareSettings
 from helpers.stage.workspace import Workspace

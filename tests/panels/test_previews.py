@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from helpers.common import figures
 from helpers.common.errors import CourseError
-from helpers.ids.indexed import IndexedWriter, Lines
+from helpers.ids.binary_files import IndexedWriter, Lines
 from helpers.panels.settings import previews
 from helpers.panels.settings.previews import of_base, of_convert, of_evaluate, of_finetune, of_split
 from helpers.stage.settings import (

@@ -93,7 +93,7 @@ def test_token_types_add_nothing(course: Workspace) -> None:
 
 def test_a_folder_stands_for_the_model_in_it(small: Workspace) -> None:
     folder, file = (
-        convert.sources(small, ConvertSettings(roberta_checkpoint_path=str(path)))
+        convert.checkpoint_and_dictionary(small, ConvertSettings(roberta_checkpoint_path=str(path)))
         for path in (small.pt, small.pt / "model.pt")
     )
     assert folder == file == (small.pt / "model.pt", small.pt / "dict.txt")
@@ -129,7 +129,9 @@ def test_a_folder_without_model_pt_lists_what_is_below_and_proposes_the_best(
     course: Workspace,
 ) -> None:
     with pytest.raises(CourseError) as caught:
-        convert.sources(course, ConvertSettings(roberta_checkpoint_path=str(course.root)))
+        convert.checkpoint_and_dictionary(
+            course, ConvertSettings(roberta_checkpoint_path=str(course.root))
+        )
     for name in ("base/model.pt", "checkpoints/checkpoint_best.pt", "checkpoints/checkpoint_last"):
         assert name in caught.value.message
     assert "500" in caught.value.message and "validation loss (bits)" in caught.value.message
@@ -138,7 +140,9 @@ def test_a_folder_without_model_pt_lists_what_is_below_and_proposes_the_best(
 
 def test_a_folder_with_no_checkpoint_at_all_says_so(tmp_path: Path) -> None:
     with pytest.raises(CourseError, match="no checkpoint below it"):
-        convert.sources(Workspace(tmp_path), ConvertSettings(roberta_checkpoint_path=str(tmp_path)))
+        convert.checkpoint_and_dictionary(
+            Workspace(tmp_path), ConvertSettings(roberta_checkpoint_path=str(tmp_path))
+        )
 
 
 def test_a_checkpoint_without_a_dictionary_says_which_one_is_missing(
@@ -147,7 +151,9 @@ def test_a_checkpoint_without_a_dictionary_says_which_one_is_missing(
     monkeypatch.chdir(course.base_dict.parent)  # a dictionary that happens to be here is no answer
     shutil.copy(course.pt / "model.pt", tmp_path / "model.pt")
     with pytest.raises(CourseError, match=r"There is no dict\.txt beside"):
-        convert.sources(Workspace(tmp_path), ConvertSettings(roberta_checkpoint_path=str(tmp_path)))
+        convert.checkpoint_and_dictionary(
+            Workspace(tmp_path), ConvertSettings(roberta_checkpoint_path=str(tmp_path))
+        )
 
 
 def test_a_wrong_conversion_is_noticed_and_nothing_is_written(
@@ -175,7 +181,7 @@ def test_a_tokenizer_without_the_masks_space_is_noticed(
     def plain(dictionary: object, positions: int) -> RobertaTokenizer:
         merges = gpt2_file("vocab.bpe").read_text("utf-8").splitlines()[1:]
         pairs = [tuple(merge.split()) for merge in merges]
-        return RobertaTokenizer(vocab=huggingface.vocabulary(dictionary), merges=pairs)
+        return RobertaTokenizer(vocab=huggingface.vocab_of(dictionary), merges=pairs)
 
     monkeypatch.setattr(huggingface, "tokenizer_of", plain)
     with pytest.raises(CourseError, match="The tokenizers differ"):

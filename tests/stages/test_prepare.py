@@ -14,8 +14,8 @@ from helpers.common.processes import Workers
 from helpers.common.progress import Progress
 from helpers.common.report import Report
 from helpers.common.symbols import SPLITS, UNK
+from helpers.ids.binary_files import binarize_file, read_lines
 from helpers.ids.data_bin import binarized_files, preprocess_command
-from helpers.ids.indexed import binarize_file, read_lines
 from helpers.stage.definition import Stage
 from helpers.stage.run import Road
 from helpers.stage.settings import PrepareSettings

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from helpers.common.errors import CourseError
 from helpers.text import archives, encodings
+from helpers.text import documents as documents_module
 from helpers.text.documents import Passage, documents, lines, passages_of_blocks
 from helpers.text.encodings import encoding_of
 from helpers.text.inputs import text_files
@@ -304,3 +305,20 @@ def test_another_kind_of_file_renamed_to_txt_is_named(file: Path, wanted: str, s
 def test_every_sign_and_mark_is_tried_here():
     assert {sign: what for (_, sign), what in encodings._NO_TEXT.items()} == SIGNS
     assert {mark for mark, _ in encodings.MARKS} == {*MARKS}
+
+
+@pytest.mark.parametrize("more", [0, 1])
+@pytest.mark.parametrize("unit", ["blank-line", "file", "line"])
+def test_the_longest_line_is_kept_and_a_longer_one_is_told(unit, more, put, monkeypatch):
+    """Also where a block ends just behind it."""
+    monkeypatch.setattr(documents_module, "LONGEST", 100)
+    blocks = ["short\n\n" + "x" * (100 + more), "\nthe end\n"]
+    monkeypatch.setattr(documents_module, "decoded_blocks", lambda *_: [*blocks, ""])
+    file = put("a.txt", "".join(blocks).encode())
+    if more:
+        with pytest.raises(CourseError, match="line 3 has more than 100 characters"):
+            [*documents_module.passages(file, "utf-8", unit)]
+    else:
+        assert "".join(p.text for p in documents_module.passages(file, "utf-8", unit)) == "".join(
+            blocks
+        )

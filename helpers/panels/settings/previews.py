@@ -13,9 +13,9 @@ from helpers.common.figures import documents_per_split, learning_rate, tokens_pe
 from helpers.common.report import Grid
 from helpers.common.symbols import EOS, LONGEST_LINE
 from helpers.explorer.corpus_preview import CorpusPreview, corpus_preview
+from helpers.ids.binary_files import read_sizes
 from helpers.ids.data_bin import data_folders
 from helpers.ids.dictionary import Dictionary
-from helpers.ids.indexed import read_sizes
 from helpers.ids.token_names import tokens_text
 from helpers.models.masked_lm import hide
 from helpers.models.summaries import summary
@@ -103,7 +103,7 @@ def _times_read(workspace: Workspace, settings: FinetuneSettings, updates: int) 
 
 def of_convert(workspace: Workspace, settings: ConvertSettings) -> str:
     """The checkpoint that will be converted."""
-    model, dictionary = convert.sources(workspace, settings)
+    model, dictionary = convert.checkpoint_and_dictionary(workspace, settings)
     found = summary(model) if model.is_file() else None
     if found is None:
         return ""

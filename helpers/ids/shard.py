@@ -20,12 +20,13 @@ from typing import BinaryIO
 import numpy as np
 
 from helpers.common.errors import CourseError
+from helpers.ids.binary_files import Counts, IndexedWriter, index_table, prepared_chunk
 from helpers.ids.dictionary import Dictionary
-from helpers.ids.indexed import Counts, IndexedWriter, index_table, prepared_chunk
 from helpers.text.chunks import Chunk, line_end, smaller_chunks
 
 LOOK = 4_000_000  # bytes, in which the end of a document is looked for
 COUNTS = "counts.json"
+ON_A_SHARED_DISK = "All machines need the workspace under the same path: put it on a shared disk."
 VERSIONS = ("roberta-course", "tiktoken", "numpy")  # of what the bytes depend on
 # An end of a line; a "\r" at the end of a block is not decided. Then a line's end and blank lines.
 _END = rb"(?:\r\n|\n|\r(?=[^\n]))"
@@ -81,12 +82,12 @@ def versions() -> dict[str, str]:
 
 @dataclasses.dataclass(frozen=True)
 class ShardTask:
-    """The work of one task; small to hand to another machine.
+    """One task: a shard, or valid or test as a whole; small to hand to another machine.
 
     Attributes:
         split: the name of the files, ``train`` for a shard.
         text: the lines.
-        print: size and modification time of the whole text file, which must stay.
+        text_stat: size and modification time of the whole text file, which must stay.
         dictionary: the base's, and the fingerprint that it must have.
         folder: where the files stand when all of them are whole.
         versions: those of the machine that hands out the work.
@@ -94,7 +95,7 @@ class ShardTask:
 
     split: str
     text: Chunk
-    print: tuple[int, int]
+    text_stat: tuple[int, int]
     dictionary: Path
     fingerprint: str
     folder: Path
@@ -112,7 +113,7 @@ class ShardTask:
 
 
 def make_shard(task: ShardTask) -> str:
-    """Make ``train.bin`` and ``train.idx`` of a shard in one process, with little memory.
+    """Make the ``.bin`` and ``.idx`` of a task in one process, with little memory.
 
     Returns:
         The name of the machine.
@@ -165,7 +166,7 @@ def _look_around(task: ShardTask, host: str) -> None:
         if not path.exists():
             raise CourseError(
                 f"The worker on {host} does not see {path}.",
-                "All machines need the workspace under the same path: put it on a shared disk.",
+                ON_A_SHARED_DISK,
             )
     here = versions()
     if other := [name for name in task.versions if here.get(name) != task.versions[name]]:
@@ -179,7 +180,7 @@ def _look_around(task: ShardTask, host: str) -> None:
 
 def _unchanged(task: ShardTask) -> None:
     stat = task.text.file.stat()
-    if (stat.st_size, stat.st_mtime_ns) != task.print:
+    if (stat.st_size, stat.st_mtime_ns) != task.text_stat:
         raise CourseError(
             f"{task.text.file} has changed while it was read.", "Run this step again."
         )

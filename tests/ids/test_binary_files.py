@@ -13,10 +13,8 @@ from helpers.common.errors import CourseError, DamagedFile
 from helpers.common.fairseq import run
 from helpers.common.processes import Workers
 from helpers.common.symbols import SPLITS
-from helpers.ids import indexed as module
-from helpers.ids.data_bin import binarize_folder, binarized_files, preprocess_command
-from helpers.ids.dictionary import Dictionary
-from helpers.ids.indexed import (
+from helpers.ids import binary_files as module
+from helpers.ids.binary_files import (
     Counts,
     IndexedWriter,
     Lines,
@@ -26,6 +24,8 @@ from helpers.ids.indexed import (
     read_lines,
     read_sizes,
 )
+from helpers.ids.data_bin import binarize_folder, binarized_files, preprocess_command
+from helpers.ids.dictionary import Dictionary
 from helpers.stage.settings import BinarizeSettings, EncodeSettings, SplitSettings
 from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD

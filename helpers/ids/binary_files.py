@@ -123,7 +123,7 @@ class IndexedWriter:
         return TYPES[self.code].itemsize
 
     @property
-    def counts(self) -> "Counts":
+    def counts(self) -> Counts:
         """Of the lines that were added so far."""
         size = (self.tokens + self.lines) * self.width
         return Counts(self.lines, self.tokens, size, self.unknown)
@@ -134,7 +134,7 @@ class IndexedWriter:
                 self._finish()
 
     def _finish(self) -> None:
-        """The byte offset of each line behind all sizes, which are read back bit by bit."""
+        """The byte offset of each line behind all sizes, which are read back block by block."""
         place = 0
         for start in range(0, 4 * self.lines, BLOCK):
             self.index.seek(HEADER.size + start)

@@ -14,8 +14,9 @@ from helpers.common.symbols import SPLITS
 from helpers.ids.clusters import cluster, make_shards
 from helpers.ids.data_bin import BinarizeReport, report_on
 from helpers.ids.dictionary import Dictionary
-from helpers.ids.shards import ShardTask, shard_chunks, shard_names, versions
+from helpers.ids.shard import ShardTask, shard_chunks, shard_names, versions
 from helpers.stage.definition import Job
+from helpers.stage.settings import PrepareSettings
 
 
 def in_shards(job: Job) -> BinarizeReport:
@@ -36,7 +37,7 @@ def in_shards(job: Job) -> BinarizeReport:
     return report_on(trains, counts["valid"], counts["test"], dictionary, notes)
 
 
-def _notes(settings: object, shards: int, lost: int) -> list[str]:
+def _notes(settings: PrepareSettings, shards: int, lost: int) -> list[str]:
     notes = []
     if not (settings.scheduler or settings.slurm):
         notes += allowed_workers(settings.workers)[1]
@@ -67,7 +68,7 @@ def _planned(job: Job, dictionary: Dictionary) -> list[ShardTask]:
         ShardTask(
             split=split,
             text=text,
-            print=(prints[split].size, prints[split].mtime_ns),
+            text_stat=(prints[split].size, prints[split].mtime_ns),
             dictionary=workspace.base_dict,
             fingerprint=dictionary.fingerprint,
             folder=job.kept / name / folder,

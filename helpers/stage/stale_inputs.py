@@ -15,7 +15,7 @@ BACK = "again, then come back here."
 
 
 @dataclasses.dataclass(frozen=True)
-class Freshness:
+class InputCheck:
     """The inputs of stages in a workspace, held against its record."""
 
     road: Mapping[str, Stage]
@@ -34,7 +34,7 @@ class Freshness:
             maker = self._maker(stage, path)
             if not path.is_file():
                 raise StageMissing(
-                    f"{key} is not there yet.", f"Run {(maker or stage).door} first."
+                    f"{key} is not there yet.", f"Run {(maker or stage).how_to_run} first."
                 )
             made = self.record.entry(maker.name).outputs.get(key) if maker else None
             known = self.record.entry(stage.name).inputs.get(key) or made
@@ -57,12 +57,13 @@ class Freshness:
         makers = [maker for maker in after if path in maker.outputs(self.workspace)]
         done = [maker for maker in makers if maker.name in self.record.stages]
         maker = next(iter((*done, *makers)), None)
-        key, made = self.workspace.key(path), self.record.made.get(self.workspace.key(path), [])
+        key = self.workspace.key(path)
         stopped = any(other.name in self.record.moving for other in makers)
-        if stopped and path.is_file() and fingerprint(path).sha256 in made:
+        hashes = self.record.made.get(key, [])
+        if stopped and path.is_file() and fingerprint(path).sha256 in hashes:
             raise StageStale(
                 f"{maker.called} was stopped while it put {key} and others in their place.",
-                f"Run {maker.door} {BACK}",
+                f"Run {maker.how_to_run} {BACK}",
             )
         return maker
 
@@ -83,5 +84,6 @@ class Freshness:
             path, before = self.workspace.path(key), entry.inputs.get(key)
             if path.is_file() and not (before and is_unchanged(path, before)):
                 raise StageStale(
-                    f"{key} has changed since {stage.called} was run.", f"Run {stage.door} {BACK}"
+                    f"{key} has changed since {stage.called} was run.",
+                    f"Run {stage.how_to_run} {BACK}",
                 )
