@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
+from helpers.settings import FinetuneSettings
 from helpers.workspace import PROJECT, Workspace
 from tests.lab import CHROMIUM, MINUTE, Opened, chromium, lab
 
@@ -29,8 +30,8 @@ def work(course: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspa
 
 
 @pytest.fixture(scope="module")
-def url(work: Workspace) -> Iterator[str]:
-    with lab(work.root.parent.parent) as found:
+def url(work: Workspace, training: FinetuneSettings) -> Iterator[str]:
+    with lab(work.root.parent.parent, training.model_dump(exclude_unset=True)) as found:
         yield found
 
 
@@ -72,6 +73,8 @@ def use_explorer(notebook: Opened, work: Workspace) -> None:
 
 
 def use_evaluate(notebook: Opened, work: Workspace) -> None:
+    notebook.fill("evaluate", "max_lines", "100")
+    expect(notebook.panel("evaluate")).to_contain_text("max_lines = 100")
     marked = notebook.panel("evaluate").locator("mark")
     before = marked.count()
     notebook.slide("evaluate", "mask_share", "ArrowRight", 20)
@@ -131,6 +134,8 @@ def use_encode(notebook: Opened, work: Workspace) -> None:
     expect(notebook.panel("tokens")).to_contain_text("How “hello” is put together")
     notebook.choose("encode", "engine", "fairseq")
     expect(notebook.panel("encode")).to_contain_text('engine = "fairseq"')
+    notebook.choose("encode", "engine", "fast")  # the other takes long, and writes the same
+    expect(notebook.panel("encode")).not_to_contain_text('engine = "fairseq"')
     notebook.check("encode", "even if it was done")
     before = work.bpe("valid").read_bytes()
     assert "bytes a token" in notebook.press("encode")

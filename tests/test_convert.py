@@ -11,7 +11,7 @@ from helpers import checkpoints, convert
 from helpers.convert import CONVERT, fairseq_ids
 from helpers.errors import CourseError
 from helpers.huggingface import FILES
-from helpers.settings import ConvertSettings
+from helpers.settings import ConvertSettings, FinetuneSettings
 from helpers.vocabulary import gpt2_file
 from helpers.workspace import Workspace
 from tests import checkpoint_makers
@@ -124,13 +124,14 @@ def test_explicit_paths_need_no_earlier_stage(
 
 
 def test_a_folder_without_model_pt_lists_what_is_below_and_proposes_the_best(
-    course: Workspace,
+    course: Workspace, training: FinetuneSettings
 ) -> None:
     with pytest.raises(CourseError) as caught:
         convert.sources(course, ConvertSettings(roberta_checkpoint_path=str(course.root)))
     for name in ("base/model.pt", "checkpoints/checkpoint_best.pt", "checkpoints/checkpoint_last"):
         assert name in caught.value.message
-    assert "500" in caught.value.message and "validation loss (bits)" in caught.value.message
+    assert str(training.max_update) in caught.value.message
+    assert "validation loss (bits)" in caught.value.message
     assert str(course.checkpoints / "checkpoint_best.pt") in caught.value.hint
 
 
