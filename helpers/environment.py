@@ -21,18 +21,19 @@ FAIRSEQ = "ve-fairseq==0.12.3"
 INSTALL = "make env"
 WITHOUT_FAIRSEQ = "needs Linux on x86-64; under Windows use WSL 2 (wsl --install)"
 GIGABYTE = 10**9
-# A module, or the file of a command.
+# A module, or the file of a command, and what it is asked for. For its help, Hydra would put all
+# of fairseq's configuration together, which takes longer than everything else.
 TOOLS = {
-    "fairseq's BPE encoder": ENCODER_MODULE,
-    "fairseq-preprocess": tool("fairseq-preprocess"),
-    "fairseq-hydra-train": tool("fairseq-hydra-train"),
+    "fairseq's BPE encoder": [ENCODER_MODULE, "--help"],
+    "fairseq-preprocess": [tool("fairseq-preprocess"), "--help"],
+    "fairseq-hydra-train": [tool("fairseq-hydra-train"), "--version"],
 }
-# Asks each tool for its help and prints, a line each, what was wrong with it at last. All in one
-# process: importing fairseq takes seconds.
+# Starts each tool and prints, a line each, what was wrong with it at last. All in one process:
+# importing fairseq takes seconds.
 ASK = """
 import contextlib, io, json, os, runpy, sys
-for name, tool in json.loads(sys.argv[1]).items():
-    sys.argv = [tool, "--help"]
+for name, (tool, option) in json.loads(sys.argv[1]).items():
+    sys.argv = [tool, option]
     out, wrong = io.StringIO(), ""
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(out):
@@ -149,10 +150,10 @@ def _fairseq() -> list[Item]:
 
 
 def _wrong_with_tools() -> dict[str, str]:
-    """Of each tool what is wrong with it; nothing, where it gives its help."""
-    scripts = {name: tool for name, tool in TOOLS.items() if os.sep in tool}
+    """Of each tool what is wrong with it; nothing, where it starts."""
+    scripts = {name: tool for name, (tool, _) in TOOLS.items() if os.sep in tool}
     broken = {name: why for name, tool in scripts.items() if (why := _cannot_be_run(tool))}
-    asked = {name: tool for name, tool in TOOLS.items() if name not in broken}
+    asked = {name: words for name, words in TOOLS.items() if name not in broken}
     command = [sys.executable, "-c", ASK, json.dumps(asked)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)

@@ -12,12 +12,13 @@ import pytest
 from hypothesis.internal.conjecture import providers
 
 from helpers.ids.dictionary import Dictionary
+from helpers.stage.settings import FinetuneSettings
 from helpers.stage.workspace import Workspace
 from helpers.tokens import gpt2
 from tests.support.commands import command
 from tests.support.project import HOME_NAME
 from tests.support.road import STAGES, begin, do, own_order
-from tests.support.small import walk_in_small
+from tests.support.small import SHORTER, walk_in_small
 
 # How long an example takes says nothing: the first one of a test imports fairseq or torch, and
 # machines differ. `make test` draws the same examples everywhere; `make test-long` draws new ones,
@@ -88,7 +89,15 @@ def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path
 
 
 @pytest.fixture(scope="session")
-def course(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def training(pytestconfig: pytest.Config) -> FinetuneSettings:
+    """How the course is trained: by default, or more shortly where long tests are left out."""
+    return FinetuneSettings() if pytestconfig.option.markexpr != "not long" else SHORTER
+
+
+@pytest.fixture(scope="session")
+def course(
+    home: Path, training: FinetuneSettings, tmp_path_factory: pytest.TempPathFactory
+) -> Workspace:
     """The whole course with its default parameters, run by papermill from another folder.
 
     Read it, run the same stages on it again, but change nothing in it. Each process has a copy.
@@ -97,7 +106,9 @@ def course(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
     def make(folder: Path) -> None:
         elsewhere = tmp_path_factory.mktemp("elsewhere")
-        done = command("run", "--workspace", "runs/sample", cwd=elsewhere)
+        pairs = training.model_dump(exclude_unset=True).items()
+        given = [word for pair in pairs for word in ("-p", *pair)]
+        done = command("run", "--workspace", "runs/sample", *given, cwd=elsewhere)
         assert done.returncode == 0, done.stdout + done.stderr
         shutil.copytree(here, folder)
 

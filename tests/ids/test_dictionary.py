@@ -16,9 +16,7 @@ from helpers.ids.dictionary import (
     roberta_dictionary,
 )
 from helpers.tokens import gpt2 as module
-from helpers.tokens.gpt2 import (
-    GPT2_IDS,
-)
+from helpers.tokens.gpt2 import GPT2_IDS
 
 
 def test_indices_follow_the_lines():

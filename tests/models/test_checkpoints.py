@@ -9,6 +9,7 @@ import torch
 
 from helpers.common.errors import CourseError
 from helpers.models import checkpoints, summaries, tensor_names
+from helpers.stage.settings import FinetuneSettings
 from helpers.stage.workspace import Workspace
 from tests.support.hostile import CreatesAFile
 
@@ -65,10 +66,10 @@ def test_a_file_broken_off_is_refused(course: Workspace, tmp_path: Path) -> None
         assert summaries.summary(tmp_path / "half.pt") is None
 
 
-def test_a_summary_tells_updates_and_loss(course: Workspace) -> None:
+def test_a_summary_tells_updates_and_loss(course: Workspace, training: FinetuneSettings) -> None:
     best = summaries.summary(course.checkpoints / "checkpoint_best.pt")
     state = torch.load(course.checkpoints / "checkpoint_best.pt", weights_only=True)
-    assert best.updates == 500
+    assert best.updates == training.max_update
     assert best.loss == state["extra_state"]["val_loss"]
     assert 1 < best.loss < 5  # bits
 

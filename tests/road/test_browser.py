@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from helpers.common.files import PROJECT
+from helpers.stage.settings import FinetuneSettings
 from helpers.stage.workspace import Workspace
 from tests.support.lab import CHROMIUM, MINUTE, Opened, chromium, lab
 
@@ -30,8 +31,8 @@ def work(course: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspa
 
 
 @pytest.fixture(scope="module")
-def url(work: Workspace) -> Iterator[str]:
-    with lab(work.root.parent.parent) as found:
+def url(work: Workspace, training: FinetuneSettings) -> Iterator[str]:
+    with lab(work.root.parent.parent, training.model_dump(exclude_unset=True)) as found:
         yield found
 
 
@@ -73,6 +74,8 @@ def use_explorer(notebook: Opened, work: Workspace) -> None:
 
 
 def use_evaluate(notebook: Opened, work: Workspace) -> None:
+    notebook.fill("evaluate", "max_lines", "100")
+    expect(notebook.panel("evaluate")).to_contain_text("max_lines = 100")
     marked = notebook.panel("evaluate").locator("mark")
     before = marked.count()
     notebook.slide("evaluate", "mask_share", "ArrowRight", 20)
@@ -132,6 +135,8 @@ def use_encode(notebook: Opened, work: Workspace) -> None:
     expect(notebook.panel("tokens")).to_contain_text("How “hello” is put together")
     notebook.choose("encode", "engine", "fairseq")
     expect(notebook.panel("encode")).to_contain_text('engine = "fairseq"')
+    notebook.choose("encode", "engine", "fast")  # the other takes long, and writes the same
+    expect(notebook.panel("encode")).not_to_contain_text('engine = "fairseq"')
     notebook.check("encode", "even if it was done")
     before = work.bpe("valid").read_bytes()
     assert "bytes a token" in notebook.press("encode")

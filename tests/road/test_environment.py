@@ -89,7 +89,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ite
         file.write_text(content)
         file.chmod(mode)
         tools = {"a tool": str(file), "a module": "no_such_module", "json's": "json.tool"}
-        monkeypatch.setattr(environment, "TOOLS", tools)
+        monkeypatch.setattr(environment, "TOOLS", {n: (t, "--help") for n, t in tools.items()})
         found = {item.name: item for item in check(Workspace(tmp_path)).items}
         assert found["a module"].state == "FAIL"
         assert "No module named no_such_module" in found["a module"].found
@@ -134,7 +134,7 @@ def test_a_tool_that_may_not_be_run_fails(script):
 
 
 def test_a_tool_that_is_not_there_fails(workspace, monkeypatch):
-    monkeypatch.setattr(environment, "TOOLS", {"a tool": "/no/such/tool"})
+    monkeypatch.setattr(environment, "TOOLS", {"a tool": ("/no/such/tool", "")})
     item = next(item for item in check(workspace).items if item.name == "a tool")
     assert item.state == "FAIL" and "No such file" in item.found
 
@@ -143,7 +143,7 @@ def test_tools_that_were_not_reached_fail_too(workspace, monkeypatch, tmp_path):
     (tmp_path / "dies").write_text(PYTHON + "import os; os.kill(os.getpid(), 9)")
     (tmp_path / "dies").chmod(0o755)
     tools = {"first": "json.tool", "dies": str(tmp_path / "dies"), "last": "json.tool"}
-    monkeypatch.setattr(environment, "TOOLS", tools)
+    monkeypatch.setattr(environment, "TOOLS", {n: (t, "--help") for n, t in tools.items()})
     found = states(check(workspace))
     assert [found[name] for name in tools] == ["OK", "FAIL", "FAIL"]
 
@@ -152,7 +152,7 @@ def test_tools_that_hang_fail(workspace, monkeypatch):
     def hang(command: list[str], **_: object) -> None:
         raise subprocess.TimeoutExpired(command, 120)
 
-    monkeypatch.setattr(environment, "TOOLS", {"a tool": "json.tool"})
+    monkeypatch.setattr(environment, "TOOLS", {"a tool": ("json.tool", "")})
     monkeypatch.setattr(subprocess, "run", hang)
     assert states(check(workspace))["a tool"] == "FAIL"
 

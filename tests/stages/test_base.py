@@ -11,7 +11,7 @@ from helpers.base import match, pretraining
 from helpers.common.errors import CourseError
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
-from helpers.stage.settings import BaseSettings
+from helpers.stage.settings import BaseSettings, FinetuneSettings
 from helpers.stage.workspace import Workspace
 from helpers.stages import base
 from helpers.stages.road import ROAD
@@ -56,7 +56,11 @@ def test_the_scratch_base_is_trained_by_fairseq_on_the_docstrings_of_packages(
 
 @pytest.mark.parametrize("named", ["model.pt", "folder"])
 def test_a_persons_own_model_is_taken_over(
-    course: Workspace, workspace: Workspace, tmp_path: Path, named: str
+    course: Workspace,
+    training: FinetuneSettings,
+    workspace: Workspace,
+    tmp_path: Path,
+    named: str,
 ) -> None:
     mine = tmp_path / "mine 我的"
     mine.mkdir()
@@ -65,7 +69,7 @@ def test_a_persons_own_model_is_taken_over(
     source = mine if named == "folder" else mine / "model.pt"
     report = ROAD.run("base", workspace, BaseSettings(source=str(source)))
     before, after = checkpoints.read(mine / "model.pt"), checkpoints.read(workspace.base_model)
-    assert report.updates == 500
+    assert report.updates == training.max_update
     assert after["last_optimizer_state"] is None
     assert before["last_optimizer_state"] is not None
     assert workspace.base_model.stat().st_size < (mine / "model.pt").stat().st_size / 2

@@ -11,7 +11,7 @@ from helpers.common.errors import CourseError
 from helpers.models import checkpoints, tensor_names
 from helpers.models.comparison import fairseq_ids
 from helpers.models.huggingface import FILES
-from helpers.stage.settings import ConvertSettings
+from helpers.stage.settings import ConvertSettings, FinetuneSettings
 from helpers.stage.workspace import Workspace
 from helpers.stages import convert
 from helpers.stages.road import ROAD
@@ -126,7 +126,7 @@ def test_explicit_paths_need_no_earlier_stage(
 
 
 def test_a_folder_without_model_pt_lists_what_is_below_and_proposes_the_best(
-    course: Workspace,
+    course: Workspace, training: FinetuneSettings
 ) -> None:
     with pytest.raises(CourseError) as caught:
         convert.checkpoint_and_dictionary(
@@ -134,7 +134,8 @@ def test_a_folder_without_model_pt_lists_what_is_below_and_proposes_the_best(
         )
     for name in ("base/model.pt", "checkpoints/checkpoint_best.pt", "checkpoints/checkpoint_last"):
         assert name in caught.value.message
-    assert "500" in caught.value.message and "validation loss (bits)" in caught.value.message
+    assert str(training.max_update) in caught.value.message
+    assert "validation loss (bits)" in caught.value.message
     assert str(course.checkpoints / "checkpoint_best.pt") in caught.value.hint
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
@@ -56,10 +56,19 @@ LOW_CONTRAST = """
 
 
 @contextlib.contextmanager
-def lab(home: Path) -> Iterator[str]:
-    """JupyterLab as ``make lab`` starts it, on the project's files copied to ``home``: its URL."""
+def lab(home: Path, parameters: Mapping[str, int]) -> Iterator[str]:
+    """JupyterLab as ``make lab`` starts it, on the project's files copied to ``home``: its URL.
+
+    Args:
+        parameters: what the notebooks have instead of their defaults.
+    """
     for name in ("notebooks", "jupyter", "docs"):
         shutil.copytree(PROJECT / name, home / name)
+    for file in (home / "notebooks").glob("*.ipynb"):
+        text = file.read_text("utf-8")
+        for name, value in parameters.items():
+            text = re.sub(rf'"{name} = \d+  #', f'"{name} = {value}  #', text)
+        file.write_text(text, "utf-8")
     for name in ("GLOSSARY.md", "README.md"):
         shutil.copy(PROJECT / name, home)
     with socket.socket() as free:

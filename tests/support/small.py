@@ -7,6 +7,8 @@ from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
 
 SHORT = FinetuneSettings(max_update=6, validate_every=3, max_tokens=512)
+# The course in all its length but this.
+SHORTER = FinetuneSettings(max_update=100, validate_every=50)
 
 
 def walk_in_small(folder: Path) -> None:
