@@ -11,6 +11,7 @@ import portalocker
 import pytest
 from hypothesis.internal.conjecture import providers
 
+from helpers import vocabulary
 from helpers.dictionary import Dictionary
 from helpers.settings import FinetuneSettings
 from helpers.workspace import Workspace
@@ -203,6 +204,13 @@ def plain_hf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.huggingface_makers import fitted_model, saved
 
     return saved(fitted_model(), tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture
+def no_roberta_dictionary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RoBERTa's own dictionary was not put there, and there is no network."""
+    monkeypatch.setattr(vocabulary, "FOLDER", tmp_path / "gpt2_bpe")
+    monkeypatch.setattr(vocabulary, "download", lambda name: None)
 
 
 @pytest.fixture

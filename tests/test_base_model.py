@@ -88,10 +88,8 @@ def test_a_dictionary_of_another_size_is_refused_with_both_numbers(
 
 
 def test_a_model_without_a_dictionary_asks_for_robertas_own(
-    course: Workspace, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    course: Workspace, workspace: Workspace, tmp_path: Path, no_roberta_dictionary: None
 ) -> None:
-    monkeypatch.setattr(vocabulary, "FOLDER", tmp_path / "gpt2_bpe")
-    monkeypatch.setattr(vocabulary, "download", lambda name: None)
     alone = tmp_path / "alone" / "model.pt"
     alone.parent.mkdir()
     shutil.copy(course.base_model, alone)

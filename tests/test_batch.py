@@ -83,7 +83,7 @@ def test_files_typed_in_a_shell_are_found_from_there(tmp_path, monkeypatch):
 
 REFUSED = {
     "an unknown name": (("max_updates", "5"), "Did you mean max_update?"),
-    "a name of another notebook": (("split.lr", "1"), "There"),
+    "a name of another notebook": (("split.lr", "1"), "There are: txt_files, train, valid"),
     "an unknown notebook": (("spilt.seed", "5"), "There are: 00_setup"),
     "out of range": (("lr", "7"), "The default is 0.001"),
     "not a number": (("max_update", "many"), "The default is 500"),

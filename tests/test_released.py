@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import fit, vocabulary
+from helpers import fit
 from helpers.errors import CourseError
 from helpers.finetune import FINETUNE
 from helpers.settings import FinetuneSettings
@@ -148,10 +148,10 @@ def test_an_archive_neither_writes_nor_reads_outside(
     ids=["folder", "fifo", "link to nothing", "link outside"],
 )
 def test_a_dictionary_in_an_archive_that_is_no_file_is_refused_in_sentences(
-    workspace: Workspace, tmp_path: Path, model: bytes, odd: Member
+    workspace: Workspace, tmp_path: Path, model: bytes, odd: Member, no_roberta_dictionary: None
 ) -> None:
     archive = pack(tmp_path / "roberta.tar.gz", [released(model)[0], odd])
-    with pytest.raises(CourseError):
+    with pytest.raises(CourseError, match=r"no dict\.txt beside it"):
         base_from(workspace, archive)
     assert is_untouched(workspace)
 
@@ -168,10 +168,8 @@ def test_a_dictionary_that_is_named_is_taken_for_an_archive(
 
 
 def test_an_archive_without_a_dictionary_asks_for_robertas_own(
-    workspace: Workspace, tmp_path: Path, model: bytes, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, tmp_path: Path, model: bytes, no_roberta_dictionary: None
 ) -> None:
-    monkeypatch.setattr(vocabulary, "FOLDER", tmp_path / "gpt2_bpe")
-    monkeypatch.setattr(vocabulary, "download", lambda name: None)
     with pytest.raises(CourseError, match=r"no dict\.txt") as error:
         base_from(workspace, pack(tmp_path / "roberta.tar.gz", released(model)[:1]))
     assert "--dict" in error.value.hint
