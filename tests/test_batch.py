@@ -76,7 +76,9 @@ def test_values_get_the_type_of_their_setting(name, typed, meant):
 
 def test_files_typed_in_a_shell_are_found_from_there(tmp_path, monkeypatch):
     (tmp_path / "my text.txt").touch()
+    (tmp_path / "my model").mkdir()
     monkeypatch.chdir(tmp_path)
+    assert given(("source", "my model"))["00_setup"]["source"] == str(tmp_path / "my model")
     found = given(("txt_files", "['my text.txt', 'texts']"))["01_split"]["txt_files"]
     assert found == [str(tmp_path / "my text.txt"), "texts"]
 

@@ -16,13 +16,14 @@ from helpers.batch import NOTEBOOKS
 from helpers.road import ROAD, runner
 from helpers.settings import FinetuneSettings
 from helpers.workspace import PROJECT, Workspace
+from tests.lab import CHROMIUM
 from tests.support.commands import command
 
 FOLDER = PROJECT / "notebooks"
 
 
-# The others too were run by papermill, and are by hand in JupyterLab.
-QUICK = ("01_split", "tokenization_explorer")
+# All are run in JupyterLab too, and by papermill all but the last.
+QUICK = ("01_split",) if CHROMIUM else ("01_split", "tokenization_explorer")
 BY_HAND = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.long)
     for name in (*NOTEBOOKS, "tokenization_explorer")
