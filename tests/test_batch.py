@@ -225,13 +225,18 @@ def test_without_make_the_parent_may_end(monkeypatch):
     assert called
 
 
-def test_what_was_made_is_told_per_notebook(with_texts):
+def test_what_was_made_is_told_per_notebook_and_not_made_again(with_texts, tmp_path):
     workspace: Workspace = with_texts(a="one\n\ntwo\n\nthree\n\nfour\n")
-    first, second = (command("run", "--workspace", workspace.root, "--only", "split") for _ in "ab")
-    assert (first.returncode, second.returncode) == (0, 0), first.stderr + first.stdout
+    run = ("run", "--workspace", workspace.root, "--only", "split")
+    first = command(*run, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr + first.stdout
     assert "01_split made: split" in first.stdout
+    before = workspace.record.file.read_bytes()
+    second = command(*run)
+    assert second.returncode == 0, second.stderr + second.stdout
     assert "01_split nothing to recompute" in second.stdout
-    assert str(workspace.notebooks) in second.stdout
+    assert str(workspace.notebooks) in second.stdout and "make lab" in second.stdout
+    assert workspace.record.file.read_bytes() == before
 
 
 def made_from(workspace, source: str) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.convert import CONVERT
+from helpers.evaluate import EVALUATE
+from helpers.settings import ConvertSettings, EvaluateSettings
 from helpers.workspace import Workspace
 from tests.support.commands import command
 
@@ -60,8 +63,7 @@ def test_killed_while_it_is_converted(copied: Workspace, times: int) -> None:
         begun.unlink(missing_ok=True)  # what the kill before left
         kill_when(begun.exists, "convert", "--workspace", copied.root, "--force")
         assert contents(*copied.hf.iterdir()) == before
-    done = command("convert", "--workspace", copied.root, "--force")
-    assert done.returncode == 0, done.stderr
+    assert not CONVERT.run(copied, ConvertSettings(), force=True).reused
     assert contents(*copied.hf.iterdir()) == before
 
 
@@ -70,6 +72,5 @@ def test_killed_while_it_is_evaluated(copied: Workspace) -> None:
     begun = copied.scratch / "evaluate"
     kill_when(begun.exists, "evaluate", "--workspace", copied.root, "--force")
     assert contents(copied.evaluation) == before
-    done = command("evaluate", "--workspace", copied.root, "--force")
-    assert done.returncode == 0, done.stderr
+    assert not EVALUATE.run(copied, EvaluateSettings(), force=True).reused
     assert contents(copied.evaluation) == before

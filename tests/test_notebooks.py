@@ -17,7 +17,6 @@ from helpers.road import ROAD, runner
 from helpers.settings import FinetuneSettings
 from helpers.workspace import PROJECT, Workspace
 from tests.lab import CHROMIUM
-from tests.support.commands import command
 
 FOLDER = PROJECT / "notebooks"
 
@@ -85,15 +84,6 @@ def test_papermills_checked_outputs_are_those_stored(
         {k: text.replace("updates: 500", updates) for k, text in shown(c).items()} for c in stored
     ]
     assert [*map(shown, made)] == said
-
-
-def test_a_second_run_recomputes_nothing_and_says_so(course: Workspace, tmp_path: Path) -> None:
-    before = (course.root / "workspace.json").read_text()
-    done = command("run", "--workspace", "runs/sample", "--only", "split", cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "01_split nothing to recompute" in done.stdout
-    assert "make lab" in done.stdout
-    assert (course.root / "workspace.json").read_text() == before
 
 
 def test_no_stage_of_the_finished_course_is_done_again(
