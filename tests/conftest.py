@@ -132,10 +132,12 @@ def copied(small: Workspace, tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def gpt2_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty ``gpt2_bpe/``, and no network."""
-    monkeypatch.setattr(gpt2, "FOLDER", tmp_path)
+    """A ``gpt2_bpe/`` with nothing in it, so without RoBERTa's own dictionary; and no network."""
+    folder = tmp_path / "gpt2_bpe"
+    folder.mkdir()
+    monkeypatch.setattr(gpt2, "FOLDER", folder)
     monkeypatch.setattr(gpt2, "download", lambda name: None)
-    return tmp_path
+    return folder
 
 
 @pytest.fixture

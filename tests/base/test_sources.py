@@ -26,12 +26,10 @@ def huggingface(folder: Path) -> Path:
     return huggingface_makers.saved(huggingface_makers.fitted_model(), folder)
 
 
-LONG = pytest.mark.long
+pytestmark = pytest.mark.long
 
 
-@pytest.mark.parametrize(
-    "make", [pytest.param(todays, marks=LONG), pytest.param(released, marks=LONG), huggingface]
-)
+@pytest.mark.parametrize("make", [todays, released, huggingface])
 def test_the_setup_notebook_takes_it(
     workspace: Workspace, tmp_path: Path, make: Callable[[Path], Path]
 ) -> None:

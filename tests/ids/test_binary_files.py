@@ -49,7 +49,10 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {split: folder / split for split in SPLITS}
 
 
-@pytest.fixture(scope="session", params=[1, 2], ids=["one worker", "two workers"])
+TWO = pytest.param(2, marks=pytest.mark.long)  # fairseq's own promise
+
+
+@pytest.fixture(scope="session", params=[1, TWO], ids=["one worker", "two workers"])
 def theirs(request, parts, dictionary: Dictionary, tmp_path_factory) -> Path:
     """What ``fairseq-preprocess`` makes of these."""
     folder = tmp_path_factory.mktemp("fairseq")

@@ -106,7 +106,12 @@ JOURNEYS = {
 }
 
 
-@pytest.fixture(scope="module", params=JOURNEYS)
+# In these is all that is in the others.
+QUICK = ("3 layers, two token types", "untied")
+CASES = [pytest.param(n, marks=() if n in QUICK else pytest.mark.long) for n in JOURNEYS]
+
+
+@pytest.fixture(scope="module", params=CASES)
 def journey(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Journey:
     root = tmp_path_factory.mktemp("journey 旅")
     found = Journey(root / "start", Workspace(root / "a"), root / "back 回", Workspace(root / "b"))

@@ -78,14 +78,16 @@ def test_values_get_the_type_of_their_setting(name, typed, meant):
 
 def test_files_typed_in_a_shell_are_found_from_there(tmp_path, monkeypatch):
     (tmp_path / "my text.txt").touch()
+    (tmp_path / "my model").mkdir()
     monkeypatch.chdir(tmp_path)
+    assert given(("source", "my model"))["00_setup"]["source"] == str(tmp_path / "my model")
     found = given(("txt_files", "['my text.txt', 'texts']"))["01_split"]["txt_files"]
     assert found == [str(tmp_path / "my text.txt"), "texts"]
 
 
 REFUSED = {
     "an unknown name": (("max_updates", "5"), "Did you mean max_update?"),
-    "a name of another notebook": (("split.lr", "1"), "There"),
+    "a name of another notebook": (("split.lr", "1"), "There are: txt_files, train, valid"),
     "an unknown notebook": (("spilt.seed", "5"), "There are: 00_setup"),
     "out of range": (("lr", "7"), "The default is 0.001"),
     "not a number": (("max_update", "many"), "The default is 500"),
@@ -227,13 +229,18 @@ def test_without_make_the_parent_may_end(monkeypatch):
     assert called
 
 
-def test_what_was_made_is_told_per_notebook(with_texts):
+def test_what_was_made_is_told_per_notebook_and_not_made_again(with_texts, tmp_path):
     workspace: Workspace = with_texts(a="one\n\ntwo\n\nthree\n\nfour\n")
-    first, second = (command("run", "--workspace", workspace.root, "--only", "split") for _ in "ab")
-    assert (first.returncode, second.returncode) == (0, 0), first.stderr + first.stdout
+    run = ("run", "--workspace", workspace.root, "--only", "split")
+    first = command(*run, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr + first.stdout
     assert "01_split made: split" in first.stdout
+    before = workspace.record.file.read_bytes()
+    second = command(*run)
+    assert second.returncode == 0, second.stderr + second.stdout
     assert "01_split nothing to recompute" in second.stdout
-    assert str(workspace.notebooks) in second.stdout
+    assert str(workspace.notebooks) in second.stdout and "make lab" in second.stdout
+    assert workspace.record.file.read_bytes() == before
 
 
 def made_from(workspace, source: str) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.stage.settings import ConvertSettings, EvaluateSettings
 from helpers.stage.workspace import Workspace
+from helpers.stages.road import ROAD
 from tests.support.commands import command
 
 
@@ -60,8 +62,7 @@ def test_killed_while_it_is_converted(copied: Workspace, times: int) -> None:
         begun.unlink(missing_ok=True)  # what the kill before left
         kill_when(begun.exists, "convert", "--workspace", copied.root, "--force")
         assert contents(*copied.hf.iterdir()) == before
-    done = command("convert", "--workspace", copied.root, "--force")
-    assert done.returncode == 0, done.stderr
+    assert not ROAD.run("convert", copied, ConvertSettings(), force=True).reused
     assert contents(*copied.hf.iterdir()) == before
 
 
@@ -70,6 +71,5 @@ def test_killed_while_it_is_evaluated(copied: Workspace) -> None:
     begun = copied.scratch / "evaluate"
     kill_when(begun.exists, "evaluate", "--workspace", copied.root, "--force")
     assert contents(copied.evaluation) == before
-    done = command("evaluate", "--workspace", copied.root, "--force")
-    assert done.returncode == 0, done.stderr
+    assert not ROAD.run("evaluate", copied, EvaluateSettings(), force=True).reused
     assert contents(copied.evaluation) == before

@@ -91,10 +91,8 @@ def test_a_dictionary_of_another_size_is_refused_with_both_numbers(
 
 
 def test_a_model_without_a_dictionary_asks_for_robertas_own(
-    course: Workspace, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    course: Workspace, workspace: Workspace, tmp_path: Path, gpt2_folder: Path
 ) -> None:
-    monkeypatch.setattr(gpt2, "FOLDER", tmp_path / "gpt2_bpe")
-    monkeypatch.setattr(gpt2, "download", lambda name: None)
     alone = tmp_path / "alone" / "model.pt"
     alone.parent.mkdir()
     shutil.copy(course.base_model, alone)

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
+from helpers.__main__ import main
 from helpers.common.errors import CourseError
 from helpers.models import checkpoints, tensor_names
 from helpers.models.comparison import fairseq_ids
 from helpers.models.huggingface import FILES
-from helpers.stage.settings import ConvertSettings, FinetuneSettings
+from helpers.stage.settings import ConvertSettings
 from helpers.stage.workspace import Workspace
 from helpers.stages import convert
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import gpt2_file
 from tests.support import checkpoint_makers
-from tests.support.commands import command
 
 TEXTS = [
     "Hello world! <mask> it",
@@ -99,12 +99,7 @@ def test_a_folder_stands_for_the_model_in_it(small: Workspace) -> None:
     assert folder == file == (small.pt / "model.pt", small.pt / "dict.txt")
 
 
-LONG = pytest.mark.long
-
-
-@pytest.mark.parametrize(
-    ("spelling", "shape"), [pytest.param("-", "file", marks=LONG), ("_", "folder")], ids=str
-)
+@pytest.mark.parametrize(("spelling", "shape"), [("-", "file"), ("_", "folder")], ids=str)
 def test_explicit_paths_need_no_earlier_stage(
     small: Workspace, tmp_path: Path, spelling: str, shape: str
 ) -> None:
@@ -113,12 +108,12 @@ def test_explicit_paths_need_no_earlier_stage(
     target.mkdir()
     (target / "README.md").write_text("mine")
     (target / "config.json").write_text("old")
-    done = command(
+    words = (
         *("convert", "--workspace", tmp_path / "empty"),
         *(f"--roberta{spelling}checkpoint{spelling}path", source),
         *(f"--pytorch{spelling}dump{spelling}folder{spelling}path", target),
     )
-    assert done.returncode == 0, done.stderr
+    assert main([*map(str, words)]) == 0
     assert {file.name for file in target.iterdir()} == {*FILES, "README.md"}
     assert (target / "README.md").read_text() == "mine"
     assert (target / "config.json").read_bytes() == (small.hf / "config.json").read_bytes()
@@ -126,17 +121,16 @@ def test_explicit_paths_need_no_earlier_stage(
 
 
 def test_a_folder_without_model_pt_lists_what_is_below_and_proposes_the_best(
-    course: Workspace, training: FinetuneSettings
+    small: Workspace,
 ) -> None:
     with pytest.raises(CourseError) as caught:
         convert.checkpoint_and_dictionary(
-            course, ConvertSettings(roberta_checkpoint_path=str(course.root))
+            small, ConvertSettings(roberta_checkpoint_path=str(small.root))
         )
     for name in ("base/model.pt", "checkpoints/checkpoint_best.pt", "checkpoints/checkpoint_last"):
         assert name in caught.value.message
-    assert str(training.max_update) in caught.value.message
     assert "validation loss (bits)" in caught.value.message
-    assert str(course.checkpoints / "checkpoint_best.pt") in caught.value.hint
+    assert str(small.checkpoints / "checkpoint_best.pt") in caught.value.hint
 
 
 def test_a_folder_with_no_checkpoint_at_all_says_so(tmp_path: Path) -> None:
