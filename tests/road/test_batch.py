@@ -276,9 +276,9 @@ def test_a_base_is_made_again_where_that_was_said(workspace, monkeypatch, made, 
     assert done == chosen(only)
 
 
-def test_the_readme_gives_run_the_source_that_it_gives_base():
+def test_the_readme_gives_a_model_of_ones_own_the_lower_rate_that_it_needs():
     for name in ("README.md", "README.zh.md"):
         text = (PROJECT / name).read_text("utf-8")
-        [base] = re.findall(r"-m helpers base +--workspace runs/mine --source (\S+)", text)
-        [run] = re.findall(r"-m helpers run +--workspace runs/mine (.*)", text)
-        assert f"-p source {base} " in run
+        plain, own = re.findall(r"-m helpers run +--workspace runs/mine (.*)", text)
+        assert "-p source" not in plain and "-p lr" not in plain
+        assert "-p source path/to/model.pt" in own and "-p lr 1e-4" in own
