@@ -303,7 +303,7 @@ def test_neither_fairseq_nor_torch_is_needed(workspace):
     put(workspace, PAGE)
     code = (
         "import sys; sys.modules.update(fairseq=None, torch=None)\n"
-        "from helpers import workspace\n"
+        "from helpers.stage import workspace\n"
         "from helpers.explorer import corpus\n"
         "assert 'matplotlib' not in sys.modules\n"
         f"found = corpus.corpus_tokens(workspace.Workspace({str(workspace.root)!r}))\n"
