@@ -192,14 +192,14 @@ def is_out_of_memory(task: ShardTask) -> str:
 
 
 @pytest.mark.parametrize(
-    ("task", "said"),
+    ("works", "said"),
     [
         (dies, "Worker after worker died at the same shard, most likely because memory ran out"),
         (is_out_of_memory, "There is not enough memory for a worker"),
     ],
 )
-def test_a_shard_that_no_worker_can_make_is_told(task, said, work, monkeypatch) -> None:
-    monkeypatch.setattr(clusters, "make", task)
+def test_a_shard_that_no_worker_can_make_is_told(works, said, work, monkeypatch) -> None:
+    monkeypatch.setattr(clusters, "make_shard", works)
     with pytest.raises(CourseError, match=said) as caught:
         road.do(work, "prepare", shards=2, workers=1)
     assert "What is finished is kept" in str(caught.value)
