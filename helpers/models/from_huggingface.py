@@ -8,6 +8,7 @@ from helpers.common.errors import CourseError
 from helpers.common.symbols import MASK, SPECIALS
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes, tensor_names
+from helpers.models.finite import refuse_not_finite
 from helpers.models.huggingface import ACTIVATION
 from helpers.models.old_checkpoints import complete_cfg
 from helpers.tokens.gpt2 import gpt2_file, letters_of_token
@@ -154,6 +155,7 @@ def _tensors(file: Path) -> dict:
     import torch
 
     if isinstance(tensors, dict) and all(isinstance(t, torch.Tensor) for t in tensors.values()):
+        refuse_not_finite(tensors, file)
         return tensors
     raise CourseError(f"{file} does not hold tensors by name.", "Download it again.")
 

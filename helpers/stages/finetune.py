@@ -1,6 +1,7 @@
 """Continued masked-language-model training by ``fairseq-hydra-train``."""
 
 import dataclasses
+import math
 
 from helpers.common.errors import CourseError, StageMissing
 from helpers.common.report import Report, Table
@@ -8,12 +9,13 @@ from helpers.common.symbols import SPLITS
 from helpers.ids.binary_files import read_sizes
 from helpers.ids.data_bin import binarized_files, data_folders, refuse_both, refuse_other_dictionary
 from helpers.models import checkpoints, shapes
+from helpers.models.masked_lm import perplexity
 from helpers.models.summaries import summary
 from helpers.stage.definition import Job, Stage
 from helpers.stage.settings import FinetuneSettings
 from helpers.stage.workspace import Workspace
 from helpers.training.command import finetune_command
-from helpers.training.log import curve, events
+from helpers.training.log import curve, diverged, events
 from helpers.training.resume import BEST, IN_BETWEEN, LAST, begin_or_resume, updates_before
 from helpers.training.train import train
 
@@ -33,7 +35,7 @@ class FinetuneReport(Report):
 
     def table(self) -> Table:
         head = ("updates", "best at update", "validation loss (bits)", "perplexity")
-        return head, [(self.updates, self.best_update, self.best_loss, 2**self.best_loss)]
+        return head, [(self.updates, self.best_update, self.best_loss, perplexity(self.best_loss))]
 
 
 def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
@@ -97,9 +99,11 @@ def _report(workspace: Workspace) -> FinetuneReport:
     last = summary(folder / LAST)
     if best is None or last is None:
         raise CourseError(
-            f"{folder} has no {BEST if best is None else LAST} that can be read.",
+            f"{folder} has no {BEST if best is None else LAST} that can be used.",
             "Run the notebook 04_finetune again with force.",
         )
+    if not math.isfinite(best.loss):
+        raise diverged(best.updates, folder / LOG)
     found = events(folder / LOG) if (folder / LOG).is_file() else []
     return FinetuneReport(
         updates=last.updates,
