@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
+from helpers.common.foreign_code import refuse_foreign_code
 from helpers.models.finite import refuse_not_finite
 from helpers.models.old_checkpoints import METERS, modern
 from helpers.models.shapes import shape
@@ -75,6 +76,7 @@ def read_safely(file: Path) -> object:
 
     if not file.is_file():
         raise CourseError(f"There is no file {file}.", "Name a fairseq checkpoint (model.pt).")
+    refuse_foreign_code()
     mapped = zipfile.is_zipfile(file)  # torch's format since 1.6; older files are plain pickles
     try:
         with torch.serialization.safe_globals([argparse.Namespace, *METERS]):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.common.fairseq import require_fairseq
+from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.symbols import MASK, SPECIALS
 from helpers.models.huggingface import quiet
 from helpers.stage.workspace import Workspace
@@ -34,6 +35,7 @@ def largest_difference(pt: Path, hf: Path, lines: list[str]) -> float:
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
     require_fairseq()
+    refuse_foreign_code()
     quiet()
     from fairseq.models.roberta import RobertaModel
 
