@@ -5,6 +5,7 @@ A *dictionary index* is that row: ``<s>`` 0, ``<pad>`` 1, ``</s>`` 2, ``<unk>`` 
 as text. The dictionary belongs to the model: another order turns the model to noise.
 """
 
+import codecs
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ from helpers.common.errors import CourseError, DamagedFile, StageMissing
 from helpers.common.files import write_whole
 from helpers.common.symbols import FIRST, MASK, SPECIALS, UNK
 from helpers.tokens import gpt2
-from helpers.tokens.gpt2 import ADDRESS, GPT2_IDS, sha256_of
+from helpers.tokens.gpt2 import ADDRESS, END_OF_TEXT, GPT2_IDS, letters_of_token, sha256_of
 
 NOT_IN_FILE = {*SPECIALS, MASK}  # fairseq adds them itself
 # The symbols of a RoBERTa dict.txt: every GPT-2 id, and three that make the size divide by 8.
@@ -65,6 +66,14 @@ class Dictionary:
         """Dictionary index of every GPT-2 id: int32, shape (50257,)."""
         return np.array([self.index(str(i)) for i in range(GPT2_IDS)], dtype=np.int32)
 
+    @functools.cached_property
+    def lacking(self) -> tuple[int, ...]:
+        """GPT-2 ids that a text may be encoded to, and that have no index of their own.
+
+        ``<|endoftext|>`` (50256) is not among them: no text is encoded to it.
+        """
+        return tuple(i for i in range(END_OF_TEXT) if str(i) not in self)
+
     def __contains__(self, symbol: str) -> bool:
         return symbol in self._indices
 
@@ -101,10 +110,20 @@ class Dictionary:
 
         Raises:
             StageMissing: it is not there.
-            DamagedFile: not of this form (with the line), a symbol twice, or a special one.
+            DamagedFile: not of this form (with the line), a symbol twice, or a special one; or
+                fairseq would read something else than is meant.
         """
         try:
-            return cls.parse(file.read_text("utf-8").splitlines(), file)
+            content = file.read_bytes()
+            if content.startswith(codecs.BOM_UTF8):
+                raise DamagedFile(
+                    f"{file} begins with a byte order mark (BOM), and fairseq would take it for a "
+                    "part of the first symbol.",
+                    "Save it as UTF-8 without BOM, or take the dict.txt that came with the model.",
+                )
+            # These end a line for fairseq; there are others for str.splitlines.
+            text = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+            return cls.parse(text.removesuffix("\n").split("\n"), file)
         except FileNotFoundError:
             raise StageMissing(
                 f"There is no dictionary {file}.",
@@ -112,7 +131,8 @@ class Dictionary:
             ) from None
         except UnicodeDecodeError:
             raise DamagedFile(
-                f"{file} is not a text file.", "Give the dict.txt that belongs to the model."
+                f"{file} is not a text file in UTF-8.",
+                "Give the dict.txt that belongs to the model.",
             ) from None
 
     @classmethod
@@ -133,6 +153,24 @@ class Dictionary:
                 )
             symbols[symbol] = int(count)
         return cls(tuple(symbols), tuple(symbols.values()))
+
+
+def refuse_other_tokens(dictionary: Dictionary, owner: object) -> None:
+    """Refuse the dictionary of a model whose tokens are not GPT-2's, all of them.
+
+    Args:
+        owner: whose it is, for the message: most often the file.
+
+    Raises:
+        CourseError: with the number of tokens that are lacking, and one of them.
+    """
+    if lacking := dictionary.lacking:
+        raise CourseError(
+            f"{owner} lacks {len(lacking):,} of GPT-2's tokens, for example {lacking[0]} "
+            f"({letters_of_token()[lacking[0]]!r}): texts would turn to <unk>.",
+            "Only models with GPT-2's whole vocabulary can be used, and not those with another "
+            "tokenizer, such as SentencePiece; take a model and its dict.txt of that kind.",
+        )
 
 
 def roberta_dictionary(download: bool = True) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.common.symbols import MASK, SPECIALS
-from helpers.ids.dictionary import Dictionary
+from helpers.ids.dictionary import Dictionary, refuse_other_tokens
 from helpers.models import checkpoints, shapes, tensor_names
 from helpers.models.finite import refuse_not_finite
 from helpers.models.huggingface import ACTIVATION
@@ -210,10 +210,6 @@ def dictionary_of(vocabulary: dict[str, int], merges: list[str], folder: Path) -
         )
     ids = {letters: str(i) for i, letters in enumerate(letters_of_token())}
     symbols = tuple(ids.get(token, token) for token in tokens[4:-1])
-    if lacking := ids.keys() - vocabulary.keys():
-        raise CourseError(
-            f"The vocabulary of {folder} lacks {len(lacking):,} of GPT-2's tokens, for example "
-            f"{min(lacking)!r}.",
-            "Take the tokenizer that was published with the model.",
-        )
-    return Dictionary(symbols, (0,) * len(symbols))
+    dictionary = Dictionary(symbols, (0,) * len(symbols))
+    refuse_other_tokens(dictionary, f"The vocabulary of {folder}")
+    return dictionary

@@ -3,11 +3,13 @@
 import dataclasses
 import math
 
+from helpers.base.sources import refuse_unfit
 from helpers.common.errors import CourseError, StageMissing
 from helpers.common.report import Report, Table
 from helpers.common.symbols import SPLITS
 from helpers.ids.binary_files import read_sizes
 from helpers.ids.data_bin import binarized_files, data_folders, refuse_both, refuse_other_dictionary
+from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
 from helpers.models.masked_lm import perplexity
 from helpers.models.summaries import summary
@@ -45,6 +47,8 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
     first, *others = data_folders(workspace.data_bin)
     _refuse_lost_shards(workspace)
     state = checkpoints.read(workspace.base_model)
+    dictionary = Dictionary.load(workspace.base_dict)
+    refuse_unfit(state, dictionary, workspace.base_model, workspace.base_dict)
     longest = min(shapes.shape(state)["max_positions"], settings.max_tokens) - 1
     for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
         sizes, _ = read_sizes(file)

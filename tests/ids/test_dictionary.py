@@ -93,6 +93,33 @@ def test_a_binary_file_is_no_dictionary(tmp_path: Path):
         Dictionary.load(tmp_path / "dict.txt")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("last", [True, False], ids=["closed", "open"])
+def test_ends_of_lines_are_fairseqs(end: str, last: bool, tmp_path: Path):
+    from fairseq.data import Dictionary as FairseqDictionary
+
+    symbols = ("13", "a\x0bb", "c\x85d", "e\u2028f", "\u3000g", "\x1ch")  # no line ends in them
+    text = end.join(f"{symbol} 1" for symbol in symbols) + (end if last else "")
+    (tmp_path / "dict.txt").write_bytes(text.encode())
+    theirs = FairseqDictionary.load(str(tmp_path / "dict.txt"))
+    assert Dictionary.load(tmp_path / "dict.txt").symbols == tuple(theirs.symbols[4:]) == symbols
+
+
+@pytest.mark.parametrize(
+    ("encoding", "why"),
+    [
+        ("utf-8-sig", "begins with a byte order mark"),
+        ("utf-16", "is not a text file in UTF-8"),
+        ("utf-32", "is not a text file in UTF-8"),
+        ("utf-16-le", "is not 'symbol count'"),
+    ],
+)
+def test_another_encoding_is_refused_by_name(encoding: str, why: str, tmp_path: Path):
+    (tmp_path / "dict.txt").write_bytes("13 9\n262 8\n".encode(encoding))
+    with pytest.raises(DamagedFile, match=rf"dict\.txt.*{why}"):
+        Dictionary.load(tmp_path / "dict.txt")
+
+
 # RoBERTa's own dictionary
 
 
