@@ -8,7 +8,13 @@ from helpers.common.errors import CourseError, StageMissing
 from helpers.common.report import Report, Table
 from helpers.common.symbols import SPLITS
 from helpers.ids.binary_files import read_sizes
-from helpers.ids.data_bin import binarized_files, data_folders, refuse_both, refuse_other_dictionary
+from helpers.ids.data_bin import (
+    binarized_files,
+    data_folders,
+    refuse_both,
+    refuse_other_dictionary,
+    refuse_unlisted,
+)
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
 from helpers.models.masked_lm import perplexity
@@ -43,6 +49,7 @@ class FinetuneReport(Report):
 def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
     """Raise CourseError where fairseq would stumble an hour later, or skip with a warning."""
     refuse_both(workspace.data_bin)
+    refuse_unlisted(workspace.data_bin)
     refuse_other_dictionary(workspace)
     first, *others = data_folders(workspace.data_bin)
     _refuse_lost_shards(workspace)
