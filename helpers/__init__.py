@@ -24,7 +24,7 @@ import sys
 # `python -m` puts the folder where one stands first on the path. It may be somebody's workspace,
 # whose files would be taken for modules; unless the course itself was found there, it is removed.
 if (
-    sys.argv[0] == "-m"
+    sys.argv[:1] == ["-m"]
     and not sys.flags.safe_path
     and __path__ != [os.path.join(sys.path[0], "helpers")]  # noqa: PTH118 (pathlib lies there, too)
 ):
