@@ -17,3 +17,15 @@ panels    the widgets of the notebooks
 Above them: __main__ (command line), batch (papermill), environment (check).
 Importing this package costs nothing; torch, fairseq and transformers are imported where used.
 """
+
+import os
+import sys
+
+# `python -m` puts the folder where one stands first on the path. It may be somebody's workspace,
+# whose files would be taken for modules; unless the course itself was found there, it is removed.
+if (
+    sys.argv[:1] == ["-m"]
+    and not sys.flags.safe_path
+    and __path__ != [os.path.join(sys.path[0], "helpers")]  # noqa: PTH118 (pathlib lies there, too)
+):
+    del sys.path[0]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pydantic.fields import FieldInfo
 
 from helpers.common.errors import CourseError
+from helpers.common.foreign_code import refuse_foreign_code
 from helpers.stage.parameters import About, Settings, from_here
 from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
@@ -104,6 +105,7 @@ def dispatch(given: dict) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Exit codes: 0; 1 a bug or a failed notebook; 2 for a person; 130 Ctrl-C."""
+    refuse_foreign_code()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows fewer characters
     typed = sys.argv[1:] if arguments is None else arguments

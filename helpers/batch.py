@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, write_whole
+from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import die_with_parent
 from helpers.stage.parameters import Settings, from_here, unknown_name
 from helpers.stage.workspace import Workspace
@@ -103,6 +104,7 @@ def run(
         CourseError: unknown parameters or values, before anything runs.
     """
     die_with_make()
+    refuse_foreign_code()  # nor do the notebooks' kernels
     notebooks = chosen(only)
     values = parameters(given, notebooks)
     _refuse_to_replace_the_base(workspace, values)

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from helpers.common.fairseq import tool
+from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import allowed_workers
 from helpers.common.report import Report, Table
 from helpers.stage.workspace import Workspace
@@ -155,6 +156,7 @@ def _wrong_with_tools() -> dict[str, str]:
     broken = {name: why for name, tool in scripts.items() if (why := _cannot_be_run(tool))}
     asked = {name: words for name, words in TOOLS.items() if name not in broken}
     command = [sys.executable, "-c", ASK, json.dumps(asked)]
+    refuse_foreign_code()
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
+from helpers.models.finite import refuse_not_finite
 from helpers.models.old_checkpoints import complete_cfg
 from helpers.models.tensor_names import HEAD_WEIGHT, TOKENS
 
@@ -18,7 +19,11 @@ MODEL, DICTIONARY = FOLDER / "model.safetensors", FOLDER / "dict.txt.xz"
 
 
 def pack(state: dict, dictionary: Dictionary) -> None:
-    """Write both files from a fairseq checkpoint whose LM head is tied to the embedding."""
+    """Write both files from a fairseq checkpoint whose LM head is tied to the embedding.
+
+    Raises:
+        CourseError: a weight is too large for half precision.
+    """
     from safetensors.torch import save_file
 
     about = {
@@ -27,6 +32,7 @@ def pack(state: dict, dictionary: Dictionary) -> None:
         "loss": state["extra_state"]["val_loss"],
     }
     tensors = {n: t.half().contiguous() for n, t in state["model"].items() if n != HEAD_WEIGHT}
+    refuse_not_finite(tensors, "The model in half precision")
     save_file(tensors, MODEL, {name: str(value) for name, value in about.items()})
     MODEL.chmod(0o644)
     DICTIONARY.write_bytes(lzma.compress(dictionary.text().encode(), preset=9))
@@ -39,6 +45,7 @@ def unpack() -> tuple[dict, Dictionary]:
     with safe_open(MODEL, "pt") as file:
         tensors = {name: file.get_tensor(name).float() for name in sorted(file.keys())}
         about = file.metadata()
+    refuse_not_finite(tensors, MODEL)
     tensors[HEAD_WEIGHT] = tensors[TOKENS]
     heads = {"encoder_attention_heads": int(about["heads"])}
     state = {

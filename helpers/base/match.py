@@ -35,7 +35,7 @@ def bits(state: dict, dictionary: Dictionary) -> float:
             hidden.append(masked)
             true.append(ids)
             at.append(np.array([position]))
-    nats, _ = measure(model, hidden, true, at)
+    nats, _ = measure(model, hidden, true, at, "the base model")
     return nats / math.log(2)
 
 

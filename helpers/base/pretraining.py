@@ -12,7 +12,6 @@ from helpers.common.symbols import LONGEST_LINE
 from helpers.ids.binary_files import binarize_file
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
-from helpers.models.summaries import summary
 from helpers.tokens.bpe_files import encode_file, token_counts
 from helpers.tokens.wrap import shortened
 from helpers.training.command import CONFIG, train_command
@@ -66,6 +65,9 @@ def pretrain(
 
     Returns:
         fairseq's checkpoint after the last update.
+
+    Raises:
+        CourseError: training diverged, or what it would go on with cannot be used.
     """
     from omegaconf import OmegaConf
 
@@ -79,8 +81,7 @@ def pretrain(
             (schedule.total_num_update, {"optimization.lr": _anew(schedule, rate, short_until)}),
         ]
     for until, values in phases:
-        found = summary(last) if last.is_file() else None
-        done = found.updates if found else 0
+        done = checkpoints.updates(checkpoints.read(last)) if last.is_file() else 0
         if done >= until:
             continue
         overrides = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from helpers.base.course_base import DICTIONARY, MODEL, unpack
 from helpers.common.errors import CourseError
-from helpers.ids.dictionary import Dictionary, roberta_dictionary
+from helpers.ids.dictionary import Dictionary, refuse_other_tokens, roberta_dictionary
 from helpers.models import checkpoints, shapes, tensor_names
 from helpers.models.from_huggingface import files_of, is_huggingface, read_folder
 from helpers.stage.workspace import Workspace
@@ -150,7 +150,12 @@ def _copied(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Path
 def refuse_unfit(
     state: dict, dictionary: Dictionary, model: Path, file: Path, hint: str = NAME_IT
 ) -> None:
-    """Raise CourseError where the model is not whole, or has not one row for every symbol."""
+    """Refuse a model and a dictionary that do not fit each other, or the course.
+
+    Raises:
+        CourseError: the model is not whole, it has not one row for every symbol, or these are not
+            GPT-2's.
+    """
     shapes.refuse_broken(state, model)
     rows = shapes.rows_of_vocabulary(state)
     if rows != len(dictionary) + 1:
@@ -159,3 +164,4 @@ def refuse_unfit(
             f"{len(dictionary) + 1:,}: this dictionary is not the model's.",
             hint,
         )
+    refuse_other_tokens(dictionary, file)

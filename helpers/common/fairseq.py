@@ -13,6 +13,7 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, home
+from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import child
 
 # Idle threads soon sleep instead of spinning, or a busy machine would slow training to a crawl; and
@@ -77,6 +78,7 @@ def follow(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) 
         CourseError: the tool ended with an error; its last lines are in the message.
     """
     require_fairseq()
+    refuse_foreign_code()
     environment = CALM | os.environ | {"PYTHONUNBUFFERED": "1"}
     environment.pop("MPLBACKEND", None)  # a notebook's backend is not known to the tool
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from helpers.common.errors import CourseError
+from helpers.common.foreign_code import refuse_foreign_code
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -139,6 +140,7 @@ class Workers:
         self, function: Callable[[Item], Result], items: Iterator[Item]
     ) -> Iterator[Result]:
         if self.pool is None:
+            refuse_foreign_code()
             context = multiprocessing.get_context("spawn")  # a kernel has threads: no fork
             self.pool = concurrent.futures.ProcessPoolExecutor(
                 self.number,

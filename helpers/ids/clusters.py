@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
+from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import allowed_workers
 from helpers.ids.shard import ON_A_SHARED_DISK, ShardTask, make_shard
 from helpers.stage.settings import PrepareSettings
@@ -36,6 +37,7 @@ def cluster(settings: PrepareSettings, tasks: int) -> Iterator["Client"]:
     from distributed.client import FutureCancelledError
     from distributed.comm import CommClosedError
 
+    refuse_foreign_code()
     with _quiet():
         try:
             if settings.scheduler:

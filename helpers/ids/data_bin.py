@@ -5,6 +5,7 @@ error and turns it to noise. So it is taken from beside the base model, and from
 """
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from helpers.ids.dictionary import Dictionary
 from helpers.stage.workspace import Workspace
 
 NAMED = 10  # shards in the report
+# fairseq trains on train, train1, train2 … as one, and prefers a text without ending to train.bin;
+# at a second valid it stops.
+_UNLISTED = re.compile(r"(?:train|valid)(?:[1-9]\d*(?:\.(?:bin|idx|fasta))?)?", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,6 +99,7 @@ def report_on_folder(folder: Path, notes: Iterable[str] = ()) -> BinarizeReport:
 def describe_data(workspace: Workspace) -> BinarizeReport:
     """The report on a data-bin that the student has put there."""
     refuse_both(workspace.data_bin)
+    refuse_unlisted(workspace.data_bin)
     refuse_other_dictionary(workspace)
     return report_on_folder(workspace.data_bin)
 
@@ -131,6 +136,23 @@ def refuse_both(folder: Path) -> None:
             f"{folder} has shards, and beside them {found[0].name}: which of them is the data?",
             "Remove one of the two, or prepare again with force: your files are then set aside.",
         )
+
+
+def refuse_unlisted(folder: Path) -> None:
+    """Refuse a data-bin folder where fairseq would read more than :func:`binarized_files`.
+
+    Raises:
+        CourseError: for the first such file, by its name.
+    """
+    for place in filter(Path.is_dir, data_folders(folder)):
+        for file in sorted(place.iterdir()):
+            if _UNLISTED.fullmatch(file.name):
+                raise CourseError(
+                    f"{file} is no part of this data, and fairseq would read it beside the others, "
+                    "or instead of them.",
+                    "Move it elsewhere; texts that belong together are split and binarized "
+                    "together.",
+                )
 
 
 def refuse_other_dictionary(workspace: Workspace) -> None:

@@ -5,6 +5,7 @@ A *dictionary index* is that row: ``<s>`` 0, ``<pad>`` 1, ``</s>`` 2, ``<unk>`` 
 as text. The dictionary belongs to the model: another order turns the model to noise.
 """
 
+import codecs
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping
@@ -16,14 +17,13 @@ from helpers.common.errors import CourseError, DamagedFile, StageMissing
 from helpers.common.files import write_whole
 from helpers.common.symbols import FIRST, MASK, SPECIALS, UNK
 from helpers.tokens import gpt2
-from helpers.tokens.gpt2 import ADDRESS, GPT2_IDS, sha256_of
+from helpers.tokens.gpt2 import ADDRESS, END_OF_TEXT, GPT2_IDS, letters_of_token, sha256_of
 
 NOT_IN_FILE = {*SPECIALS, MASK}  # fairseq adds them itself
 # The symbols of a RoBERTa dict.txt: every GPT-2 id, and three that make the size divide by 8.
 FILLERS = tuple(f"madeupword{i:04d}" for i in range(3))
-# RoBERTa's own begins with the GPT-2 ids of ".", " the", ",", " to", and gives these indices.
-ROBERTA_FIRST = ("13", "262", "11", "284")
-ROBERTA_HELLO = {"15496": 31414, "995": 232, "0": 328}  # "Hello", " world", "!"
+# The fingerprint of RoBERTa's own, which begins with the GPT-2 ids of ".", " the", ",", " to".
+ROBERTA = "081693eb9c2e05c2b8b56d90da7f89e8b4366f62fc2c127cc3298bd66c9b0d26"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +65,14 @@ class Dictionary:
         """Dictionary index of every GPT-2 id: int32, shape (50257,)."""
         return np.array([self.index(str(i)) for i in range(GPT2_IDS)], dtype=np.int32)
 
+    @functools.cached_property
+    def lacking(self) -> tuple[int, ...]:
+        """GPT-2 ids that a text may be encoded to, and that have no index of their own.
+
+        ``<|endoftext|>`` (50256) is not among them: no text is encoded to it.
+        """
+        return tuple(i for i in range(END_OF_TEXT) if str(i) not in self)
+
     def __contains__(self, symbol: str) -> bool:
         return symbol in self._indices
 
@@ -101,22 +109,42 @@ class Dictionary:
 
         Raises:
             StageMissing: it is not there.
-            DamagedFile: not of this form (with the line), a symbol twice, or a special one.
+            DamagedFile: not of this form (with the line), a symbol twice, or a special one; or
+                fairseq would read something else than is meant.
         """
         try:
-            return cls.parse(file.read_text("utf-8").splitlines(), file)
+            return cls.from_bytes(file.read_bytes(), file)
         except FileNotFoundError:
             raise StageMissing(
                 f"There is no dictionary {file}.",
                 "The notebook 00_setup (base) puts a model and its dictionary into the workspace.",
             ) from None
+
+    @classmethod
+    def from_bytes(cls, content: bytes, file: object) -> "Dictionary":
+        """The dictionary in the content of a ``dict.txt``; ``file`` is named in errors.
+
+        Raises:
+            DamagedFile: as for :meth:`load`.
+        """
+        try:
+            if content.startswith(codecs.BOM_UTF8):
+                raise DamagedFile(
+                    f"{file} begins with a byte order mark (BOM), and fairseq would take it for a "
+                    "part of the first symbol.",
+                    "Save it as UTF-8 without BOM, or take the dict.txt that came with the model.",
+                )
+            # These end a line for fairseq; there are others for str.splitlines.
+            text = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+            return cls.parse(text.removesuffix("\n").split("\n"), file)
         except UnicodeDecodeError:
             raise DamagedFile(
-                f"{file} is not a text file.", "Give the dict.txt that belongs to the model."
+                f"{file} is not a text file in UTF-8.",
+                "Give the dict.txt that belongs to the model.",
             ) from None
 
     @classmethod
-    def parse(cls, lines: Iterable[str], file: Path) -> "Dictionary":
+    def parse(cls, lines: Iterable[str], file: object) -> "Dictionary":
         """The dictionary in the lines of a ``dict.txt``; ``file`` is named in errors."""
         symbols: dict[str, int] = {}
         for number, line in enumerate(lines, start=1):
@@ -135,31 +163,63 @@ class Dictionary:
         return cls(tuple(symbols), tuple(symbols.values()))
 
 
+def refuse_other_tokens(dictionary: Dictionary, owner: object) -> None:
+    """Refuse the dictionary of a model whose tokens are not GPT-2's, all of them.
+
+    Args:
+        owner: whose it is, for the message: most often the file.
+
+    Raises:
+        CourseError: with the number of tokens that are lacking, and one of them.
+    """
+    if lacking := dictionary.lacking:
+        raise CourseError(
+            f"{owner} lacks {len(lacking):,} of GPT-2's tokens, for example {lacking[0]} "
+            f"({letters_of_token()[lacking[0]]!r}): texts would turn to <unk>.",
+            "Only models with GPT-2's whole vocabulary can be used, and not those with another "
+            "tokenizer, such as SentencePiece; take a model and its dict.txt of that kind.",
+        )
+
+
 def roberta_dictionary(download: bool = True) -> Path:
     """RoBERTa's own dictionary, ``gpt2_bpe/dict.txt``: put there by hand, or downloaded, checked.
 
     Raises:
-        CourseError: it cannot be had, or what stands there is another dictionary.
+        CourseError: it cannot be had, or what stands there, or was sent, is another dictionary.
     """
     file = gpt2.FOLDER / "dict.txt"
-    if not file.is_file():
-        content = gpt2.download("dict.txt") if download else None
-        if content is None:
-            raise CourseError(
-                "This model.pt has no dict.txt beside it, and RoBERTa's own "
-                + ("cannot be downloaded." if download else "is not here yet."),
-                f"Put {ADDRESS}dict.txt into gpt2_bpe/, or name the model's with --dict "
-                "(dict_file in the notebook).",
-            )
-        write_whole(file, content)
-    dictionary = Dictionary.load(file)
-    complete = sorted(dictionary.symbols) == sorted((*map(str, range(GPT2_IDS)), *FILLERS))
-    known = dictionary.symbols[:4] == ROBERTA_FIRST and all(
-        dictionary.index(symbol) == index for symbol, index in ROBERTA_HELLO.items()
-    )
-    if not (complete and known):
-        raise CourseError(
-            f"{file} is not RoBERTa's own dictionary, and only that may have this name.",
+    if file.is_file():
+        _refuse_other_than_robertas(
+            file.read_bytes(),
+            file,
             f"Move it beside the model.pt that it belongs to; RoBERTa's is at {ADDRESS}dict.txt.",
         )
+        return file
+    content = gpt2.download("dict.txt") if download else None
+    if content is None:
+        raise CourseError(
+            "This model.pt has no dict.txt beside it, and RoBERTa's own "
+            + ("cannot be downloaded." if download else "is not here yet."),
+            f"Put {ADDRESS}dict.txt into gpt2_bpe/, or name the model's with --dict "
+            "(dict_file in the notebook).",
+        )
+    _refuse_other_than_robertas(
+        content,
+        f"What was sent from {ADDRESS}dict.txt",
+        "It was not kept; try another network, or put the file into gpt2_bpe/ by hand.",
+    )
+    write_whole(file, content)
     return file
+
+
+def _refuse_other_than_robertas(content: bytes, owner: object, hint: str) -> None:
+    """Raise CourseError if the content of a ``dict.txt`` has other symbols or another order."""
+    try:
+        known = Dictionary.from_bytes(content, owner).fingerprint == ROBERTA
+    except DamagedFile:
+        known = False
+    if not known:
+        raise CourseError(
+            f"{owner} is not RoBERTa's own dictionary, and only that may be gpt2_bpe/dict.txt.",
+            hint,
+        )

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
+from helpers.common.foreign_code import refuse_foreign_code
+from helpers.models.finite import refuse_not_finite
 from helpers.models.old_checkpoints import METERS, modern
 from helpers.models.shapes import shape
 from helpers.models.tensor_names import HEAD_WEIGHT
@@ -31,7 +33,8 @@ def read(file: Path) -> dict:
         that was written by fairseq 0.10 or older still has its ``args`` beside them.
 
     Raises:
-        CourseError: it cannot be read safely, or is no fairseq checkpoint of a RoBERTa.
+        CourseError: it cannot be read safely, is no fairseq checkpoint of a RoBERTa, or holds
+            what is no number.
     """
     state = read_safely(file)
     if not (isinstance(state, dict) and isinstance(state.get("model"), dict)):
@@ -57,6 +60,7 @@ def read(file: Path) -> dict:
             f"{file} is a fairseq checkpoint of {kind!r}, not of a RoBERTa with its LM head.",
             "Name the model.pt of a RoBERTa that was trained as a masked language model.",
         )
+    refuse_not_finite(state["model"], file)
     return state
 
 
@@ -72,6 +76,7 @@ def read_safely(file: Path) -> object:
 
     if not file.is_file():
         raise CourseError(f"There is no file {file}.", "Name a fairseq checkpoint (model.pt).")
+    refuse_foreign_code()
     mapped = zipfile.is_zipfile(file)  # torch's format since 1.6; older files are plain pickles
     try:
         with torch.serialization.safe_globals([argparse.Namespace, *METERS]):
@@ -107,13 +112,15 @@ def for_a_base(state: dict, *, keep_optimizer: bool = False) -> dict:
     that the same training gives the same bytes. Tensors are in single precision.
 
     Raises:
-        CourseError: an optimizer state is to be kept, and there is none.
+        CourseError: an optimizer state is to be kept, and there is none, or one of no numbers.
     """
     if keep_optimizer and not state.get("last_optimizer_state"):
         raise CourseError(
             "This checkpoint has no optimizer state that could be kept.",
             "Leave keep_optimizer out; training then begins with the weights alone.",
         )
+    if keep_optimizer:
+        refuse_not_finite(state["last_optimizer_state"], "The optimizer state")
     cfg = {name: value for name, value in state["cfg"].items() if name != "job_logging_cfg"}
     cfg["model"] = {**cfg["model"], **shape(state)}
     cfg["task"] = {**(cfg.get("task") or {}), "_name": "masked_lm", "data": ""}

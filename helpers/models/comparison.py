@@ -5,6 +5,7 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.common.fairseq import require_fairseq
+from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.symbols import MASK, SPECIALS
 from helpers.models.huggingface import quiet
 from helpers.stage.workspace import Workspace
@@ -34,6 +35,7 @@ def largest_difference(pt: Path, hf: Path, lines: list[str]) -> float:
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
     require_fairseq()
+    refuse_foreign_code()
     quiet()
     from fairseq.models.roberta import RobertaModel
 
@@ -46,7 +48,7 @@ def largest_difference(pt: Path, hf: Path, lines: list[str]) -> float:
         gpt2_encoder_json=str(gpt2_file("encoder.json")),
         gpt2_vocab_bpe=str(gpt2_file("vocab.bpe")),
     ).eval()
-    largest = 0.0
+    differences = [0.0]
     for line in lines:
         ids = fairseq_ids(ours, line)
         if (other := tokenizer(line)["input_ids"]) != ids:
@@ -58,13 +60,15 @@ def largest_difference(pt: Path, hf: Path, lines: list[str]) -> float:
         batch = torch.tensor([ids[: theirs.config.max_position_embeddings - 2]])
         with torch.inference_mode():
             logits = ours.model(batch, features_only=False)[0] - theirs(batch).logits
-        largest = max(largest, float(logits.abs().max()))
-    if not largest <= TOLERANCE:
-        raise CourseError(
-            f"The converted model differs from fairseq's by {largest:.2g} (allowed: {TOLERANCE}).",
-            "The model is not a plain RoBERTa; the folder was not written.",
-        )
-    return largest
+        differences.append(float(logits.abs().max()))
+        if not differences[-1] <= TOLERANCE:  # of NaN, too
+            raise CourseError(
+                f"The converted model differs from fairseq's by {differences[-1]:.2g} (allowed: "
+                f"{TOLERANCE}) on {line[:80]!r}.",
+                "The model is not a plain RoBERTa, or its numbers grow without bounds; the folder "
+                "was not written.",
+            )
+    return max(differences)
 
 
 def fairseq_ids(hub: object, line: str) -> list[int]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.common.symbols import MASK, SPECIALS
-from helpers.ids.dictionary import Dictionary
+from helpers.ids.dictionary import Dictionary, refuse_other_tokens
 from helpers.models import checkpoints, shapes, tensor_names
+from helpers.models.finite import refuse_not_finite
 from helpers.models.huggingface import ACTIVATION
 from helpers.models.old_checkpoints import complete_cfg
 from helpers.tokens.gpt2 import gpt2_file, letters_of_token
@@ -154,6 +155,7 @@ def _tensors(file: Path) -> dict:
     import torch
 
     if isinstance(tensors, dict) and all(isinstance(t, torch.Tensor) for t in tensors.values()):
+        refuse_not_finite(tensors, file)
         return tensors
     raise CourseError(f"{file} does not hold tensors by name.", "Download it again.")
 
@@ -208,10 +210,6 @@ def dictionary_of(vocabulary: dict[str, int], merges: list[str], folder: Path) -
         )
     ids = {letters: str(i) for i, letters in enumerate(letters_of_token())}
     symbols = tuple(ids.get(token, token) for token in tokens[4:-1])
-    if lacking := ids.keys() - vocabulary.keys():
-        raise CourseError(
-            f"The vocabulary of {folder} lacks {len(lacking):,} of GPT-2's tokens, for example "
-            f"{min(lacking)!r}.",
-            "Take the tokenizer that was published with the model.",
-        )
-    return Dictionary(symbols, (0,) * len(symbols))
+    dictionary = Dictionary(symbols, (0,) * len(symbols))
+    refuse_other_tokens(dictionary, f"The vocabulary of {folder}")
+    return dictionary

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
 from helpers.common.symbols import MASK
-from helpers.ids.dictionary import Dictionary
+from helpers.ids.dictionary import Dictionary, refuse_other_tokens
 from helpers.models import checkpoints, shapes, tensor_names
 from helpers.models.tensor_names import DECODER, TOKEN_TYPES, WORDS
-from helpers.tokens.gpt2 import END_OF_TEXT, GPT2_IDS, gpt2_file, letters_of_token
+from helpers.tokens.gpt2 import GPT2_IDS, gpt2_file, letters_of_token
 
 if TYPE_CHECKING:
     from transformers import RobertaForMaskedLM, RobertaTokenizer
@@ -80,12 +80,7 @@ def vocab_of(dictionary: Dictionary) -> dict[str, int]:
     Raises:
         CourseError: the dictionary lacks GPT-2 ids, which the merges would need.
     """
-    lacking = [i for i in range(END_OF_TEXT) if str(i) not in dictionary]
-    if lacking:
-        raise CourseError(
-            f"The dictionary lacks {len(lacking):,} of GPT-2's tokens, for example {lacking[0]}.",
-            "Only models with GPT-2's whole vocabulary can be converted.",
-        )
+    refuse_other_tokens(dictionary, "The dictionary")
     letters = letters_of_token()
     return {
         letters[int(s)] if s.isdecimal() and int(s) < GPT2_IDS else s: i

@@ -1,5 +1,6 @@
 """Masked-language modelling by hand: hide tokens, let a model guess them, measure its surprise."""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -53,11 +54,18 @@ def hide(sample: np.ndarray, dictionary: Dictionary, share: float, random: np.ra
 
 
 def measure(
-    model: "RobertaForMaskedLM", hidden: list[np.ndarray], true: list[np.ndarray], at: list
+    model: "RobertaForMaskedLM",
+    hidden: list[np.ndarray],
+    true: list[np.ndarray],
+    at: list,
+    named: str = "the model",
 ) -> tuple[float, float]:
     """Mean cross entropy in nats, and the share of right first guesses, at the chosen positions.
 
     The vocabulary's logits are computed for these positions only, which saves most of the work.
+
+    Raises:
+        CourseError: the loss is no number.
     """
     import torch
 
@@ -80,7 +88,21 @@ def measure(
         likeliest = FIRST + logits[:, FIRST:].argmax(-1)  # special symbols are never the answer
         right += int((likeliest == answers).sum())
         count += len(answers)
+    if not math.isfinite(total):
+        raise CourseError(
+            f"The loss of {named} is {total}: its numbers grow without bounds.",
+            "Most likely its training diverged; take a checkpoint from before that.",
+        )
     return total / count, right / count
+
+
+def perplexity(bits: float) -> float:
+    """2 to the loss in bits; infinite where that has no room in a number.
+
+    >>> perplexity(3.0), perplexity(5000.0)
+    (8.0, inf)
+    """
+    return 2**bits if bits < 1024 else math.inf
 
 
 def masked_sentence(sentence: str, dictionary: Dictionary) -> list[int]:

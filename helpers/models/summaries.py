@@ -21,7 +21,7 @@ class Summary:
 
 
 def summary(file: Path) -> Summary | None:
-    """Updates, validation loss and date of a checkpoint; None if it cannot be read."""
+    """Updates, validation loss and date of a checkpoint; None if it cannot be used."""
     try:
         state = read(file)
     except CourseError:
@@ -37,7 +37,7 @@ def summary(file: Path) -> Summary | None:
 
 
 def below(folder: Path) -> Iterator[Summary]:
-    """Every readable checkpoint below a folder, as ``find . -name "*.pt"`` would find them."""
+    """Every usable checkpoint below a folder, as ``find . -name "*.pt"`` would find them."""
     for file in sorted(folder.rglob("*.pt")):
         if file.is_file() and (found := summary(file)):
             yield found

@@ -16,8 +16,16 @@ from helpers.common.report import Grid, Report, Table
 from helpers.common.symbols import MASK
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
+from helpers.models.finite import refuse_not_finite
 from helpers.models.huggingface import model_of, quiet, vocab_of
-from helpers.models.masked_lm import guesses, hide, masked_sentence, measure, samples_of
+from helpers.models.masked_lm import (
+    guesses,
+    hide,
+    masked_sentence,
+    measure,
+    perplexity,
+    samples_of,
+)
 from helpers.stage.definition import Job, Stage
 from helpers.stage.settings import EvaluateSettings
 from helpers.stage.workspace import Workspace
@@ -64,7 +72,7 @@ class EvaluateReport(Report):
     @property
     def perplexity(self) -> tuple[float, ...]:
         """e to the loss in nats, which is 2 to the loss in bits."""
-        return tuple(math.exp(loss) for loss in self.loss)
+        return tuple(map(perplexity, self.bits))
 
     def table(self) -> Table:
         rows = [
@@ -138,6 +146,7 @@ def _work(job: Job) -> EvaluateReport:
         model_of(checkpoints.read(workspace.base_model)),
         transformers.RobertaForMaskedLM.from_pretrained(workspace.hf).eval(),
     )
+    refuse_not_finite(models[1].state_dict(), workspace.hf / "model.safetensors")
     lines = _read_lines(workspace, settings.max_lines)
     general = general_text.validation_lines(settings.max_lines)
     loss, accuracy, tokens = _compared(models, lines, dictionary, settings)
@@ -169,7 +178,10 @@ def _compared(
     hidden, at = zip(
         *(hide(sample, dictionary, settings.mask_share, random) for sample in true), strict=True
     )
-    measured = [measure(model, list(hidden), true, list(at)) for model in models]
+    measured = [
+        measure(model, list(hidden), true, list(at), f"the {name} model")
+        for model, name in zip(models, MODELS, strict=True)
+    ]
     loss, accuracy = zip(*measured, strict=True)
     return loss, accuracy, sum(map(len, at))
 

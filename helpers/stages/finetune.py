@@ -1,19 +1,29 @@
 """Continued masked-language-model training by ``fairseq-hydra-train``."""
 
 import dataclasses
+import math
 
+from helpers.base.sources import refuse_unfit
 from helpers.common.errors import CourseError, StageMissing
 from helpers.common.report import Report, Table
 from helpers.common.symbols import SPLITS
 from helpers.ids.binary_files import read_sizes
-from helpers.ids.data_bin import binarized_files, data_folders, refuse_both, refuse_other_dictionary
+from helpers.ids.data_bin import (
+    binarized_files,
+    data_folders,
+    refuse_both,
+    refuse_other_dictionary,
+    refuse_unlisted,
+)
+from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
+from helpers.models.masked_lm import perplexity
 from helpers.models.summaries import summary
 from helpers.stage.definition import Job, Stage
 from helpers.stage.settings import FinetuneSettings
 from helpers.stage.workspace import Workspace
 from helpers.training.command import finetune_command
-from helpers.training.log import curve, events
+from helpers.training.log import curve, diverged, events
 from helpers.training.resume import BEST, IN_BETWEEN, LAST, begin_or_resume, updates_before
 from helpers.training.train import train
 
@@ -33,16 +43,19 @@ class FinetuneReport(Report):
 
     def table(self) -> Table:
         head = ("updates", "best at update", "validation loss (bits)", "perplexity")
-        return head, [(self.updates, self.best_update, self.best_loss, 2**self.best_loss)]
+        return head, [(self.updates, self.best_update, self.best_loss, perplexity(self.best_loss))]
 
 
 def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
     """Raise CourseError where fairseq would stumble an hour later, or skip with a warning."""
     refuse_both(workspace.data_bin)
+    refuse_unlisted(workspace.data_bin)
     refuse_other_dictionary(workspace)
     first, *others = data_folders(workspace.data_bin)
     _refuse_lost_shards(workspace)
     state = checkpoints.read(workspace.base_model)
+    dictionary = Dictionary.load(workspace.base_dict)
+    refuse_unfit(state, dictionary, workspace.base_model, workspace.base_dict)
     longest = min(shapes.shape(state)["max_positions"], settings.max_tokens) - 1
     for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
         sizes, _ = read_sizes(file)
@@ -97,9 +110,11 @@ def _report(workspace: Workspace) -> FinetuneReport:
     last = summary(folder / LAST)
     if best is None or last is None:
         raise CourseError(
-            f"{folder} has no {BEST if best is None else LAST} that can be read.",
+            f"{folder} has no {BEST if best is None else LAST} that can be used.",
             "Run the notebook 04_finetune again with force.",
         )
+    if not math.isfinite(best.loss):
+        raise diverged(best.updates, folder / LOG)
     found = events(folder / LOG) if (folder / LOG).is_file() else []
     return FinetuneReport(
         updates=last.updates,

@@ -6,9 +6,9 @@ in the model's table: for that see :mod:`helpers.ids.dictionary`.
 
 import functools
 import hashlib
+import http.client
 import importlib.util
 import json
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,7 @@ SHA256 = {
     "encoder.json": "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783",
     "vocab.bpe": "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5",
 }
+LARGEST = 4_000_000  # bytes of a download; the largest of the three files has a quarter of that
 ADDRESS = "https://dl.fbaipublicfiles.com/fairseq/gpt2_bpe/"
 
 
@@ -66,12 +67,16 @@ def _from_package(name: str) -> bytes | None:
 
 
 def download(name: str) -> bytes | None:
-    """A file from fairseq's address; None where there is no network."""
+    """A file from fairseq's address; None where there is no network, or more than it can be.
+
+    Whoever calls it checks what was sent before it is kept.
+    """
     try:
         with urllib.request.urlopen(ADDRESS + name, timeout=20) as answer:
-            return answer.read()
-    except (urllib.error.URLError, TimeoutError):
+            content = answer.read(LARGEST + 1)
+    except (OSError, http.client.HTTPException):
         return None
+    return content if len(content) <= LARGEST else None
 
 
 def sha256_of(content: bytes) -> str:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from helpers.common.errors import CourseError
+
 
 @dataclasses.dataclass(frozen=True)
 class Event:
@@ -53,6 +55,15 @@ def _number(value: object) -> float:
         return float(value)
     except (TypeError, ValueError):
         return math.nan
+
+
+def diverged(update: int, log: Path) -> CourseError:
+    """What to say where the loss is no number after an update."""
+    return CourseError(
+        f"After update {update:,} the loss is no number any more (NaN or infinite): the training "
+        "has diverged.",
+        f"Train with a lower learning rate, or a longer warm-up; fairseq's log is {log}.",
+    )
 
 
 def events(log: Path) -> list[Event]:

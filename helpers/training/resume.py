@@ -12,12 +12,14 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.common.files import set_aside, write_whole
 from helpers.models import checkpoints
+from helpers.models.finite import refuse_not_finite
 from helpers.models.summaries import summary
 from helpers.stage.definition import Job
 from helpers.stage.settings import FinetuneSettings
 from helpers.stage.workspace import Workspace
 
 LAST, BEST, RUN = "checkpoint_last.pt", "checkpoint_best.pt", "run.json"
+CRASHED = "crash.pt"  # what fairseq saves where gradients are no numbers
 IN_BETWEEN = "checkpoint_*_*.pt"  # fairseq's name for one in between: epoch_update
 
 
@@ -35,6 +37,7 @@ def updates_before(workspace: Workspace, settings: FinetuneSettings) -> int:
             "To 'continue', fairseq needs the optimizer's state, and base/model.pt has none.",
             "Run 00_setup with keep_optimizer and a model.pt that has it, or start with 'weights'.",
         )
+    refuse_not_finite(state["last_optimizer_state"], "The optimizer state in base/model.pt")
     optimizer = state["optimizer_history"][-1].get("optimizer_name", "FairseqAdam")
     if optimizer != "FairseqAdam":
         raise CourseError(
@@ -89,7 +92,7 @@ def _written_identity(folder: Path) -> dict | None:
 
 def _mend(folder: Path) -> tuple[int, list[str]]:
     """Replace what a kill left half written; the updates done so far, and notes."""
-    for rest in folder.glob("*.tmp"):
+    for rest in (*folder.glob("*.tmp"), *folder.glob(CRASHED)):
         rest.unlink()
     readable = [s for file in folder.glob("*.pt") if (s := summary(file))]
     if not readable:
@@ -102,6 +105,6 @@ def _mend(folder: Path) -> tuple[int, list[str]]:
     for name in (LAST, BEST):
         if name not in whole:
             write_whole(folder / name, lambda target: shutil.copyfile(newest.file, target))
-            notes.append(f"{name} could not be read; {newest.file.name} took its place.")
+            notes.append(f"{name} could not be used; {newest.file.name} took its place.")
     done = next((s.updates for s in readable if s.file.name == LAST), newest.updates)
     return done, [f"An interrupted run was continued after update {done}.", *notes]

@@ -8,13 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.common.errors import CourseError, DamagedFile
-from helpers.ids.dictionary import (
-    FILLERS,
-    ROBERTA_FIRST,
-    ROBERTA_HELLO,
-    Dictionary,
-    roberta_dictionary,
-)
+from helpers.ids import dictionary as ids
+from helpers.ids.dictionary import FILLERS, Dictionary, roberta_dictionary
 from helpers.tokens import gpt2 as module
 from helpers.tokens.gpt2 import GPT2_IDS
 
@@ -91,44 +86,89 @@ def test_a_binary_file_is_no_dictionary(tmp_path: Path):
         Dictionary.load(tmp_path / "dict.txt")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("last", [True, False], ids=["closed", "open"])
+def test_ends_of_lines_are_fairseqs(end: str, last: bool, tmp_path: Path):
+    from fairseq.data import Dictionary as FairseqDictionary
+
+    symbols = ("13", "a\x0bb", "c\x85d", "e\u2028f", "\u3000g", "\x1ch")  # no line ends in them
+    text = end.join(f"{symbol} 1" for symbol in symbols) + (end if last else "")
+    (tmp_path / "dict.txt").write_bytes(text.encode())
+    theirs = FairseqDictionary.load(str(tmp_path / "dict.txt"))
+    assert Dictionary.load(tmp_path / "dict.txt").symbols == tuple(theirs.symbols[4:]) == symbols
+
+
+@pytest.mark.parametrize(
+    ("encoding", "why"),
+    [
+        ("utf-8-sig", "begins with a byte order mark"),
+        ("utf-16", "is not a text file in UTF-8"),
+        ("utf-32", "is not a text file in UTF-8"),
+        ("utf-16-le", "is not 'symbol count'"),
+    ],
+)
+def test_another_encoding_is_refused_by_name(encoding: str, why: str, tmp_path: Path):
+    (tmp_path / "dict.txt").write_bytes("13 9\n262 8\n".encode(encoding))
+    with pytest.raises(DamagedFile, match=rf"dict\.txt.*{why}"):
+        Dictionary.load(tmp_path / "dict.txt")
+
+
 # RoBERTa's own dictionary
 
 
-def like_robertas() -> list[str]:
-    """Another dictionary that agrees with RoBERTa's in all that is checked."""
-    known = dict(enumerate(ROBERTA_FIRST))
-    known |= {index - 4: symbol for symbol, index in ROBERTA_HELLO.items()}
-    others = (s for s in (*map(str, range(GPT2_IDS)), *FILLERS) if s not in known.values())
-    return [known.get(i) or next(others) for i in range(50260)]
+@pytest.fixture
+def robertas(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The symbols of a dictionary that is taken for RoBERTa's, which the project does not hold."""
+    symbols = (*map(str, range(GPT2_IDS)), *FILLERS)
+    monkeypatch.setattr(ids, "ROBERTA", Dictionary(symbols, (1,) * len(symbols)).fingerprint)
+    return list(symbols)
 
 
-def write(folder: Path, symbols: list[str]) -> None:
-    (folder / "dict.txt").write_text("".join(f"{symbol} 1\n" for symbol in symbols))
+def text_of(symbols: list[str]) -> bytes:
+    return "".join(f"{symbol} 1\n" for symbol in symbols).encode()
 
 
-def test_what_looks_like_robertas_dictionary_is_accepted(gpt2_folder: Path, monkeypatch):
-    write(gpt2_folder, like_robertas())
-    assert roberta_dictionary() == gpt2_folder / "dict.txt"
-    content = (gpt2_folder / "dict.txt").read_bytes()
-    (gpt2_folder / "dict.txt").unlink()
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_robertas_dictionary_is_taken_and_kept(
+    end: bytes, robertas: list[str], gpt2_folder: Path, monkeypatch
+):
+    content = text_of(robertas).replace(b"\n", end)
     monkeypatch.setattr(module, "download", {"dict.txt": content}.get)
-    assert roberta_dictionary().read_bytes() == content
+    for _ in range(2):  # downloaded, then there
+        assert roberta_dictionary() == gpt2_folder / "dict.txt"
+        assert (gpt2_folder / "dict.txt").read_bytes() == content
+        monkeypatch.setattr(module, "download", lambda name: None)
 
 
 SPOILED = {
     "first lines exchanged": lambda s: [s[1], s[0], *s[2:]],
+    "two rare tokens exchanged": lambda s: [*s[:40_000], s[40_001], s[40_000], *s[40_002:]],
     "a line missing": lambda s: s[:-1],
     "another symbol": lambda s: [*s[:-1], "madeupword0003"],
     "a line more": lambda s: [*s, "madeupword0003"],
     "known words elsewhere": lambda s: [*s[:300], *s[:299:-1]],
+    "an error page": lambda s: ["<html>"],
 }
 
 
 @pytest.mark.parametrize("name", SPOILED)
-def test_another_dictionary_may_not_have_robertas_place(name: str, gpt2_folder: Path):
-    write(gpt2_folder, SPOILED[name](like_robertas()))
+def test_another_dictionary_may_not_have_robertas_place(
+    name: str, robertas: list[str], gpt2_folder: Path
+):
+    (gpt2_folder / "dict.txt").write_bytes(text_of(SPOILED[name](robertas)))
     with pytest.raises(CourseError, match="not RoBERTa's own dictionary"):
         roberta_dictionary()
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_another_dictionary_from_the_network_is_not_kept(
+    name: str, robertas: list[str], gpt2_folder: Path, monkeypatch
+):
+    content = text_of(SPOILED[name](robertas))
+    monkeypatch.setattr(module, "download", {"dict.txt": content}.get)
+    with pytest.raises(CourseError, match=r"sent from .* is not RoBERTa's own dictionary"):
+        roberta_dictionary()
+    assert not (gpt2_folder / "dict.txt").exists()
 
 
 def test_without_a_network_the_way_out_is_named(gpt2_folder: Path):

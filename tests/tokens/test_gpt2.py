@@ -1,6 +1,10 @@
 """GPT-2's files, and its tokens."""
 
+import contextlib
 import hashlib
+import http.server
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +45,36 @@ def test_without_a_correct_copy_the_way_out_is_named(download, gpt2_folder: Path
         gpt2_file("vocab.bpe")
     assert "make env" in caught.value.hint
     assert not (gpt2_folder / "vocab.bpe").exists()
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
+    """What an address of this machine answers, by the names of files."""
+    answers: dict[str, bytes] = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with contextlib.suppress(OSError):  # who asks may have had enough
+                self.wfile.write(answers[self.path.strip("/")])
+
+        def log_message(self, *args: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setattr(module, "ADDRESS", f"http://127.0.0.1:{server.server_port}/")
+        yield answers
+        server.shutdown()
+
+
+def test_a_download_is_as_long_as_it_may_be_and_no_longer(sent: dict[str, bytes], monkeypatch):
+    monkeypatch.setattr(module, "LARGEST", 100_000)
+    head = b"HTTP/1.0 200 OK\r\n\r\n"
+    sent |= {"right": head + b"x" * 100_000, "long": head + b"x" * 100_001}
+    sent |= {"no-http": b"What?\r\n\r\n", "nothing": b"", "gone": b"HTTP/1.0 404 Gone\r\n\r\n"}
+    assert module.download("right") == b"x" * 100_000
+    for name in ("long", "no-http", "nothing", "gone"):
+        assert module.download(name) is None, name
 
 
 def test_letters_stand_for_bytes_as_in_fairseq():
