@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -104,8 +105,12 @@ def _deaf() -> None:
 @contextlib.contextmanager
 def _scheduler(address: str) -> Iterator["Client"]:
     from distributed import Client
+    from distributed.comm import get_address_host_port
 
     try:
+        # A client that reaches nobody may end, in its own time, just while another begins, and then
+        # both wait for the same lock for ever. So it is made only where somebody answers.
+        socket.create_connection(get_address_host_port(address), REACHED).close()
         client = Client(address, timeout=REACHED)
     except (OSError, ValueError, TypeError, AssertionError) as error:
         why = str(error) or type(error).__name__
