@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpers.common.files import files_below
@@ -89,8 +89,9 @@ def test_a_browser_offers_files_of_every_kind(texts: TextFiles):
     assert texts.upload.accept.split(",") == [".gz", ".jsonl", ".parquet", ".txt", ".zst"]
 
 
-@given(name=st.text(max_size=60))
+@given(name=st.text(st.sampled_from("./\\a小 ~\0"), max_size=20) | st.text(max_size=60))
 @settings(max_examples=40)
+@example(name="../../up")
 def test_no_name_leads_elsewhere(name: str, tmp_path_factory):
     root = tmp_path_factory.mktemp("sent")
     control = TextFiles("txt_files", root / "deep" / "down" / "my-texts")
