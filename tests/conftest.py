@@ -72,7 +72,8 @@ def same_draws() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         if hypothesis.settings.get_current_profile_name() == "same":
-            patch.setattr(providers, "is_local_module_file", lambda path: False)
+            patch.setattr(providers, "_get_local_constants", providers.Constants)
+            providers.CONSTANTS_CACHE.cache.clear()
         yield
 
 
