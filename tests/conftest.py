@@ -71,7 +71,7 @@ def same_draws() -> Iterator[None]:
     Which ones those are depends on the order of the tests, and on the folder that all lies in.
     """
     with pytest.MonkeyPatch.context() as patch:
-        if hypothesis.settings.get_current_profile_name() == "same":
+        if hypothesis.settings.default.derandomize:
             patch.setattr(providers, "_get_local_constants", providers.Constants)
             providers.CONSTANTS_CACHE.cache.clear()
         yield
