@@ -82,7 +82,7 @@ def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path
     shared = temporary.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
-    with portalocker.Lock(shared / f"{name}.lock", timeout=1200):
+    with portalocker.Lock(shared / f"{name}.lock", timeout=7200):
         if not (shared / f"{name}.made").exists():
             make(shared / name)
             (shared / f"{name}.made").touch()
