@@ -71,8 +71,9 @@ def same_draws() -> Iterator[None]:
     Which ones those are depends on the order of the tests, and on the folder that all lies in.
     """
     with pytest.MonkeyPatch.context() as patch:
-        if hypothesis.settings.get_current_profile_name() == "same":
-            patch.setattr(providers, "is_local_module_file", lambda path: False)
+        if hypothesis.settings.default.derandomize:
+            patch.setattr(providers, "_get_local_constants", providers.Constants)
+            providers.CONSTANTS_CACHE.cache.clear()
         yield
 
 
@@ -81,7 +82,7 @@ def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path
     shared = temporary.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
-    with portalocker.Lock(shared / f"{name}.lock", timeout=1200):
+    with portalocker.Lock(shared / f"{name}.lock", timeout=7200):
         if not (shared / f"{name}.made").exists():
             make(shared / name)
             (shared / f"{name}.made").touch()

@@ -10,7 +10,7 @@ import pytest
 from helpers.common.files import PROJECT
 from helpers.common.processes import child, stop
 
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 def test_an_interrupt_in_the_middle_of_the_fork_is_not_lost():
@@ -26,10 +26,10 @@ except KeyboardInterrupt:
 """
     begun = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=50
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=500
     )
     assert done.stdout.strip() == "interrupted", done.stderr
-    assert time.monotonic() - begun < 40  # the child was not waited for
+    assert time.monotonic() - begun < 400  # the child was not waited for
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, GeneratorExit])

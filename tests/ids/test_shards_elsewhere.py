@@ -66,11 +66,11 @@ def prepare(work: Workspace, *options: object) -> subprocess.Popen:
 
 
 def end(process: subprocess.Popen) -> str:
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=600)
     return said
 
 
-def until(there: Callable[[], object], seconds: float = 60) -> object:
+def until(there: Callable[[], object], seconds: float = 300) -> object:
     limit = time.monotonic() + seconds
     while not (found := there()):
         assert time.monotonic() < limit
@@ -166,7 +166,7 @@ def test_a_worker_of_a_scheduler_is_killed_and_the_bytes_are_the_same(
 ) -> None:
     from distributed import Client
 
-    with Client(scheduler, timeout=30) as client:
+    with Client(scheduler, timeout=120) as client:
         client.wait_for_workers(2)
         (victim, *_) = client.run(os.getpid).values()
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def run(*command: str, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess:
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=3600)
 
 
 def bundled(project: Path, *others: str, **env: str) -> subprocess.CompletedProcess:

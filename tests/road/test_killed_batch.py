@@ -79,7 +79,7 @@ def kill_after(workspace: Workspace, update: int) -> None:
         env=os.environ | {"PYTHONPATH": str(PROJECT)},
     )
     try:
-        assert wait_until(lambda: updates(workspace) >= update or batch.poll() is not None, 300)
+        assert wait_until(lambda: updates(workspace) >= update or batch.poll() is not None, 1800)
         assert batch.poll() is None, "it was done before it could be killed"
         assert any("fairseq-hydra-train" in words for words in processes_of(workspace).values())
     finally:

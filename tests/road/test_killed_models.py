@@ -23,7 +23,7 @@ def kill_when(ready: Callable[[], bool], *arguments: str) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not ready():
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline

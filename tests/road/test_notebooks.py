@@ -41,7 +41,7 @@ def test_a_notebook_runs_and_its_checked_outputs_are_those_stored(
         cwd=PROJECT,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=3600,
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert "passed" in done.stdout

@@ -19,7 +19,7 @@ def command(*arguments: object, cwd: Path | None = None) -> subprocess.Completed
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": str(PROJECT)},
-        timeout=600,
+        timeout=3600,
     )
 
 

@@ -26,7 +26,7 @@ def move(panel: SettingsPanel, name: str, value: object) -> None:
 def press(panel: SettingsPanel) -> str:
     """Press the button, and wait; what is said then."""
     panel.run.button.click()
-    panel.run.thread.join(60)
+    panel.run.thread.join(600)
     return panel.run.result.value
 
 
