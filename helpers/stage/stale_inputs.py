@@ -80,10 +80,18 @@ class InputCheck:
         with contextlib.suppress(CourseError):  # what was named is not there any more
             found = stage.inputs(self.workspace, stage.settings(**entry.settings))
             keys += [self.workspace.key(path) for path in found]
+        gone = {v.sha256 for k, v in entry.inputs.items() if self._has_left(k)}
         for key in keys:
             path, before = self.workspace.path(key), entry.inputs.get(key)
-            if path.is_file() and not (before and is_unchanged(path, before)):
+            if not path.is_file() or (before and is_unchanged(path, before)):
+                continue
+            if before or fingerprint(path).sha256 not in gone:
                 raise StageStale(
                     f"{key} has changed since {stage.called} was run.",
                     f"Run {stage.how_to_run} {BACK}",
                 )
+
+    def _has_left(self, key: str) -> bool:
+        """Whether a file from outside the workspace is gone; with the course itself it may move."""
+        path = self.workspace.path(key)
+        return not path.is_relative_to(self.workspace.root) and not path.is_file()

@@ -11,6 +11,7 @@ import pytest
 
 from helpers.common.errors import CourseError, StageMissing, StageStale
 from helpers.common.report import Report
+from helpers.stage.definition import Stage
 from helpers.stage.run import Road
 from helpers.stage.settings import EncodeSettings, SplitSettings
 from helpers.stages.encode import ENCODE
@@ -222,3 +223,35 @@ def test_what_a_run_no_longer_makes_is_removed_unless_it_is_read(road):
     less = dataclasses.replace(stage, inputs=lambda w, s: [w.root / "y"], work=make("x"))
     Road(*ROAD.values(), less).run("demo", road, SplitSettings(seed=5))
     assert [n for n in "xyz" if (road.root / n).exists()] == ["x", "y"]
+
+
+def test_a_file_of_the_course_that_has_only_moved_makes_nothing_stale(workspace, tmp_path):
+    """As its own base model does, where a newer version keeps it in another folder."""
+    (tmp_path / "old.txt").write_text("the base")
+    places = [tmp_path / "old.txt"]
+    made, read = workspace.root / "made", workspace.root / "read"
+    make = Stage(
+        name="make",
+        does="makes something of it",
+        notebook="",
+        settings=EncodeSettings,
+        report=Report,
+        inputs=lambda workspace, settings: places,
+        outputs=lambda workspace: [made],
+        work=lambda job: job.out(made).write_text("made") and Report(),
+    )
+    look = dataclasses.replace(
+        make,
+        name="look",
+        inputs=lambda workspace, settings: [made],
+        outputs=lambda workspace: [read],
+        work=lambda job: job.out(read).write_text("read") and Report(),
+        after=("make",),
+    )
+    road = Road(make, look)
+    road.run("make", workspace, EncodeSettings())
+    places[:] = [places[0].rename(tmp_path / "new.txt")]
+    assert not road.run("look", workspace, EncodeSettings()).reused
+    places[0].write_text("another base")
+    with pytest.raises(StageStale, match=r"new\.txt has changed since make was run"):
+        road.run("look", workspace, EncodeSettings())
