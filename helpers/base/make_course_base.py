@@ -4,10 +4,10 @@ A run that was stopped goes on where it was. At the end the packed model, its di
 model card are written into ``course/``.
 """
 
+import argparse
 import math
 import platform
 import statistics
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -87,4 +87,6 @@ def card(state: dict, folder: Path, dictionary: Dictionary) -> str:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1] if len(sys.argv) > 1 else "runs/base-model").resolve())
+    parser = argparse.ArgumentParser(description="Train the course's own base model again.")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("runs/base-model"))
+    make(parser.parse_args().folder.resolve())
