@@ -147,6 +147,7 @@ def test_a_page_in_numbers(workspace):
 
 
 def test_many_workers_give_the_same(workspace, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})  # else one core, one worker
     put(workspace, PAGE * 5)
     alone = count(workspace).to_json()
     monkeypatch.setattr(corpus, "CHUNK", 300)
