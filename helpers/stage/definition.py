@@ -1,7 +1,7 @@
 """What a stage of the road is: what it reads, what it writes, and the work between."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from helpers.common.report import Report
@@ -16,8 +16,9 @@ class Job:
 
     Attributes:
         workspace, settings: where, and with which settings, it is done.
-        inputs: the files to read, in order, each with its fingerprint. The work reads these and
-            no others, so that whatever went into a result is in the record.
+        files: the files to read, in order. The work reads these and no others, so that whatever
+            went into a result is in the record.
+        inputs: their fingerprints.
         folder: an empty folder that mirrors the workspace; what is written there is moved into
             the workspace when the work is done.
         kept: a folder, made when it is needed, that outlives a run that was broken off; it is
@@ -28,6 +29,7 @@ class Job:
 
     workspace: Workspace
     settings: Settings
+    files: Sequence[Path]
     inputs: dict[Path, Fingerprint]
     folder: Path
     kept: Path

@@ -18,6 +18,11 @@ class Fingerprint(NamedTuple):
     mtime_ns: int
     sha256: str
 
+    @classmethod
+    def from_json(cls, values: Mapping) -> "Fingerprint":
+        """One as it was saved; without size or time it is computed again when it is needed."""
+        return cls(values.get("size", -1), values.get("mtime_ns", -1), values["sha256"])
+
 
 Prints = Mapping[str, Fingerprint]  # by the record's name of a file
 
@@ -81,7 +86,7 @@ class Entry:
         known = {field.name for field in dataclasses.fields(cls)}
         entry = cls(**{name: value for name, value in values.items() if name in known})
         entry.inputs, entry.outputs = (
-            {key: Fingerprint(**print_) for key, print_ in prints.items()}
+            {key: Fingerprint.from_json(print_) for key, print_ in prints.items()}
             for prints in (entry.inputs, entry.outputs)
         )
         return entry
@@ -122,7 +127,7 @@ class Record:
             self.stages = {name: Entry.from_json(values) for name, values in entries.items()}
             self.made = dict(content.get("made", {}))
             self.moving = dict(content.get("moving", {}))
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise CourseError(
                 f"{self.file} cannot be read ({error}).",
                 "Delete it; the notebooks then take the files of the workspace as your own.",

@@ -65,6 +65,7 @@ class _Run:
         self.road, self.stage, self.workspace, self.settings = road, stage, workspace, settings
         self.lock, self.force = lock, force
         self.record = workspace.record
+        self.files: list[Path] = []
         self.inputs: dict[Path, Fingerprint] = {}
         self.notes: list[str] = []
 
@@ -105,7 +106,7 @@ class _Run:
     def _read_inputs(self) -> None:
         """Fingerprint every input; note those that are the student's own."""
         check = InputCheck(self.road, self.workspace, self.record)
-        self.inputs, own = check.read(self.stage, self.settings)
+        self.files, self.inputs, own = check.read(self.stage, self.settings)
         if own:
             named = ", ".join(own[:3]) + (f" and {len(own) - 3:,} more" if own[3:] else "")
             self.notes.append(
@@ -144,6 +145,7 @@ class _Run:
             not entry
             or self.stage.name in self.record.moving
             or entry.settings != self.settings.of_the_result()
+            or not entry.outputs
             or not same_content(entry.inputs, self._input_keys())
             or not all(is_unchanged(self.workspace.path(k), v) for k, v in entry.outputs.items())
         ):
@@ -159,7 +161,16 @@ class _Run:
     def _work(self, folder: Path) -> Report:
         """Do the work. Where an input changes meanwhile, result or error are refused."""
         kept = self.workspace.kept(self.stage.name)
-        job = Job(self.workspace, self.settings, self.inputs, folder, kept, self.lock, self.force)
+        job = Job(
+            workspace=self.workspace,
+            settings=self.settings,
+            files=self.files,
+            inputs=self.inputs,
+            folder=folder,
+            kept=kept,
+            lock=self.lock,
+            force=self.force,
+        )
         try:
             report = self.stage.work(job)
         finally:

@@ -22,14 +22,16 @@ class InputCheck:
     workspace: Workspace
     record: Record
 
-    def read(self, stage: Stage, settings: Settings) -> tuple[dict[Path, Fingerprint], list[str]]:
-        """The inputs of a stage, in order, and the names of those that are the student's own.
+    def read(
+        self, stage: Stage, settings: Settings
+    ) -> tuple[list[Path], dict[Path, Fingerprint], list[str]]:
+        """The inputs of a stage, their fingerprints, and the names of the student's own.
 
         Raises:
             StageMissing, StageStale: see :meth:`helpers.stage.run.Road.run`.
         """
-        prints, own = {}, []
-        for path in stage.inputs(self.workspace, settings):
+        files, prints, own = stage.inputs(self.workspace, settings), {}, []
+        for path in files:
             key = self.workspace.key(path)
             maker = self._maker(stage, path)
             if not path.is_file():
@@ -45,7 +47,7 @@ class InputCheck:
                 self._refuse_stale(maker)
             else:
                 own.append(key)
-        return prints, own
+        return files, prints, own
 
     def _maker(self, stage: Stage, path: Path) -> Stage | None:
         """The stage that makes an input; where several could, the one that has.
@@ -58,12 +60,12 @@ class InputCheck:
         done = [maker for maker in makers if maker.name in self.record.stages]
         maker = next(iter((*done, *makers)), None)
         key = self.workspace.key(path)
-        stopped = any(other.name in self.record.moving for other in makers)
+        stopped = [other for other in makers if other.name in self.record.moving]
         hashes = self.record.made.get(key, [])
         if stopped and path.is_file() and fingerprint(path).sha256 in hashes:
             raise StageStale(
-                f"{maker.called} was stopped while it put {key} and others in their place.",
-                f"Run {maker.how_to_run} {BACK}",
+                f"{stopped[0].called} was stopped while it put {key} and others in their place.",
+                f"Run {stopped[0].how_to_run} {BACK}",
             )
         return maker
 

@@ -73,7 +73,7 @@ def _work(job: Job) -> BaseReport:
         return _written(job, _trained_from_scratch(job))
     unpacked = fresh_folder(job.workspace.scratch / "archive")
     try:
-        return _written(job, sources.read(list(job.inputs), unpacked))
+        return _written(job, sources.read(list(job.files), unpacked))
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
 

@@ -111,7 +111,7 @@ def convert_into(
 
 
 def _work(job: Job) -> ConvertReport:
-    model, dictionary_file = job.inputs
+    model, dictionary_file = job.files
     state, dictionary = read_both(model, dictionary_file)
     lines = lines_to_compare(job.workspace)
     pt, _, difference = convert_into(job.folder, state, dictionary, lines)

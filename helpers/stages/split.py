@@ -201,7 +201,7 @@ def places_of(hashes: bytes, settings: SplitSettings) -> bytes:
 def _work(job: Job) -> SplitReport:
     settings = job.settings
     files = [
-        input_of(file, settings.encoding, settings.unit, settings.text_field) for file in job.inputs
+        input_of(file, settings.encoding, settings.unit, settings.text_field) for file in job.files
     ]
     size = sum(file.path.stat().st_size for file in files)
     with (

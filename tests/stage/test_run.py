@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -255,3 +256,24 @@ def test_a_file_of_the_course_that_has_only_moved_makes_nothing_stale(workspace,
     places[0].write_text("another base")
     with pytest.raises(StageStale, match=r"new\.txt has changed since make was run"):
         road.run("look", workspace, EncodeSettings())
+
+
+def test_a_record_with_more_or_less_in_a_fingerprint_is_read(road):
+    content = json.loads(road.record.file.read_text("utf-8"))
+    prints = content["stages"]["split"]["outputs"]["mydata/data.train.raw"]
+    prints["inode"] = 7
+    del prints["mtime_ns"]
+    road.record.file.write_text(json.dumps(content), "utf-8")
+    assert do(road, "split").reused
+
+
+def test_a_file_that_is_named_twice_is_given_twice(workspace, tmp_path):
+    (tmp_path / "both").write_bytes(b"x")
+    given, report = [], SPLIT.report(documents=(), lines=(), characters=())
+    stage = dataclasses.replace(
+        SPLIT,
+        inputs=lambda workspace, settings: [tmp_path / "both"] * 2,
+        work=lambda job: given.extend(job.files) or report,
+    )
+    Road(*ROAD.values(), stage).run("split", workspace, SplitSettings())
+    assert given == [tmp_path / "both"] * 2
