@@ -3,7 +3,7 @@
 The folders are the road, and a folder imports from those above it only:
 
 common    errors, files, reports, figures, progress, processes, how fairseq's tools are run
-stage     what a stage is: its workspace, its record, its settings, when it is done again
+workflow  what a stage is: its workspace, its record, its settings, when it is done again
 text      students' files to documents and lines
 tokens    GPT-2's byte-pair encoding: lines to GPT-2 ids
 ids       the model's dictionary, fairseq's .bin and .idx, and their shards

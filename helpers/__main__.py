@@ -10,9 +10,9 @@ from pydantic.fields import FieldInfo
 
 from helpers.common.errors import CourseError
 from helpers.common.foreign_code import refuse_foreign_code
-from helpers.stage.parameters import About, Settings, from_here
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
+from helpers.workflow.parameters import About, Settings, from_here
+from helpers.workflow.workspace import Workspace
 
 BUG, FOR_A_PERSON, INTERRUPTED = 1, 2, 130
 

@@ -11,9 +11,9 @@ from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, write_whole
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import die_with_parent
-from helpers.stage.parameters import Settings, from_here, unknown_name
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import NOTEBOOKS, ROAD
+from helpers.workflow.parameters import Settings, from_here, unknown_name
+from helpers.workflow.workspace import Workspace
 
 FOLDER = PROJECT / "notebooks"
 # Parameters of every notebook, which the command line has as options.

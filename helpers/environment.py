@@ -15,8 +15,8 @@ from helpers.common.fairseq import tool
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import allowed_workers
 from helpers.common.report import Report, Table
-from helpers.stage.workspace import Workspace
 from helpers.tokens.bpe_files import ENCODER_MODULE
+from helpers.workflow.workspace import Workspace
 
 FAIRSEQ = "ve-fairseq==0.12.3"
 INSTALL = "make env"

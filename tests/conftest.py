@@ -12,9 +12,9 @@ import pytest
 from hypothesis.internal.conjecture import providers
 
 from helpers.ids.dictionary import Dictionary
-from helpers.stage.settings import FinetuneSettings
-from helpers.stage.workspace import Workspace
 from helpers.tokens import gpt2
+from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
 from tests.support.commands import command
 from tests.support.project import HOME_NAME
 from tests.support.road import STAGES, begin, do, own_order

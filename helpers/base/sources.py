@@ -11,7 +11,7 @@ from helpers.common.errors import CourseError
 from helpers.ids.dictionary import Dictionary, refuse_other_tokens, roberta_dictionary
 from helpers.models import checkpoints, shapes, tensor_names
 from helpers.models.from_huggingface import files_of, is_huggingface, read_folder
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 
 COURSE, SCRATCH = "course", "scratch"
 ARCHIVES = (".tar.gz", ".tgz", ".tar")

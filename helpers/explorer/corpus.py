@@ -25,11 +25,11 @@ from helpers.explorer.counting import (
     space_before,
 )
 from helpers.explorer.scripts import SCRIPTS
-from helpers.stage.record import Fingerprint, fingerprint, is_unchanged
-from helpers.stage.workspace import Workspace
 from helpers.text.chunks import chunk_texts
 from helpers.tokens.gpt2 import GPT2_IDS, bytes_of_token, encode
 from helpers.tokens.readable import readable
+from helpers.workflow.record import Fingerprint, fingerprint, is_unchanged
+from helpers.workflow.workspace import Workspace
 
 FORMAT = 1
 CHUNK = 1_000_000  # characters; of Chinese, each is a word, and so a string of its own

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from helpers.common.report import Grid, Shown
-from helpers.stage.settings import SplitSettings
-from helpers.stage.workspace import Workspace
 from helpers.text.archives import Gauge
 from helpers.text.documents import Passage
 from helpers.text.inputs import Input, input_of, text_files
 from helpers.tokens.gpt2 import count_tokens
+from helpers.workflow.settings import SplitSettings
+from helpers.workflow.workspace import Workspace
 
 MOST = 4 << 20  # characters that are read: a look should take about a second
 STEP = 1 << 16  # bytes that are read at a time

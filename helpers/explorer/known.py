@@ -7,7 +7,7 @@ import numpy as np
 from helpers.common.errors import CourseError
 from helpers.explorer import corpus
 from helpers.ids.dictionary import Dictionary, roberta_dictionary
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

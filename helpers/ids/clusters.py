@@ -17,7 +17,7 @@ from helpers.common.errors import CourseError
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import allowed_workers
 from helpers.ids.shard import ON_A_SHARED_DISK, ShardTask, make_shard
-from helpers.stage.settings import PrepareSettings
+from helpers.workflow.settings import PrepareSettings
 
 if TYPE_CHECKING:
     from distributed import Client

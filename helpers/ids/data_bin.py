@@ -16,7 +16,7 @@ from helpers.common.report import Grid, Report, Table
 from helpers.common.symbols import SPLITS
 from helpers.ids.binary_files import Counts, binarize_file, read_counts
 from helpers.ids.dictionary import Dictionary
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 
 NAMED = 10  # shards in the report
 # fairseq trains on train, train1, train2 … as one, and prefers a text without ending to train.bin;

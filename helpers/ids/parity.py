@@ -11,8 +11,8 @@ from helpers.common.fairseq import run
 from helpers.common.report import Report, Table
 from helpers.ids.data_bin import binarize_folder, binarized_files, preprocess_command
 from helpers.ids.dictionary import Dictionary
-from helpers.stage.workspace import Workspace
 from helpers.tokens.bpe_files import encode_file, encoder_command
+from helpers.workflow.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ from helpers.ids.clusters import cluster, make_shards
 from helpers.ids.data_bin import BinarizeReport, report_on
 from helpers.ids.dictionary import Dictionary
 from helpers.ids.shard import ShardTask, shard_chunks, shard_names, versions
-from helpers.stage.definition import Job
-from helpers.stage.settings import PrepareSettings
+from helpers.workflow.definition import Job
+from helpers.workflow.settings import PrepareSettings
 
 
 def in_shards(job: Job) -> BinarizeReport:

@@ -8,8 +8,8 @@ from helpers.common.fairseq import require_fairseq
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.symbols import MASK, SPECIALS
 from helpers.models.huggingface import quiet
-from helpers.stage.workspace import Workspace
 from helpers.tokens.gpt2 import gpt2_file
+from helpers.workflow.workspace import Workspace
 
 TOLERANCE = 1e-4
 LINES = (

@@ -12,10 +12,10 @@ from helpers.common.files import fresh_folder
 from helpers.common.report import Report, Table
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
-from helpers.stage.definition import Job, Stage
-from helpers.stage.settings import BaseSettings
-from helpers.stage.workspace import Workspace
 from helpers.text.docstrings import modules
+from helpers.workflow.definition import Job, Stage
+from helpers.workflow.settings import BaseSettings
+from helpers.workflow.workspace import Workspace
 
 SCRATCH_PACKAGES = ("matplotlib", "networkx")
 VALID_EVERY = 20  # of so many documents, one is for the validation of a scratch model

@@ -17,9 +17,9 @@ from helpers.ids.data_bin import (
     report_on_folder,
 )
 from helpers.ids.dictionary import Dictionary
-from helpers.stage.definition import Job, Stage
-from helpers.stage.settings import BinarizeSettings
 from helpers.tokens.bpe_files import count_bpe
+from helpers.workflow.definition import Job, Stage
+from helpers.workflow.settings import BinarizeSettings
 
 
 def _work(job: Job) -> BinarizeReport:

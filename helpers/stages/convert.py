@@ -12,10 +12,10 @@ from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, summaries
 from helpers.models.comparison import largest_difference, lines_to_compare
 from helpers.models.huggingface import FILES, write_folder
-from helpers.stage.definition import Job, Stage
-from helpers.stage.settings import ConvertSettings
-from helpers.stage.workspace import Workspace
 from helpers.training.resume import BEST
+from helpers.workflow.definition import Job, Stage
+from helpers.workflow.settings import ConvertSettings
+from helpers.workflow.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

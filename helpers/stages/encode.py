@@ -6,10 +6,10 @@ from helpers.common.fairseq import run
 from helpers.common.processes import Workers, allowed_workers
 from helpers.common.report import Report, Table
 from helpers.common.symbols import SPLITS
-from helpers.stage.definition import Job, Stage
-from helpers.stage.settings import EncodeSettings
-from helpers.stage.workspace import Workspace
 from helpers.tokens.bpe_files import count_bpe, encode_file, encoder_command
+from helpers.workflow.definition import Job, Stage
+from helpers.workflow.settings import EncodeSettings
+from helpers.workflow.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -26,10 +26,10 @@ from helpers.models.masked_lm import (
     perplexity,
     samples_of,
 )
-from helpers.stage.definition import Job, Stage
-from helpers.stage.settings import EvaluateSettings
-from helpers.stage.workspace import Workspace
 from helpers.tokens.gpt2 import encode
+from helpers.workflow.definition import Job, Stage
+from helpers.workflow.settings import EvaluateSettings
+from helpers.workflow.workspace import Workspace
 
 MODELS = ("base", "fine-tuned")
 EXAMPLES = 8

@@ -19,13 +19,13 @@ from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
 from helpers.models.masked_lm import perplexity
 from helpers.models.summaries import summary
-from helpers.stage.definition import Job, Stage
-from helpers.stage.settings import FinetuneSettings
-from helpers.stage.workspace import Workspace
 from helpers.training.command import finetune_command
 from helpers.training.log import curve, diverged, events
 from helpers.training.resume import BEST, IN_BETWEEN, LAST, begin_or_resume, updates_before
 from helpers.training.train import train
+from helpers.workflow.definition import Job, Stage
+from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
 
 LOG = "train.log"
 

@@ -16,9 +16,9 @@ from helpers.ids.binary_files import Counts, IndexedWriter, index_table, prepare
 from helpers.ids.data_bin import OF_DATA_BIN, BinarizeReport, report_on
 from helpers.ids.dictionary import Dictionary
 from helpers.ids.shard_plan import in_shards
-from helpers.stage.definition import Job, Stage
-from helpers.stage.settings import PrepareSettings
 from helpers.text.chunks import chunks_of
+from helpers.workflow.definition import Job, Stage
+from helpers.workflow.settings import PrepareSettings
 
 
 def prepare_file(

@@ -1,7 +1,5 @@
 """The road: every stage in order, from plain text files to what was learned."""
 
-from helpers.stage.parameters import Settings
-from helpers.stage.run import Road
 from helpers.stages.base import BASE
 from helpers.stages.binarize import BINARIZE
 from helpers.stages.convert import CONVERT
@@ -11,6 +9,8 @@ from helpers.stages.finetune import FINETUNE
 from helpers.stages.prepare import PREPARE
 from helpers.stages.sample import SAMPLE
 from helpers.stages.split import SPLIT
+from helpers.workflow.parameters import Settings
+from helpers.workflow.run import Road
 
 ROAD = Road(SAMPLE, BASE, SPLIT, ENCODE, BINARIZE, PREPARE, FINETUNE, CONVERT, EVALUATE)
 # The notebooks in order, and the settings that their parameters are.

@@ -4,10 +4,10 @@ import dataclasses
 from pathlib import Path
 
 from helpers.common.report import Report, Table
-from helpers.stage.definition import Job, Stage
-from helpers.stage.settings import SampleSettings
-from helpers.stage.workspace import Workspace
 from helpers.text.docstrings import modules
+from helpers.workflow.definition import Job, Stage
+from helpers.workflow.settings import SampleSettings
+from helpers.workflow.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

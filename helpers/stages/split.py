@@ -21,9 +21,6 @@ from helpers.common.processes import Workers, allowed_workers
 from helpers.common.progress import Progress
 from helpers.common.report import Grid, Report, Table
 from helpers.common.symbols import SPLITS
-from helpers.stage.definition import Job, Stage
-from helpers.stage.settings import SplitSettings
-from helpers.stage.workspace import Workspace
 from helpers.text.division import (
     DIGEST,
     DUPLICATE,
@@ -37,6 +34,9 @@ from helpers.text.documents import passages
 from helpers.text.inputs import Input, input_of, text_files
 from helpers.text.tasks import is_long, tasks_of
 from helpers.tokens.wrap import shortened
+from helpers.workflow.definition import Job, Stage
+from helpers.workflow.settings import SplitSettings
+from helpers.workflow.workspace import Workspace
 
 NAMED = 20  # files in the report
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.common.files import home
-from helpers.stage.workspace import Workspace
 from helpers.text.archives import ARCHIVES, Gauge, endings
 from helpers.text.documents import Passage, passages
 from helpers.text.encodings import encoding_of
 from helpers.text.records import json_texts, parquet_texts
+from helpers.workflow.workspace import Workspace
 
 RECORDS = {".jsonl": json_texts, ".parquet": parquet_texts}
 # What is taken from folders. A file that is named may end as it likes: it is plain text then.

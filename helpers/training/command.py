@@ -8,8 +8,8 @@ from helpers.common.fairseq import tool
 from helpers.common.files import PROJECT
 from helpers.ids.data_bin import data_folders
 from helpers.models import checkpoints, shapes
-from helpers.stage.settings import FinetuneSettings
-from helpers.stage.workspace import Workspace
+from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
 
 CONFIG = PROJECT / "helpers" / "config"
 CONFIG_FILE = CONFIG / "finetuning" / "finetune.yaml"

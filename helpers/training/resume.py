@@ -14,9 +14,9 @@ from helpers.common.files import set_aside, write_whole
 from helpers.models import checkpoints
 from helpers.models.finite import refuse_not_finite
 from helpers.models.summaries import summary
-from helpers.stage.definition import Job
-from helpers.stage.settings import FinetuneSettings
-from helpers.stage.workspace import Workspace
+from helpers.workflow.definition import Job
+from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
 
 LAST, BEST, RUN = "checkpoint_last.pt", "checkpoint_best.pt", "run.json"
 CRASHED = "crash.pt"  # what fairseq saves where gradients are no numbers

@@ -11,10 +11,10 @@ from helpers.base.course_base import unpack
 from helpers.base.make_course_base import CARD
 from helpers.models.huggingface import model_of
 from helpers.models.masked_lm import hide, measure, samples_of
-from helpers.stage.settings import BaseSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
 from helpers.text.docstrings import modules
+from helpers.workflow.settings import BaseSettings
+from helpers.workflow.workspace import Workspace
 
 LONG = pytest.mark.long
 # The held-out text of the pinned packages, on every machine.

@@ -7,10 +7,10 @@ import pytest
 
 from helpers.common.errors import CourseError
 from helpers.ids.dictionary import FILLERS
-from helpers.stage.settings import BaseSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import END_OF_TEXT, GPT2_IDS
+from helpers.workflow.settings import BaseSettings
+from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers as make
 from tests.support.small import SHORT
 

@@ -12,11 +12,11 @@ import torch
 
 from helpers.base import match
 from helpers.common.errors import CourseError
-from helpers.stage.settings import FinetuneSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.finetune import FinetuneReport
 from helpers.stages.road import ROAD
 from helpers.training.log import events
+from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers as make
 from tests.support import road
 from tests.support.checkpoint_makers import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers, huggingface_makers, road
 from tests.support.commands import command
 

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from helpers.ids.data_bin import preprocess_command
-from helpers.stage.workspace import Workspace
 from helpers.tokens.bpe_files import encoder_command
+from helpers.workflow.workspace import Workspace
 from tests.benchmarks.corpus import Corpus
 from tests.benchmarks.measure import Step
 

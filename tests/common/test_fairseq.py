@@ -14,10 +14,10 @@ from helpers.common.fairseq import follow, run, shown
 from helpers.common.files import PROJECT
 from helpers.common.symbols import SPLITS
 from helpers.ids.data_bin import preprocess_command
-from helpers.stage.workspace import Workspace
 from helpers.tokens.bpe_files import encoder_command
 from helpers.training.command import hydra_value, train_command
 from helpers.training.log import parse_event
+from helpers.workflow.workspace import Workspace
 
 NAMES = ["plain", "two words", "课程 一", "O'Brien (copy) & more", "a=b,c[d]{e}#f;g!h~i%j"]
 

@@ -15,7 +15,7 @@ from helpers.common.fairseq import follow, run
 from helpers.common.files import PROJECT
 from helpers.common.foreign_code import UNSAFE
 from helpers.models import checkpoints
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 from tests.support import road
 from tests.support.hostile import CreatesAFile
 

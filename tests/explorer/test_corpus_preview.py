@@ -13,9 +13,9 @@ import pytest
 from helpers.common.errors import CourseError
 from helpers.explorer import corpus_preview as module
 from helpers.explorer.corpus_preview import CorpusPreview, corpus_preview
-from helpers.stage.settings import SplitSettings
-from helpers.stage.workspace import Workspace
 from helpers.tokens.gpt2 import count_tokens
+from helpers.workflow.settings import SplitSettings
+from helpers.workflow.workspace import Workspace
 from tests.support.awkward import CHINESE, TRADITIONAL
 from tests.support.hands import SCRIPT
 

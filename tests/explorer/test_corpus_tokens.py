@@ -24,8 +24,8 @@ from helpers.explorer.corpus import CorpusTokens, kept
 from helpers.explorer.counting import Fragmented
 from helpers.explorer.text import WORD
 from helpers.panels.explorer.corpus_view import CorpusView
-from helpers.stage.workspace import Workspace
 from helpers.tokens.gpt2 import GPT2_IDS, bytes_of_token, encode
+from helpers.workflow.workspace import Workspace
 from tests.support.awkward import SHARED, TEXTS, text
 from tests.support.killed import killed
 
@@ -304,7 +304,7 @@ def test_neither_fairseq_nor_torch_is_needed(workspace):
     put(workspace, PAGE)
     code = (
         "import sys; sys.modules.update(fairseq=None, torch=None)\n"
-        "from helpers.stage import workspace\n"
+        "from helpers.workflow import workspace\n"
         "from helpers.explorer import corpus\n"
         "assert 'matplotlib' not in sys.modules\n"
         f"found = corpus.corpus_tokens(workspace.Workspace({str(workspace.root)!r}))\n"

@@ -26,12 +26,12 @@ from helpers.ids.binary_files import (
 )
 from helpers.ids.data_bin import binarize_folder, binarized_files, preprocess_command
 from helpers.ids.dictionary import Dictionary
-from helpers.stage.settings import BinarizeSettings, EncodeSettings, SplitSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
 from helpers.text.chunks import chunks_of
 from helpers.tokens.bpe_files import encode_file, parse_bpe
 from helpers.tokens.gpt2 import GPT2_IDS
+from helpers.workflow.settings import BinarizeSettings, EncodeSettings, SplitSettings
+from helpers.workflow.workspace import Workspace
 from tests.support.awkward import TEXTS
 
 BPE = "15496 995\n\n\n  13   262 \n \n50256 0\n" + "198 628\n" * 50 + "\n"

@@ -20,10 +20,10 @@ from helpers.common.files import PROJECT
 from helpers.ids import clusters
 from helpers.ids.data_bin import binarized_files
 from helpers.ids.shard import ShardTask
-from helpers.stage.parameters import WrongSettings
-from helpers.stage.settings import FinetuneSettings, PrepareSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
+from helpers.workflow.parameters import WrongSettings
+from helpers.workflow.settings import FinetuneSettings, PrepareSettings
+from helpers.workflow.workspace import Workspace
 from tests.ids.test_shards import content, here, whole, work  # noqa: F401 (fixtures)
 from tests.support import road
 

@@ -7,8 +7,8 @@ import pytest
 
 from helpers.common.errors import CourseError
 from helpers.ids.data_bin import refuse_unlisted
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
+from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers as make
 from tests.support import road as roads
 from tests.support.small import SHORT

@@ -9,8 +9,8 @@ import torch
 
 from helpers.common.errors import CourseError
 from helpers.models import checkpoints, summaries, tensor_names
-from helpers.stage.settings import FinetuneSettings
-from helpers.stage.workspace import Workspace
+from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
 from tests.support.hostile import CreatesAFile
 
 

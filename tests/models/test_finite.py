@@ -18,10 +18,10 @@ from helpers.models.finite import refuse_not_finite
 from helpers.models.from_huggingface import read_folder
 from helpers.models.huggingface import model_of, write_folder
 from helpers.models.masked_lm import measure
-from helpers.stage.settings import BaseSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages import convert
 from helpers.stages.road import ROAD
+from helpers.workflow.settings import BaseSettings
+from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers as make
 from tests.support import huggingface_makers, road
 
@@ -179,7 +179,7 @@ def test_the_look_is_cheap_and_misses_nothing() -> None:
 def test_a_hugging_face_model_of_no_numbers_is_not_evaluated(
     workspace: Workspace, tmp_path: Path
 ) -> None:
-    from helpers.stage.settings import EvaluateSettings
+    from helpers.workflow.settings import EvaluateSettings
 
     make.put(make.current(make.fitting(make.tensors())), workspace.base_model.parent)
     workspace.hf.mkdir(parents=True)

@@ -15,11 +15,11 @@ from helpers.common.symbols import SPECIALS
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, tensor_names
 from helpers.models.comparison import fairseq_ids
-from helpers.stage.settings import ConvertSettings, FinetuneSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import encode
 from helpers.training.resume import BEST
+from helpers.workflow.settings import ConvertSettings, FinetuneSettings
+from helpers.workflow.workspace import Workspace
 from tests.support import road
 from tests.support.awkward import TEXTS as AWKWARD
 from tests.support.awkward import text as any_text

@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from helpers.common.errors import CourseError
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 from tests.support.checkpoint_makers import base_from
 from tests.support.hostile import CreatesAFile
 from tests.support.huggingface_makers import (

@@ -18,10 +18,10 @@ from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.models import checkpoints
 from helpers.models.old_checkpoints import complete_cfg, today_named
-from helpers.stage.settings import ConvertSettings, FinetuneSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.base import BaseReport
 from helpers.stages.road import ROAD
+from helpers.workflow.settings import ConvertSettings, FinetuneSettings
+from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers as make
 from tests.support.checkpoint_makers import State, Tensors, base_from, is_untouched
 

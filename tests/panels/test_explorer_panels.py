@@ -26,8 +26,8 @@ from helpers.panels.explorer.mask_preview import MaskPreview
 from helpers.panels.explorer.merge_walk import MergeWalk
 from helpers.panels.explorer.text_box import RAW, TextBox
 from helpers.panels.explorer.token_search import LATEST, TokenSearch
-from helpers.stage.workspace import Workspace
 from helpers.tokens.gpt2 import GPT2_IDS, encode
+from helpers.workflow.workspace import Workspace
 from tests.support.hands import LIVE, SCRIPT, inside
 
 DICTIONARY = Dictionary.from_counts(np.arange(GPT2_IDS))
@@ -260,7 +260,7 @@ def test_the_explorer_needs_neither_fairseq_nor_torch(known: Workspace) -> None:
         "import sys\n"
         "sys.modules.update(fairseq=None, torch=None, transformers=None)\n"
         "from helpers.panels.explorer.explorer import Explorer\n"
-        "from helpers.stage.workspace import Workspace\n"
+        "from helpers.workflow.workspace import Workspace\n"
         "panel = Explorer(Workspace(sys.argv[1]), 'Hello world')\n"
         "print('Same ids as Hugging Face' in panel.html(), 'positions' in panel.masks.html())\n"
     )

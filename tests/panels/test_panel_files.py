@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from helpers.common.files import files_below
 from helpers.panels.settings.base_source import BaseSource
 from helpers.panels.settings.text_files import TextFiles
-from helpers.stage.parameters import About
-from helpers.stage.settings import BaseSettings
-from helpers.stage.workspace import Workspace
 from helpers.text.inputs import text_files
+from helpers.workflow.parameters import About
+from helpers.workflow.settings import BaseSettings
+from helpers.workflow.workspace import Workspace
 from tests.support.hands import SCRIPT, all_html, move, panel_of
 
 ABOUT = About.of(BaseSettings.model_fields["source"])

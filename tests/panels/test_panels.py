@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from helpers.panels.settings import settings_panel
 from helpers.panels.settings.controls import control_for
-from helpers.stage.parameters import Settings, WrongSettings, bounds, explanation
-from helpers.stage.settings import SplitSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
 from helpers.stages.split import shares_of
+from helpers.workflow.parameters import Settings, WrongSettings, bounds, explanation
+from helpers.workflow.settings import SplitSettings
+from helpers.workflow.workspace import Workspace
 from tests.support.hands import all_html, executed, inside, move, panel_of
 
 FIELDS = [(command, name) for command, step in ROAD.items() for name in step.settings.model_fields]

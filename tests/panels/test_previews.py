@@ -16,16 +16,16 @@ from helpers.common.errors import CourseError
 from helpers.ids.binary_files import IndexedWriter, Lines
 from helpers.panels.settings import previews
 from helpers.panels.settings.previews import of_base, of_convert, of_evaluate, of_finetune, of_split
-from helpers.stage.settings import (
+from helpers.stages.road import ROAD
+from helpers.tokens import gpt2
+from helpers.workflow.settings import (
     BaseSettings,
     ConvertSettings,
     EvaluateSettings,
     FinetuneSettings,
     SplitSettings,
 )
-from helpers.stage.workspace import Workspace
-from helpers.stages.road import ROAD
-from helpers.tokens import gpt2
+from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers, road
 from tests.support.awkward import CHINESE, SHARED, TEXTS
 from tests.support.hands import SCRIPT, all_html, move, panel_of

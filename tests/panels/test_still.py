@@ -17,7 +17,7 @@ from nbformat.v4 import (
 
 from helpers.common.files import PROJECT
 from helpers.panels.still import stilled
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 from tests.support.hands import LIVE, panel_of
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))

@@ -14,7 +14,7 @@ HELPERS = PROJECT / "helpers"
 # beside the folders (``__main__``, ``batch``, ``environment``) import from all of them.
 LAYERS = (
     "common",
-    "stage",
+    "workflow",
     "text",
     "tokens",
     "ids",

@@ -15,8 +15,8 @@ from helpers import batch
 from helpers.batch import FOR_ALL, NOTEBOOKS, chosen, parameters
 from helpers.common.errors import CourseError, InUse
 from helpers.common.files import PROJECT
-from helpers.stage.record import Entry
-from helpers.stage.workspace import Workspace
+from helpers.workflow.record import Entry
+from helpers.workflow.workspace import Workspace
 from tests.support.commands import command
 
 ALL = list(NOTEBOOKS)

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from helpers.common.files import PROJECT
-from helpers.stage.settings import FinetuneSettings
-from helpers.stage.workspace import Workspace
+from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
 from tests.support.lab import CHROMIUM, MINUTE, Opened, chromium, lab
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt install chromium)")

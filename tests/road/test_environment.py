@@ -13,7 +13,7 @@ import pytest
 from helpers import environment
 from helpers.__main__ import main
 from helpers.environment import TOOLS, CheckReport, Item, check
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)

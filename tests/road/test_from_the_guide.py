@@ -12,8 +12,8 @@ import pytest
 
 from helpers.common.files import PROJECT
 from helpers.common.symbols import SPLITS
-from helpers.stage.workspace import Workspace
 from helpers.tokens.gpt2 import gpt2_file
+from helpers.workflow.workspace import Workspace
 from tests.project.pages import blocks, words
 from tests.support import checkpoint_makers as makers
 from tests.support.road import do

@@ -14,9 +14,9 @@ import pytest
 from helpers.common.errors import CourseError
 from helpers.common.files import files_below
 from helpers.common.report import Report
-from helpers.stage.settings import SampleSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
+from helpers.workflow.settings import SampleSettings
+from helpers.workflow.workspace import Workspace
 from tests.support.killed import killed
 from tests.support.road import STAGES, begin, do, text
 

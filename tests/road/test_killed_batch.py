@@ -14,10 +14,10 @@ import pytest
 
 from helpers.common.errors import InUse
 from helpers.common.files import PROJECT
-from helpers.stage.settings import FinetuneSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.finetune import LOG
 from helpers.stages.road import ROAD
+from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
 from tests.support.commands import command
 
 LONGER = {"max_update": 150, "validate_every": 75, "max_tokens": 512}

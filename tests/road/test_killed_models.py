@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.stage.settings import ConvertSettings, EvaluateSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
+from helpers.workflow.settings import ConvertSettings, EvaluateSettings
+from helpers.workflow.workspace import Workspace
 from tests.support.commands import command
 
 

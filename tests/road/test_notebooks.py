@@ -14,9 +14,9 @@ from nbformat import NotebookNode
 
 from helpers.batch import NOTEBOOKS
 from helpers.common.files import PROJECT
-from helpers.stage.settings import FinetuneSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
+from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
 from tests.support.lab import CHROMIUM
 
 FOLDER = PROJECT / "notebooks"
@@ -107,7 +107,7 @@ def test_checked_cells_print_nothing_that_differs_from_machine_to_machine() -> N
 
 
 def test_the_default_workspace_is_the_same_from_every_folder(home: Path, tmp_path: Path) -> None:
-    code = "from helpers.stage.workspace import Workspace; print(Workspace('runs/sample').root)"
+    code = "from helpers.workflow.workspace import Workspace; print(Workspace('runs/sample').root)"
     for folder in (PROJECT, FOLDER, tmp_path):
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, env=os.environ

@@ -11,11 +11,11 @@ from helpers.base import match, pretraining
 from helpers.common.errors import CourseError
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
-from helpers.stage.settings import BaseSettings, FinetuneSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages import base
 from helpers.stages.road import ROAD
 from helpers.tokens import gpt2
+from helpers.workflow.settings import BaseSettings, FinetuneSettings
+from helpers.workflow.workspace import Workspace
 from tests.support.road import with_updates
 
 

@@ -12,11 +12,11 @@ from helpers.common.errors import CourseError
 from helpers.models import checkpoints, tensor_names
 from helpers.models.comparison import fairseq_ids
 from helpers.models.huggingface import FILES
-from helpers.stage.settings import ConvertSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages import convert
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import gpt2_file
+from helpers.workflow.settings import ConvertSettings
+from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers
 
 TEXTS = [

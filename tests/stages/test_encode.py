@@ -15,13 +15,13 @@ from helpers.common.errors import DamagedFile, StageMissing
 from helpers.common.fairseq import run
 from helpers.common.processes import Workers
 from helpers.common.symbols import SPLITS
-from helpers.stage.settings import EncodeSettings, SplitSettings
 from helpers.stages.road import ROAD
 from helpers.text.chunks import chunk_texts, chunks_of, count_lines
 from helpers.tokens import bpe_files as module
 from helpers.tokens.bpe_files import count_bpe, encode_file, encoder_command
 from helpers.tokens.gpt2 import GPT2_IDS, gpt2_encoding, gpt2_file
 from helpers.tokens.line_ids import bpe_text, encode_lines
+from helpers.workflow.settings import EncodeSettings, SplitSettings
 from tests.support.awkward import TEXTS, text
 
 # The mark can only be at the beginning, and a last line without its end only at the end.

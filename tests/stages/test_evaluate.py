@@ -14,11 +14,11 @@ from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
 from helpers.models.huggingface import model_of
 from helpers.models.masked_lm import hide, measure, samples_of
-from helpers.stage.settings import EvaluateSettings, FinetuneSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.evaluate import EvaluateReport, example_sentences, example_table
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import encode
+from helpers.workflow.settings import EvaluateSettings, FinetuneSettings
+from helpers.workflow.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

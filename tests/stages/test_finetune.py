@@ -10,12 +10,17 @@ import pytest
 from helpers.common.errors import CourseError, StageStale
 from helpers.ids.dictionary import Dictionary
 from helpers.models.summaries import summary
-from helpers.stage.settings import BinarizeSettings, EncodeSettings, FinetuneSettings, SplitSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
 from helpers.training.log import curve, events
 from helpers.training.resume import _mend
 from helpers.training.train import train
+from helpers.workflow.settings import (
+    BinarizeSettings,
+    EncodeSettings,
+    FinetuneSettings,
+    SplitSettings,
+)
+from helpers.workflow.workspace import Workspace
 from tests.support.commands import interrupted
 from tests.support.small import SHORT
 

@@ -16,15 +16,15 @@ from helpers.common.report import Report
 from helpers.common.symbols import SPLITS, UNK
 from helpers.ids.binary_files import binarize_file, read_lines
 from helpers.ids.data_bin import binarized_files, preprocess_command
-from helpers.stage.definition import Stage
-from helpers.stage.run import Road
-from helpers.stage.settings import PrepareSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages import prepare as module
 from helpers.stages.prepare import prepare_file
 from helpers.stages.road import ROAD
 from helpers.text.chunks import Chunk, chunks_of
 from helpers.tokens.bpe_files import encode_file, encoder_command
+from helpers.workflow.definition import Stage
+from helpers.workflow.run import Road
+from helpers.workflow.settings import PrepareSettings
+from helpers.workflow.workspace import Workspace
 from tests.support import road
 from tests.support.awkward import TEXTS, text
 

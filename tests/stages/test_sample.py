@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from helpers.common.errors import CourseError
-from helpers.stage.settings import SampleSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
 from helpers.stages.sample import SAMPLE
 from helpers.text.docstrings import docstrings, modules, package_folder
+from helpers.workflow.settings import SampleSettings
+from helpers.workflow.workspace import Workspace
 
 SOURCE = b'''
 """About the module.

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from helpers.common.errors import CourseError
 from helpers.common.symbols import SPLITS
-from helpers.stage.settings import SplitSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages import split as module
 from helpers.stages.road import ROAD
 from helpers.stages.split import SPLIT, shares_of
 from helpers.text.documents import MOST
+from helpers.workflow.settings import SplitSettings
+from helpers.workflow.workspace import Workspace
 from tests.support.awkward import TEXTS
 
 ALL = {"train": 1, "valid": 0, "test": 0}

@@ -21,11 +21,11 @@ from helpers.base import match
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
 from helpers.models.old_checkpoints import complete_cfg
-from helpers.stage.settings import BaseSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.base import BaseReport
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import encode, gpt2_file
+from helpers.workflow.settings import BaseSettings
+from helpers.workflow.workspace import Workspace
 from tests.support import road
 
 State = dict[str, object]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import ipywidgets as widgets
 
 from helpers.panels.settings.settings_panel import SettingsPanel
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
+from helpers.workflow.workspace import Workspace
 
 LIVE = "application/vnd.jupyter.widget-view+json"
 SCRIPT = "<script>alert('1')</script>"

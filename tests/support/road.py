@@ -8,7 +8,6 @@ import numpy as np
 
 from helpers.common.report import Report
 from helpers.ids.dictionary import Dictionary
-from helpers.stage.workspace import Workspace
 from helpers.stages.binarize import BINARIZE
 from helpers.stages.encode import ENCODE
 from helpers.stages.prepare import PREPARE
@@ -16,6 +15,7 @@ from helpers.stages.road import ROAD
 from helpers.stages.split import SPLIT
 from helpers.tokens.gpt2 import GPT2_IDS
 from helpers.training.command import CONFIG
+from helpers.workflow.workspace import Workspace
 
 STAGES = {stage.name: stage for stage in (SPLIT, ENCODE, BINARIZE)}
 ALL_STAGES = STAGES | {"prepare": PREPARE}

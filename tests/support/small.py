@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from helpers.stage.settings import FinetuneSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
+from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
 
 SHORT = FinetuneSettings(max_update=6, validate_every=3, max_tokens=512)
 # The course in all its length but this.
@@ -13,7 +13,7 @@ SHORTER = FinetuneSettings(max_update=100, validate_every=50)
 
 def walk_in_small(folder: Path) -> None:
     """Every stage from a person's own base to the evaluation; the samples are three batches."""
-    from helpers.stage.settings import ConvertSettings, EvaluateSettings
+    from helpers.workflow.settings import ConvertSettings, EvaluateSettings
     from tests.support import checkpoint_makers as make
 
     workspace, mine = Workspace(folder), folder.with_name(f"{folder.name} base")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from helpers.common.errors import CourseError, StageStale
 from helpers.common.symbols import SPLITS
 from helpers.explorer import corpus_preview as preview
-from helpers.stage.settings import EncodeSettings, SplitSettings
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
 from helpers.text.inputs import KINDS, text_files
+from helpers.workflow.settings import EncodeSettings, SplitSettings
+from helpers.workflow.workspace import Workspace
 from tests.support.awkward import ALPHABET, TEXTS
 from tests.support.input_makers import (
     PACK,

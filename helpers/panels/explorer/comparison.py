@@ -7,7 +7,7 @@ from helpers.explorer.known import known_tokens
 from helpers.panels.explorer.saved_panel import SavedPanel
 from helpers.panels.explorer.text_box import TextBox
 from helpers.panels.look import look, wide
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 
 
 class Spellings(SavedPanel):

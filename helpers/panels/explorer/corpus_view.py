@@ -8,7 +8,7 @@ from helpers.common.symbols import SPLITS
 from helpers.explorer.corpus import CorpusTokens, corpus_tokens
 from helpers.panels.explorer.saved_panel import SavedPanel
 from helpers.panels.look import WARNING, look, said, wide
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 
 
 class CorpusView(SavedPanel):

@@ -9,7 +9,7 @@ from helpers.panels.explorer.merge_walk import MergeWalk
 from helpers.panels.explorer.saved_panel import SavedPanel
 from helpers.panels.explorer.text_box import TextBox
 from helpers.panels.look import QUIET, said
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 
 EXAMPLE = "Tokenization is fun: 微调 🙂"
 

@@ -10,8 +10,8 @@ from helpers.explorer.html.masks import masked_strip
 from helpers.explorer.text import explore
 from helpers.ids.dictionary import Dictionary
 from helpers.panels.look import QUIET, look, said, wide
-from helpers.stage.parameters import bounds
-from helpers.stage.settings import FinetuneSettings
+from helpers.workflow.parameters import bounds
+from helpers.workflow.settings import FinetuneSettings
 
 MOST = 512  # indices in a sample
 SEED = FinetuneSettings.model_fields["seed"]

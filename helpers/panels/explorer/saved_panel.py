@@ -9,7 +9,7 @@ from helpers.common.files import write_whole
 from helpers.explorer.html.tokens import page
 from helpers.panels.look import QUIET, said
 from helpers.panels.panel import Panel
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 
 
 class SavedPanel(Panel):

@@ -8,7 +8,7 @@ from helpers.explorer.known import known_tokens
 from helpers.explorer.merges import search_tokens
 from helpers.panels.explorer.saved_panel import SavedPanel
 from helpers.panels.look import WARNING, look, said, wide
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 
 EARLIEST, LATEST = "the earliest merges first", "the latest merges first"
 

@@ -13,8 +13,8 @@ from pydantic.fields import FieldInfo
 from helpers.panels.look import BESIDE, look
 from helpers.panels.settings.base_source import BaseSource
 from helpers.panels.settings.text_files import TextFiles
-from helpers.stage.parameters import About, bounds
-from helpers.stage.workspace import Workspace
+from helpers.workflow.parameters import About, bounds
+from helpers.workflow.workspace import Workspace
 
 STEP = 0.01  # of a slider for a share
 DECADES = 6  # a slider for a rate begins at 10^-6

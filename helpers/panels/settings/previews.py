@@ -19,7 +19,11 @@ from helpers.ids.dictionary import Dictionary
 from helpers.ids.token_names import tokens_text
 from helpers.models.masked_lm import hide
 from helpers.models.summaries import summary
-from helpers.stage.settings import (
+from helpers.stages import convert
+from helpers.stages.split import shares_of
+from helpers.tokens.gpt2 import encode
+from helpers.training.resume import updates_before
+from helpers.workflow.settings import (
     BaseSettings,
     ConvertSettings,
     EvaluateSettings,
@@ -27,11 +31,7 @@ from helpers.stage.settings import (
     Settings,
     SplitSettings,
 )
-from helpers.stage.workspace import Workspace
-from helpers.stages import convert
-from helpers.stages.split import shares_of
-from helpers.tokens.gpt2 import encode
-from helpers.training.resume import updates_before
+from helpers.workflow.workspace import Workspace
 
 Preview = Callable[[Workspace, Settings], str]
 HIDDEN_LINES, HIDDEN_WIDTH = 6, 2000  # held-out lines in the example of hidden tokens

@@ -14,9 +14,9 @@ from helpers.panels.panel import Panel
 from helpers.panels.settings.controls import control_for
 from helpers.panels.settings.previews import PREVIEWS
 from helpers.panels.settings.run_box import RunBox
-from helpers.stage.parameters import Settings, WrongSettings, explanation, literal
-from helpers.stage.workspace import Workspace
 from helpers.stages.road import ROAD
+from helpers.workflow.parameters import Settings, WrongSettings, explanation, literal
+from helpers.workflow.workspace import Workspace
 
 
 class SettingsPanel(Panel):

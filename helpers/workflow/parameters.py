@@ -165,7 +165,7 @@ def bounds(info: FieldInfo) -> dict[str, float]:
 def explanation(info: FieldInfo) -> str:
     """A field's description with its range and its default.
 
-    >>> from helpers.stage.settings import EvaluateSettings
+    >>> from helpers.workflow.settings import EvaluateSettings
     >>> explanation(EvaluateSettings.model_fields["mask_share"])
     'Share of tokens that are hidden. Above 0, below 1; default 0.15.'
     """

@@ -4,7 +4,7 @@ import pytest
 
 from helpers.common.errors import CourseError
 from helpers.common.symbols import SPLITS
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 from tests.support.road import do, state, text
 
 

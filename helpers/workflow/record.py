@@ -111,7 +111,7 @@ class Record:
     ``made`` keeps every hash that a stage ever wrote to a path. It is saved before files are
     moved into place, so even after a kill between two moves a file is known to be ours; a file
     that is not in it is the student's own, which a stage that can describe such files (see
-    :class:`helpers.stage.definition.Stage`) never overwrites. ``moving`` has, per stage,
+    :class:`helpers.workflow.definition.Stage`) never overwrites. ``moving`` has, per stage,
     the files that are being moved: where a kill left it, they may be half old and half new.
     """
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from helpers.common.errors import CourseError, StageMissing, StageStale
-from helpers.stage.definition import Stage
-from helpers.stage.parameters import Settings
-from helpers.stage.record import Fingerprint, Record, fingerprint, is_unchanged
-from helpers.stage.workspace import Workspace
+from helpers.workflow.definition import Stage
+from helpers.workflow.parameters import Settings
+from helpers.workflow.record import Fingerprint, Record, fingerprint, is_unchanged
+from helpers.workflow.workspace import Workspace
 
 BACK = "again, then come back here."
 
@@ -28,7 +28,7 @@ class InputCheck:
         """The inputs of a stage, their fingerprints, and the names of the student's own.
 
         Raises:
-            StageMissing, StageStale: see :meth:`helpers.stage.run.Road.run`.
+            StageMissing, StageStale: see :meth:`helpers.workflow.run.Road.run`.
         """
         files, prints, own = stage.inputs(self.workspace, settings), {}, []
         for path in files:

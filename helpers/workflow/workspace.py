@@ -13,7 +13,7 @@ import portalocker
 
 from helpers.common.errors import CourseError, InUse
 from helpers.common.files import PROJECT, expanded, resolve, writing
-from helpers.stage.record import Record
+from helpers.workflow.record import Record
 
 # fairseq splits its data path at ':', and Hydra expands '$' and cannot quote these others.
 UNUSABLE = set(':$"\\\n\r')

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from helpers.common.errors import CourseError
-from helpers.stage.parameters import (
+from helpers.stages.road import ROAD
+from helpers.workflow.parameters import (
     BEYOND,
     About,
     WrongSettings,
@@ -18,7 +19,7 @@ from helpers.stage.parameters import (
     from_here,
     literal,
 )
-from helpers.stage.settings import (
+from helpers.workflow.settings import (
     BaseSettings,
     BinarizeSettings,
     ConvertSettings,
@@ -28,7 +29,6 @@ from helpers.stage.settings import (
     SampleSettings,
     SplitSettings,
 )
-from helpers.stages.road import ROAD
 
 MODELS = [step.settings for step in ROAD.values()]
 FIELDS = [

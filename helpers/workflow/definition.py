@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from helpers.common.report import Report
-from helpers.stage.parameters import Settings
-from helpers.stage.record import Fingerprint
-from helpers.stage.workspace import Workspace
+from helpers.workflow.parameters import Settings
+from helpers.workflow.record import Fingerprint
+from helpers.workflow.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A stage of the road; :meth:`helpers.stage.run.Road.run` does its work.
+    """A stage of the road; :meth:`helpers.workflow.run.Road.run` does its work.
 
     Attributes:
         name: the command, and the key in the record.

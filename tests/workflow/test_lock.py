@@ -10,11 +10,11 @@ import pytest
 
 from helpers.common.errors import InUse
 from helpers.common.files import PROJECT
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 
 HOLD = """
 import subprocess, sys, time
-from helpers.stage.workspace import Workspace
+from helpers.workflow.workspace import Workspace
 with Workspace(sys.argv[1]).lock() as lock:
     child = sys.argv[2:] and subprocess.Popen(["sleep", "60"], pass_fds=(lock,)).pid
     print(child or "held", flush=True)

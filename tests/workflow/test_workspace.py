@@ -9,8 +9,8 @@ import pytest
 
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, resolve, set_aside, write_whole, writing
-from helpers.stage.record import Entry, Fingerprint, Record, fingerprint
-from helpers.stage.workspace import Workspace
+from helpers.workflow.record import Entry, Fingerprint, Record, fingerprint
+from helpers.workflow.workspace import Workspace
 
 
 def test_a_relative_workspace_lies_in_the_home_from_everywhere(home, tmp_path, monkeypatch):

@@ -12,12 +12,12 @@ import pytest
 
 from helpers.common.errors import CourseError, StageMissing, StageStale
 from helpers.common.report import Report
-from helpers.stage.definition import Stage
-from helpers.stage.run import Road
-from helpers.stage.settings import EncodeSettings, SplitSettings
 from helpers.stages.encode import ENCODE
 from helpers.stages.road import ROAD
 from helpers.stages.split import SPLIT
+from helpers.workflow.definition import Stage
+from helpers.workflow.run import Road
+from helpers.workflow.settings import EncodeSettings, SplitSettings
 from tests.support.road import STAGES, do, state, text
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.common.files import files_below, fresh_folder, move_into_place, set_aside, writing
 from helpers.common.report import Report
-from helpers.stage.definition import Job, Stage
-from helpers.stage.parameters import Settings
-from helpers.stage.record import Entry, Fingerprint, fingerprint, is_unchanged, same_content
-from helpers.stage.stale_inputs import InputCheck
-from helpers.stage.workspace import Workspace
+from helpers.workflow.definition import Job, Stage
+from helpers.workflow.parameters import Settings
+from helpers.workflow.record import Entry, Fingerprint, fingerprint, is_unchanged, same_content
+from helpers.workflow.stale_inputs import InputCheck
+from helpers.workflow.workspace import Workspace
 
 VERSIONS = ("roberta-course", "ve-fairseq", "torch", "transformers", "tiktoken", "scikit-learn")
 

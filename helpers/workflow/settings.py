@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from helpers.common.symbols import LONGEST_LINE, MASK
-from helpers.stage.parameters import BEYOND, About, Settings, Strings
+from helpers.workflow.parameters import BEYOND, About, Settings, Strings
 
 MAX_SEED = 2**32 - 1  # NumPy's, and so fairseq's
 
