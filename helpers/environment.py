@@ -1,15 +1,13 @@
 """Is everything here that the course needs? One line per item, with the command that mends it."""
 
+import concurrent.futures
 import dataclasses
-import errno
 import importlib.metadata
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 from helpers.common.fairseq import tool
 from helpers.common.foreign_code import refuse_foreign_code
@@ -22,30 +20,11 @@ FAIRSEQ = "ve-fairseq==0.12.3"
 INSTALL = "make env"
 WITHOUT_FAIRSEQ = "needs Linux on x86-64; under Windows use WSL 2 (wsl --install)"
 GIGABYTE = 10**9
-# A module, or the file of a command, and what it is asked for. For its help, Hydra would put all
-# of fairseq's configuration together, which takes longer than everything else.
 TOOLS = {
-    "fairseq's BPE encoder": [ENCODER_MODULE, "--help"],
-    "fairseq-preprocess": [tool("fairseq-preprocess"), "--help"],
-    "fairseq-hydra-train": [tool("fairseq-hydra-train"), "--version"],
+    "fairseq's BPE encoder": [sys.executable, "-m", ENCODER_MODULE],
+    "fairseq-preprocess": [tool("fairseq-preprocess")],
+    "fairseq-hydra-train": [tool("fairseq-hydra-train")],
 }
-# Starts each tool and prints, a line each, what was wrong with it at last. All in one process:
-# importing fairseq takes seconds.
-ASK = """
-import contextlib, io, json, os, runpy, sys
-for name, (tool, option) in json.loads(sys.argv[1]).items():
-    sys.argv = [tool, option]
-    out, wrong = io.StringIO(), ""
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(out):
-            (runpy.run_path if os.sep in tool else runpy.run_module)(tool, run_name="__main__")
-    except SystemExit as end:
-        if end.code:
-            wrong = end.code if isinstance(end.code, str) else out.getvalue().strip() or "no output"
-    except BaseException as error:
-        wrong = f"{type(error).__name__}: {error}"
-    print(json.dumps([name, "".join(wrong.strip().splitlines()[-1:])]), flush=True)
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,44 +125,20 @@ def _fairseq() -> list[Item]:
         return [Item("--", "fairseq", "not installed", WITHOUT_FAIRSEQ)]
     if found != wanted:
         return [Item("FAIL", "fairseq", found or "missing", INSTALL)]
-    wrong = _wrong_with_tools()
-    return [Item("OK", "fairseq", found), *(_starts(name, wrong[name]) for name in TOOLS)]
-
-
-def _wrong_with_tools() -> dict[str, str]:
-    """Of each tool what is wrong with it; nothing, where it starts."""
-    scripts = {name: tool for name, (tool, _) in TOOLS.items() if os.sep in tool}
-    broken = {name: why for name, tool in scripts.items() if (why := _cannot_be_run(tool))}
-    asked = {name: words for name, words in TOOLS.items() if name not in broken}
-    command = [sys.executable, "-c", ASK, json.dumps(asked)]
     refuse_foreign_code()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        return [Item("OK", "fairseq", found), *pool.map(_starts, TOOLS)]
+
+
+def _starts(name: str) -> Item:
+    reinstall = f"make clean {INSTALL.removeprefix('make ')}"
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run([*TOOLS[name], "--help"], capture_output=True, text=True, timeout=120)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return dict.fromkeys(asked, str(error)) | broken
-    answers = (json.loads(line) for line in done.stdout.splitlines() if line.startswith('["'))
-    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    return dict.fromkeys(asked, last) | dict(answers) | broken
-
-
-def _cannot_be_run(script: str) -> str:
-    """Why the system would not run a script: it is missing, or the Python in its first lines is."""
-    if not Path(script).is_file():
-        code = errno.ENOENT
-    elif not os.access(script, os.X_OK):
-        code = errno.EACCES
-    else:
-        # After "#!", or in quotes behind "exec" in the line below, where the path has spaces.
-        head = "\n".join(Path(script).read_text("utf-8", errors="replace").splitlines()[:2])
-        python = re.search(r"(?:^#!|[\"'])(/[^\"'\n]*python[\d.]*)", head)
-        code = 0 if python and os.access(python[1], os.X_OK) else errno.ENOENT
-    return str(OSError(code, os.strerror(code), script)) if code else ""
-
-
-def _starts(name: str, wrong: str) -> Item:
-    if wrong:
-        reinstall = f"make clean {INSTALL.removeprefix('make ')}"
-        return Item("FAIL", name, f"does not start ({wrong})", reinstall)
+        return Item("FAIL", name, f"does not start ({error})", reinstall)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        return Item("FAIL", name, f"does not start ({last})", reinstall)
     return Item("OK", name, "starts")
 
 

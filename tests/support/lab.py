@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from helpers.common.files import PROJECT
 
@@ -121,7 +121,7 @@ class Opened:
         self.page: Page = browser.new_page(viewport=SIZE, locale="en-US")
         self.page.set_default_timeout(2 * MINUTE)
         self.complaints: list[str] = []
-        self.page.on("pageerror", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on(
             "console",
             lambda said: self.complaints.append(said.text) if said.type == "error" else None,
@@ -129,15 +129,7 @@ class Opened:
         self.page.goto(f"{url}/lab/tree/notebooks/{name}.ipynb?token={TOKEN}&reset")
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=2 * MINUTE)
         self.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.ready")
-
-    def _hear(self, error: Error) -> None:
-        """JupyterLab's React removes a node twice where the machine is busy and the theme changes.
-
-        So what JupyterLab's own files alone have part in is none of ours.
-        """
-        places = re.findall(r"https?://\S+|blob:\S+|<anonymous>", error.stack or "")
-        if not places or not all("/static/lab/" in place for place in places):
-            self.complaints.append(str(error))
+        self._settled()
 
     def run_all(self) -> None:
         self.page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
@@ -199,6 +191,11 @@ class Opened:
         self.page.evaluate(change, f"JupyterLab {name}")
         at_work = f"body[data-jp-theme-name='JupyterLab {name}']"
         self.page.wait_for_selector(at_work, state="attached")
+        self._settled()
+
+    def _settled(self) -> None:
+        """What JupyterLab shows while it loads is gone; shown twice at once, it is an error."""
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def too_faint(self) -> list[str]:
         """Texts of the notebook that cannot be read well on what is behind them."""

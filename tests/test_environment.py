@@ -1,0 +1,135 @@
+"""The check: one line per item, a way out for what fails, and an exit code."""
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from helpers import environment
+from helpers.__main__ import main
+from helpers.environment import TOOLS, CheckReport, Item, check
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not start fairseq's tools."""
+    monkeypatch.setattr(environment, "TOOLS", {})
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
+    """Pretend that other versions of packages are installed ("": not at all)."""
+    real = environment._version
+    names = {name.replace("_", "-"): version for name, version in versions.items()}
+    monkeypatch.setattr(environment, "_version", lambda n: names.get(n, real(n)))
+
+
+def states(report: CheckReport) -> dict[str, str]:
+    return {item.name: item.state for item in report.items}
+
+
+def test_here_everything_is_there(workspace, capsys):
+    assert main(["check", "--workspace", str(workspace.root)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= 7
+    assert all(re.match(r"\[(OK|FAIL|--)\] +\S.*: \S", line) for line in lines)
+    assert not any(line.startswith("[FAIL]") for line in lines)
+    assert not workspace.root.exists()
+
+
+@pytest.mark.parametrize("name", ["numpy", "papermill", "matplotlib"])
+@pytest.mark.parametrize("found", ["0.0.1", ""], ids=["another version", "missing"])
+def test_a_package_that_is_not_as_pinned_fails_with_the_way_out(
+    workspace, monkeypatch, capsys, name, found
+):
+    pretend(monkeypatch, **{name: found})
+    assert main(["check", "--workspace", str(workspace.root)]) == 1
+    (line,) = [li for li in capsys.readouterr().out.splitlines() if li.startswith("[FAIL]")]
+    assert re.fullmatch(rf"\[FAIL\] {name}: \S+, wanted [\d.]+  → make env", line)
+
+
+def test_a_build_for_one_processor_is_the_version_that_it_names(monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.13.0+cpu")
+    assert environment._version("torch") == "2.13.0"
+
+
+@pytest.mark.parametrize("found", ["0.12.2", ""], ids=["another version", "missing"])
+def test_fairseq_must_be_the_build_that_the_course_was_made_with(workspace, monkeypatch, found):
+    pretend(monkeypatch, ve_fairseq=found)
+    monkeypatch.setattr(sys, "platform", "linux")
+    report = check(workspace)
+    assert states(report)["fairseq"] == "FAIL"
+    assert not report.ok
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_where_fairseq_is_not_offered_it_is_no_failure(workspace, monkeypatch, platform):
+    pretend(monkeypatch, ve_fairseq="")
+    monkeypatch.setattr(sys, "platform", platform)
+    item = next(item for item in check(workspace).items if item.name == "fairseq")
+    assert str(item).startswith("[--]   fairseq: not installed  → needs Linux")
+    assert "WSL 2" in item.mend
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["/no/such/tool"], "No such file"),
+        ([sys.executable, "-c", "import no_such_module"], "No module named 'no_such_module'"),
+    ],
+    ids=["not there", "broken"],
+)
+def test_a_tool_that_does_not_start_fails_with_its_last_words(
+    workspace, monkeypatch, command, said
+):
+    monkeypatch.setattr(environment, "TOOLS", {"a tool": command})
+    item = next(item for item in check(workspace).items if item.name == "a tool")
+    assert (item.state, item.mend) == ("FAIL", "make clean env")
+    assert said in item.found
+
+
+def test_a_tool_that_hangs_fails(workspace, monkeypatch):
+    def hang(command: list[str], **_: object) -> None:
+        raise subprocess.TimeoutExpired(command, 120)
+
+    monkeypatch.setattr(environment, "TOOLS", {"a tool": ["x"]})
+    monkeypatch.setattr(subprocess, "run", hang)
+    assert states(check(workspace))["a tool"] == "FAIL"
+
+
+def test_fairseqs_own_tools_start(course):
+    """In the notebook 00_setup, which was run for the course."""
+    cells = nbformat.read(course.notebooks / "00_setup.ipynb", as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    shown = "\n".join(o.data["text/plain"] for o in outputs if "text/plain" in o.get("data", ()))
+    assert len(TOOLS) == 3
+    for name in TOOLS:
+        assert f"[OK]   {name}: starts" in shown, name
+
+
+@pytest.mark.parametrize(
+    ("free", "writable", "state"),
+    [(5, True, "OK"), (1, True, "FAIL"), (5, False, "FAIL")],
+    ids=["enough", "nearly full", "not writable"],
+)
+def test_the_disk_must_have_room_and_be_writable(workspace, monkeypatch, free, writable, state):
+    usage = type("Usage", (), {"free": free * environment.GIGABYTE})
+    monkeypatch.setattr(environment.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(environment.os, "access", lambda *_: writable)
+    assert environment._disk(workspace).state == state
+
+
+def test_another_python_fails(monkeypatch):
+    for version, state in (((3, 11, 9), "OK"), ((3, 13, 0), "FAIL"), ((3, 10, 1), "FAIL")):
+        monkeypatch.setattr(sys, "version_info", version)
+        found = environment._python()
+        assert (found.state, found.found) == (state, ".".join(map(str, version)))
+
+
+def test_a_report_is_good_unless_something_fails():
+    for names, ok in ((("OK", "--"), True), (("OK", "FAIL"), False)):
+        report = CheckReport(items=tuple(Item(n, "x", "<y>") for n in names))
+        assert report.ok is ok
+        assert "&lt;y&gt;" in report._repr_html_()
