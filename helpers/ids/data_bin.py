@@ -25,7 +25,7 @@ _UNLISTED = re.compile(r"(?:train|valid)(?:[1-9]\d*(?:\.(?:bin|idx|fasta))?)?", 
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BinarizeReport(Report):
+class DataBinReport(Report):
     """Lines, tokens (without ``</s>``), bytes and unknown tokens per split.
 
     ``types`` is the size of the dictionary as fairseq counts it, without ``<mask>``.
@@ -64,7 +64,7 @@ def report_on(
     test: Counts,
     dictionary: Dictionary,
     notes: Iterable[str] = (),
-) -> BinarizeReport:
+) -> DataBinReport:
     """The report on a data-bin.
 
     Args:
@@ -75,7 +75,7 @@ def report_on(
     if sum(unknown):
         said = f"{sum(unknown):,} tokens are not in the base's dictionary and became <unk>."
         notes = (*notes, said)
-    return BinarizeReport(
+    return DataBinReport(
         lines=lines,
         tokens=tokens,
         bytes=sizes,
@@ -87,7 +87,7 @@ def report_on(
     )
 
 
-def report_on_folder(folder: Path, notes: Iterable[str] = ()) -> BinarizeReport:
+def report_on_folder(folder: Path, notes: Iterable[str] = ()) -> DataBinReport:
     """The report on a data-bin that others have made: all of it is read."""
     first, *_ = places = data_folders(folder)
     names = [""] if first == folder else [place.name for place in places]
@@ -96,7 +96,7 @@ def report_on_folder(folder: Path, notes: Iterable[str] = ()) -> BinarizeReport:
     return report_on(trains, valid, test, Dictionary.load(first / "dict.txt"), notes)
 
 
-def describe_data(workspace: Workspace) -> BinarizeReport:
+def describe_data(workspace: Workspace) -> DataBinReport:
     """The report on a data-bin that the student has put there."""
     refuse_both(workspace.data_bin)
     refuse_unlisted(workspace.data_bin)
@@ -202,7 +202,7 @@ def preprocess_command(
 
 # What the stages that make a data-bin, each in its own way, have in common.
 OF_DATA_BIN = {
-    "report": BinarizeReport,
+    "report": DataBinReport,
     "outputs": lambda workspace: binarized_files(workspace.data_bin),
     "describe": describe_data,
 }

@@ -12,14 +12,14 @@ from helpers.common.processes import allowed_workers
 from helpers.common.progress import Progress
 from helpers.common.symbols import SPLITS
 from helpers.ids.clusters import cluster, make_shards
-from helpers.ids.data_bin import BinarizeReport, report_on
+from helpers.ids.data_bin import DataBinReport, report_on
 from helpers.ids.dictionary import Dictionary
 from helpers.ids.shard import ShardTask, shard_chunks, shard_names, versions
 from helpers.workflow.definition import Job
 from helpers.workflow.settings import PrepareSettings
 
 
-def in_shards(job: Job) -> BinarizeReport:
+def in_shards(job: Job) -> DataBinReport:
     """Binary files of all splits: train in shards, the others in the first of these."""
     settings, data = job.settings, job.workspace.data_bin
     dictionary = Dictionary.load(job.workspace.base_dict)

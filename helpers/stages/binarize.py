@@ -10,7 +10,7 @@ from helpers.common.symbols import SPLITS
 from helpers.ids.binary_files import binarize_file
 from helpers.ids.data_bin import (
     OF_DATA_BIN,
-    BinarizeReport,
+    DataBinReport,
     binarize_folder,
     preprocess_command,
     report_on,
@@ -22,7 +22,7 @@ from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import BinarizeSettings
 
 
-def _work(job: Job) -> BinarizeReport:
+def _work(job: Job) -> DataBinReport:
     workspace = job.workspace
     workers, notes = allowed_workers(job.settings.workers)
     dictionary = Dictionary.load(workspace.base_dict)

@@ -90,13 +90,8 @@ def read_both(model: Path, dictionary_file: Path) -> tuple[dict, Dictionary]:
     return state, dictionary
 
 
-def convert_into(
-    folder: Path, state: dict, dictionary: Dictionary, lines: list[str]
-) -> tuple[Path, Path, float]:
-    """Write ``folder/pt`` and ``folder/hf`` and compare the two.
-
-    Returns:
-        Both folders, and the largest difference of logits.
+def convert_into(folder: Path, state: dict, dictionary: Dictionary, lines: list[str]) -> float:
+    """Write ``folder/pt`` and ``folder/hf``; the largest difference of their logits.
 
     Raises:
         CourseError: ids or logits differ from fairseq's.
@@ -107,16 +102,16 @@ def convert_into(
     checkpoints.write(checkpoints.for_a_base(state), pt / "model.pt")
     (pt / "dict.txt").write_text(dictionary.text(), "utf-8")
     write_folder(state, dictionary, hf)
-    return pt, hf, largest_difference(pt, hf, lines)
+    return largest_difference(pt, hf, lines)
 
 
 def _work(job: Job) -> ConvertReport:
     model, dictionary_file = job.files
     state, dictionary = read_both(model, dictionary_file)
     lines = lines_to_compare(job.workspace)
-    pt, _, difference = convert_into(job.folder, state, dictionary, lines)
+    difference = convert_into(job.folder, state, dictionary, lines)
     if model.parent == job.workspace.pt:  # what is read is not replaced by its copy
-        shutil.rmtree(pt)
+        shutil.rmtree(job.folder / "pt")
     return ConvertReport(
         checkpoint=model.name,
         updates=checkpoints.updates(state),

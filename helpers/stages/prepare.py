@@ -13,7 +13,7 @@ from helpers.common.processes import Workers, allowed_workers
 from helpers.common.progress import Progress
 from helpers.common.symbols import SPLITS
 from helpers.ids.binary_files import Counts, IndexedWriter, index_table, prepared_chunk
-from helpers.ids.data_bin import OF_DATA_BIN, BinarizeReport, report_on
+from helpers.ids.data_bin import OF_DATA_BIN, DataBinReport, report_on
 from helpers.ids.dictionary import Dictionary
 from helpers.ids.shard_plan import in_shards
 from helpers.text.chunks import chunks_of
@@ -39,7 +39,7 @@ def prepare_file(
     return out.counts
 
 
-def _work(job: Job) -> BinarizeReport:
+def _work(job: Job) -> DataBinReport:
     if job.settings.shards > 1:
         return in_shards(job)
     if job.settings.scheduler or job.settings.slurm:

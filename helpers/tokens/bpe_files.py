@@ -48,16 +48,16 @@ def encode_file(source: Path, target: Path, workers: Workers = ALONE) -> tuple[i
 
 
 def token_counts(bpe: Path) -> Counter[int]:
-    """How often each GPT-2 id occurs in a ``.bpe`` file.
+    """How often each GPT-2 id occurs in a ``.bpe`` file, in the order of the first of each.
 
     Raises:
         ValueError: see :func:`parse_bpe`.
     """
-    counts = np.zeros(GPT2_IDS, dtype=np.int64)
+    counts: Counter[int] = Counter()
     for text in chunk_texts(bpe):
         ids = parse_bpe(text)
-        counts += np.bincount(ids[ids >= 0], minlength=GPT2_IDS)
-    return Counter({i: int(counts[i]) for i in np.flatnonzero(counts).tolist()})
+        counts.update(ids[ids >= 0].tolist())
+    return counts
 
 
 def count_bpe(bpe: Path, raw: Path | None = None) -> tuple[int, int]:

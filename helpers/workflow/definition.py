@@ -16,9 +16,9 @@ class Job:
 
     Attributes:
         workspace, settings: where, and with which settings, it is done.
-        files: the files to read, in order. The work reads these and no others, so that whatever
-            went into a result is in the record.
-        inputs: their fingerprints.
+        files: what the result is made of, in order: the files whose fingerprints are taken. Another
+            file may be looked at to check the result, never to make it.
+        inputs: the fingerprints of ``files``.
         folder: an empty folder that mirrors the workspace; what is written there is moved into
             the workspace when the work is done.
         kept: a folder, made when it is needed, that outlives a run that was broken off; it is

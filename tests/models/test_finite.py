@@ -123,13 +123,13 @@ def test_a_hugging_face_folder_is_refused_with_the_name_of_its_tensor(
 
 def test_a_nan_in_the_logits_is_not_no_difference(tmp_path: Path) -> None:
     """Both sides compute the same nothing: that is no proof."""
-    _, hf, _ = convert.convert_into(
+    convert.convert_into(
         tmp_path, make.current(make.tensors()), make.dictionary(), [*comparison.LINES[:1]]
     )
     shutil.rmtree(tmp_path / "pt")
     make.put(spoiled(math.nan), tmp_path / "pt")
     with pytest.raises(CourseError, match="differs from fairseq's by nan"):
-        comparison.largest_difference(tmp_path / "pt", hf, ["Hello world!"])
+        comparison.largest_difference(tmp_path / "pt", tmp_path / "hf", ["Hello world!"])
 
 
 def test_a_checkpoint_that_diverged_is_not_converted(tmp_path: Path) -> None:

@@ -8,17 +8,12 @@ import numpy as np
 
 from helpers.common.report import Report
 from helpers.ids.dictionary import Dictionary
-from helpers.stages.binarize import BINARIZE
-from helpers.stages.encode import ENCODE
-from helpers.stages.prepare import PREPARE
 from helpers.stages.road import ROAD
-from helpers.stages.split import SPLIT
 from helpers.tokens.gpt2 import GPT2_IDS
 from helpers.training.command import CONFIG
 from helpers.workflow.workspace import Workspace
 
-STAGES = {stage.name: stage for stage in (SPLIT, ENCODE, BINARIZE)}
-ALL_STAGES = STAGES | {"prepare": PREPARE}
+STAGES = ("split", "encode", "binarize")
 
 
 def text(word: str) -> str:
@@ -50,7 +45,7 @@ def begin(workspace: Workspace) -> Workspace:
 
 def do(workspace: Workspace, name: str, force: bool = False, **settings: object) -> Report:
     """Run a stage, in one process unless it is said otherwise."""
-    stage = ALL_STAGES[name]
+    stage = ROAD[name]
     if "workers" in stage.settings.model_fields:
         settings = {"workers": 1} | settings
     return ROAD.run(name, workspace, stage.settings(**settings), force=force)
@@ -58,7 +53,7 @@ def do(workspace: Workspace, name: str, force: bool = False, **settings: object)
 
 def state(workspace: Workspace, name: str) -> dict[str, tuple[int, bytes]]:
     """Modification time and content of a stage's outputs."""
-    outputs = ALL_STAGES[name].outputs(workspace)
+    outputs = ROAD[name].outputs(workspace)
     return {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in outputs if p.is_file()}
 
 

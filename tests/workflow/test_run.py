@@ -113,7 +113,7 @@ def test_a_report_of_another_version_is_made_again(road):
 @pytest.mark.parametrize("name", STAGES)
 def test_an_output_that_was_deleted_is_made_again(road, name):
     before = state(road, name)
-    STAGES[name].outputs(road)[1].unlink()
+    ROAD[name].outputs(road)[1].unlink()
     assert not do(road, name).reused
     assert {k: v[1] for k, v in state(road, name).items()} == {k: v[1] for k, v in before.items()}
 
