@@ -52,7 +52,13 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need the finished course come first: one process makes it, the other works on."""
-    items.sort(key=lambda item: "course" not in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: not _needs_the_course(item))
+
+
+def _needs_the_course(item: pytest.Item) -> bool:
+    given = getattr(item, "callspec", None)
+    named = given and given.params.get("finished") == "course"
+    return bool(named) or "course" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -125,10 +131,16 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return Workspace(made_once(tmp_path_factory, "small 小", walk_in_small))
 
 
+@pytest.fixture(params=["small", pytest.param("course", marks=pytest.mark.long)])
+def finished(request: pytest.FixtureRequest) -> Workspace:
+    """The small road, and in the long tests the course too; it is not to be changed."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture
-def copied(small: Workspace, tmp_path: Path) -> Workspace:
+def copied(finished: Workspace, tmp_path: Path) -> Workspace:
     """A copy that a test may change; its path is a hard one for Hydra."""
-    return Workspace(shutil.copytree(small.root, tmp_path / "O'Brien 的 copy"))
+    return Workspace(shutil.copytree(finished.root, tmp_path / "O'Brien 的 copy"))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """GPT-2's byte-pair encoding: its files, its tokens, and text to GPT-2 ids.
 
 A *GPT-2 id* (0–50256) is the number of a token in ``encoder.json``. It is not the row of the token
-in the model's table: for that see :mod:`helpers.ids.dictionary`.
+in the model's table: for that there is ``ids/dictionary.py``.
 """
 
 import functools

@@ -309,6 +309,10 @@ def goes_on_from_the_base(workspace: Workspace, report: FinetuneReport) -> None:
 def test_continuing_goes_on_with_counter_rate_and_optimizer_of_the_base(ready: Workspace) -> None:
     goes_on_from_the_base(ready, ROAD.run("finetune", ready, CONTINUED))
     assert len(make.loaded(ready)) == 1
+    found = events(ready.checkpoints / "train.log")
+    epochs = [(e.values["epoch"], e.update) for e in found if e.kind == "train"]
+    assert epochs[:2] == [(1, TRAINED_FOR + BLOCKS), (2, TRAINED_FOR + 2 * BLOCKS)]
+    assert min(e.update for e in found if e.kind.startswith("train")) == TRAINED_FOR + BLOCKS
 
 
 def test_a_continued_run_that_was_interrupted_resumes_from_its_own_checkpoint(

@@ -100,7 +100,7 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path):
         numbers = [int(number) for number in parent.stdout.readline().split()]
         assert len(numbers) == 2 and parent.pid not in numbers
         parent.kill()
-    until = time.monotonic() + 50
+    until = time.monotonic() + 10
     while left := [n for n in numbers if runs(n)]:
         assert time.monotonic() < until, left
         time.sleep(0.05)

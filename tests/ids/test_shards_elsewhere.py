@@ -66,7 +66,7 @@ def prepare(work: Workspace, *options: object) -> subprocess.Popen:
 
 
 def end(process: subprocess.Popen) -> str:
-    said, _ = process.communicate(timeout=600)
+    said, _ = process.communicate(timeout=120)
     return said
 
 

@@ -1,6 +1,7 @@
 """The floor plan of ``helpers/``: folders import those before them only."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -103,6 +104,22 @@ def test_every_import_leads_to_a_module():
 
 def test_imports_run_one_way():
     assert upward(sources()) == []
+
+
+def test_no_later_folder_is_named_in_a_string():
+    """From which it could be imported where nobody looks."""
+    floor = {folder: number for number, folder in enumerate(LAYERS)}
+    for name, code in sources().items():
+        for other in re.findall(r"helpers\.([\w.]+)", code):
+            parts = other.split(".")
+            folders = {".".join(parts[:n]) for n in range(1, len(parts) + 1)} & {*floor}
+            assert all(floor[there] <= floor[folder_of(name)] for there in folders), (name, other)
+
+
+def test_of_the_files_beside_the_folders_only_the_batch_knows_the_panels():
+    """The command line and the check work where there is no notebook."""
+    knowing = {n for n, code in sources().items() if not folder_of(n) and "helpers.panels" in code}
+    assert knowing == {"batch"}
 
 
 @pytest.mark.parametrize("number", range(len(LAYERS) - 1))

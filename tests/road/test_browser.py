@@ -73,9 +73,13 @@ def use_explorer(notebook: Opened, work: Workspace) -> None:
     expect(notebook.panel("corpus").locator("th", has_text="test")).to_be_visible()
 
 
-def use_evaluate(notebook: Opened, work: Workspace) -> None:
+def use_evaluate_for_a_moment(notebook: Opened, work: Workspace) -> None:
     notebook.fill("evaluate", "max_lines", "100")
     expect(notebook.panel("evaluate")).to_contain_text("max_lines = 100")
+    use_evaluate(notebook, work)
+
+
+def use_evaluate(notebook: Opened, work: Workspace) -> None:
     marked = notebook.panel("evaluate").locator("mark")
     before = marked.count()
     notebook.slide("evaluate", "mask_share", "ArrowRight", 20)
@@ -135,8 +139,18 @@ def use_encode(notebook: Opened, work: Workspace) -> None:
     expect(notebook.panel("tokens")).to_contain_text("How “hello” is put together")
     notebook.choose("encode", "engine", "fairseq")
     expect(notebook.panel("encode")).to_contain_text('engine = "fairseq"')
-    notebook.choose("encode", "engine", "fast")  # the other takes long, and writes the same
+    notebook.choose("encode", "engine", "fast")
     expect(notebook.panel("encode")).not_to_contain_text('engine = "fairseq"')
+    encode_again(notebook, work)
+
+
+def use_fairseqs_encoder(notebook: Opened, work: Workspace) -> None:
+    notebook.choose("encode", "engine", "fairseq")
+    expect(notebook.panel("encode")).to_contain_text('engine = "fairseq"')
+    encode_again(notebook, work)
+
+
+def encode_again(notebook: Opened, work: Workspace) -> None:
     notebook.check("encode", "even if it was done")
     before = work.bpe("valid").read_bytes()
     assert "bytes a token" in notebook.press("encode")
@@ -180,32 +194,37 @@ def use_setup(notebook: Opened, work: Workspace) -> None:
 
 
 # From the last to the first: what is made in one would make the later ones stale.
-USES: dict[str, Callable[[Opened, Workspace], None]] = {
-    "tokenization_explorer": use_explorer,
-    "06_evaluate": use_evaluate,
-    "05_convert": use_convert,
-    "04_finetune": use_finetune,
-    "03_binarize": use_binarize,
-    "02_bpe": use_encode,
-    "01_split": use_split,
-    "00_setup": use_setup,
-}
+LONG = pytest.mark.long
+USES = [
+    pytest.param("tokenization_explorer", use_explorer),
+    pytest.param("06_evaluate", use_evaluate_for_a_moment),
+    pytest.param("06_evaluate", use_evaluate, marks=LONG),
+    pytest.param("05_convert", use_convert),
+    pytest.param("04_finetune", use_finetune),
+    pytest.param("03_binarize", use_binarize),
+    pytest.param("02_bpe", use_encode),
+    pytest.param("02_bpe", use_fairseqs_encoder, marks=LONG),
+    pytest.param("01_split", use_split),
+    pytest.param("00_setup", use_setup),
+]
 
 
 def test_no_notebook_is_forgotten() -> None:
     there = [file.stem for file in (PROJECT / "notebooks").glob("*.ipynb")]
-    assert list(USES) == sorted(there, reverse=True)
+    assert [use.values[0] for use in USES if not use.marks] == sorted(there, reverse=True)
 
 
-@pytest.mark.parametrize("name", USES)
-def test_a_notebook_in_the_browser(browser: Browser, url: str, work: Workspace, name: str) -> None:
+@pytest.mark.parametrize(("name", "use"), USES)
+def test_a_notebook_in_the_browser(
+    browser: Browser, url: str, work: Workspace, name: str, use: Callable[..., None]
+) -> None:
     notebook, before = Opened(browser, url, name), work.record.stages
     notebook.run_all()
     assert notebook.errors() == []
     assert work.record.stages == before  # nothing had to be made again
     assert notebook.too_faint() == []
     assert notebook.too_wide() == []
-    USES[name](notebook, work)
+    use(notebook, work)
     for theme in ("Dark", "Light"):
         notebook.theme(theme)
         assert notebook.too_faint() == []

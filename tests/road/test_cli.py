@@ -204,7 +204,7 @@ def test_ctrl_c_gives_130_and_the_command_can_be_given_again(started):
     )
     begun = "".join(iter(lambda: process.stderr.read(1), "%"))
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: all processes get it
-    _, said = process.communicate(timeout=600)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert begun.endswith("0")
     assert said.splitlines()[-1] == "Stopped. Run the same command again to go on."

@@ -15,14 +15,12 @@ import pytest
 from helpers.common.errors import InUse
 from helpers.common.files import PROJECT
 from helpers.stages.finetune import LOG
-from helpers.stages.road import ROAD
-from helpers.workflow.settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.commands import command
 
-LONGER = {"max_update": 150, "validate_every": 75, "max_tokens": 512}
-WORDS = (("-p", name, str(value)) for name, value in LONGER.items())
-RUN = ("--only", "finetune", *(word for words in WORDS for word in words))
+# An epoch of the small road has three updates, and one of the course's sample many.
+SMALL = {"max_update": 150, "validate_every": 75, "max_tokens": 512}
+LARGE = {"max_update": 40, "validate_every": 20, "max_tokens": 512}
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
@@ -71,10 +69,15 @@ def updates(workspace: Workspace) -> int:
     return int(found[-1]) if found else 0
 
 
-def kill_after(workspace: Workspace, update: int) -> None:
+def run_of(workspace: Workspace, settings: dict[str, int]) -> tuple[str, ...]:
+    words = (word for name, value in settings.items() for word in ("-p", name, str(value)))
+    return "run", "--workspace", str(workspace.root), "--only", "finetune", *words
+
+
+def kill_after(workspace: Workspace, settings: dict[str, int], update: int) -> None:
     """Start the batch and kill it (SIGKILL) when so many updates are done."""
     batch = subprocess.Popen(
-        [sys.executable, "-m", "helpers", "run", "--workspace", workspace.root, *RUN],
+        [sys.executable, "-m", "helpers", *run_of(workspace, settings)],
         stdout=subprocess.DEVNULL,
         env=os.environ | {"PYTHONPATH": str(PROJECT)},
     )
@@ -92,17 +95,27 @@ def names(folder: Path) -> list[str]:
 
 
 @LINUX
-@pytest.mark.parametrize("update", [1, pytest.param(100, marks=pytest.mark.long)])
-def test_killed_in_the_middle_and_run_again(copied, update):
-    undisturbed, finished = names(copied.checkpoints), copied.record.stages["finetune"]
-    kill_after(copied, update)
-    assert wait_until(lambda: is_free(copied), 60), processes_of(copied)
-    assert copied.record.stages["finetune"] == finished
-    done = command("run", "--workspace", copied.root, *RUN)
+@pytest.mark.parametrize(
+    ("finished", "settings", "update", "validated"),
+    [
+        ("small", SMALL, 1, [*range(3, 151, 3)]),
+        pytest.param("small", SMALL, 100, [*range(3, 151, 3)], marks=pytest.mark.long),
+        pytest.param("course", LARGE, 1, [20, 40], marks=pytest.mark.long),
+        pytest.param("course", LARGE, 25, [20, 40], marks=pytest.mark.long),
+    ],
+    indirect=["finished"],
+)
+def test_killed_in_the_middle_and_run_again(copied, settings, update, validated):
+    undisturbed, before = names(copied.checkpoints), copied.record.stages["finetune"]
+    kill_after(copied, settings, update)
+    assert wait_until(lambda: is_free(copied), 10), processes_of(copied)
+    assert copied.record.stages["finetune"] == before
+    done = command(*run_of(copied, settings))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "04_finetune made: finetune" in done.stdout
     report = copied.record.stages["finetune"].report
-    assert report["updates"] == 150
-    assert {75, 150} <= {update for update, _ in report["valid_curve"]}
+    assert report["updates"] == settings["max_update"]
+    assert [update for update, _ in report["valid_curve"]] == validated
     assert names(copied.checkpoints) == undisturbed
-    assert ROAD.run("finetune", copied, FinetuneSettings(**LONGER)).reused
+    again = command(*run_of(copied, settings))
+    assert "04_finetune nothing to recompute" in again.stdout

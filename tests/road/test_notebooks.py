@@ -17,6 +17,7 @@ from helpers.common.files import PROJECT
 from helpers.stages.road import ROAD
 from helpers.workflow.settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
+from tests.support.commands import command
 from tests.support.lab import CHROMIUM
 
 FOLDER = PROJECT / "notebooks"
@@ -94,6 +95,17 @@ def test_no_stage_of_the_finished_course_is_done_again(
     settings = {name: step.settings() for name, step in ROAD.items() if name != "prepare"}
     settings["finetune"] = training
     assert all(ROAD.run(name, course, its).reused for name, its in settings.items())
+    assert (course.root / "workspace.json").read_text() == before
+
+
+@pytest.mark.long
+def test_a_second_run_recomputes_nothing_and_says_so(course: Workspace, tmp_path: Path) -> None:
+    before = (course.root / "workspace.json").read_text()
+    some = ("split", "convert")
+    done = command("run", "--workspace", "runs/sample", "--only", *some, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("nothing to recompute") == len(some)
+    assert "make lab" in done.stdout
     assert (course.root / "workspace.json").read_text() == before
 
 

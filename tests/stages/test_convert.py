@@ -1,13 +1,13 @@
 """Conversion: the folder as anyone would load it, compared with fairseq once more by the tests."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from helpers.__main__ import main
 from helpers.common.errors import CourseError
 from helpers.models import checkpoints, tensor_names
 from helpers.models.comparison import fairseq_ids
@@ -18,6 +18,7 @@ from helpers.tokens.gpt2 import gpt2_file
 from helpers.workflow.settings import ConvertSettings
 from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers
+from tests.support.commands import command
 
 TEXTS = [
     "Hello world! <mask> it",
@@ -92,45 +93,47 @@ def test_token_types_add_nothing(course: Workspace) -> None:
 
 
 def test_a_folder_stands_for_the_model_in_it(small: Workspace) -> None:
-    folder, file = (
-        convert.checkpoint_and_dictionary(small, ConvertSettings(roberta_checkpoint_path=str(path)))
+    settings = (
+        ConvertSettings(roberta_checkpoint_path=str(path))
         for path in (small.pt, small.pt / "model.pt")
     )
+    folder, file = (convert.checkpoint_and_dictionary(small, each) for each in settings)
     assert folder == file == (small.pt / "model.pt", small.pt / "dict.txt")
 
 
 @pytest.mark.parametrize(("spelling", "shape"), [("-", "file"), ("_", "folder")], ids=str)
 def test_explicit_paths_need_no_earlier_stage(
-    small: Workspace, tmp_path: Path, spelling: str, shape: str
+    finished: Workspace, tmp_path: Path, spelling: str, shape: str
 ) -> None:
-    source = small.pt if shape == "folder" else small.pt / "model.pt"
+    source = finished.pt if shape == "folder" else finished.pt / "model.pt"
     target = tmp_path / "out 出"
     target.mkdir()
     (target / "README.md").write_text("mine")
     (target / "config.json").write_text("old")
-    words = (
+    done = command(
         *("convert", "--workspace", tmp_path / "empty"),
         *(f"--roberta{spelling}checkpoint{spelling}path", source),
         *(f"--pytorch{spelling}dump{spelling}folder{spelling}path", target),
     )
-    assert main([*map(str, words)]) == 0
+    assert done.returncode == 0, done.stderr
     assert {file.name for file in target.iterdir()} == {*FILES, "README.md"}
     assert (target / "README.md").read_text() == "mine"
-    assert (target / "config.json").read_bytes() == (small.hf / "config.json").read_bytes()
+    assert (target / "config.json").read_bytes() == (finished.hf / "config.json").read_bytes()
     assert not list(tmp_path.glob(".*"))
 
 
 def test_a_folder_without_model_pt_lists_what_is_below_and_proposes_the_best(
-    small: Workspace,
+    finished: Workspace,
 ) -> None:
-    with pytest.raises(CourseError) as caught:
-        convert.checkpoint_and_dictionary(
-            small, ConvertSettings(roberta_checkpoint_path=str(small.root))
-        )
+    done = command("convert", "--roberta-checkpoint-path", finished.root)
+    assert done.returncode == 2
+    table, hint = done.stderr.strip().rsplit("\n", 1)
     for name in ("base/model.pt", "checkpoints/checkpoint_best.pt", "checkpoints/checkpoint_last"):
-        assert name in caught.value.message
-    assert "validation loss (bits)" in caught.value.message
-    assert str(small.checkpoints / "checkpoint_best.pt") in caught.value.hint
+        assert name in table
+    updates = finished.record.stages["finetune"].report["updates"]
+    assert re.search(rf"\b{updates}\b", table) and "validation loss (bits)" in table
+    assert any(str(f) in hint for f in (finished.checkpoints / "checkpoint_best.pt", finished.pt))
+    assert "Traceback" not in done.stderr
 
 
 def test_a_folder_with_no_checkpoint_at_all_says_so(tmp_path: Path) -> None:
@@ -184,10 +187,10 @@ def test_a_tokenizer_without_the_masks_space_is_noticed(
 
 
 def test_a_model_pt_in_pt_is_converted_where_nothing_was_trained(
-    small: Workspace, workspace: Workspace
+    finished: Workspace, workspace: Workspace
 ) -> None:
-    shutil.copytree(small.pt, workspace.pt)
+    shutil.copytree(finished.pt, workspace.pt)
     report = ROAD.run("convert", workspace, ConvertSettings())
     assert report.checkpoint == "model.pt" and report.difference <= 1e-4
     assert {file.name for file in workspace.hf.iterdir()} == set(FILES)
-    assert (workspace.pt / "model.pt").read_bytes() == (small.pt / "model.pt").read_bytes()
+    assert (workspace.pt / "model.pt").read_bytes() == (finished.pt / "model.pt").read_bytes()

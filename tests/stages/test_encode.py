@@ -139,13 +139,14 @@ def test_text_that_is_not_utf8_is_named_with_its_line(tmp_path: Path):
 # The stage
 
 
-@pytest.fixture
-def divided(with_texts):
+@pytest.fixture(params=["short", pytest.param("long", marks=pytest.mark.long)])
+def divided(with_texts, request):
     """A workspace with its texts split; the share of test is zero.
 
-    Without long ones, for which fairseq takes the square of their length.
+    Long texts are for the long tests: fairseq takes the square of their length.
     """
-    texts = [text for name, text in TEXTS.items() if not name.startswith("long")]
+    short = [text for name, text in TEXTS.items() if not name.startswith("long")]
+    texts = [*TEXTS.values()] if request.param == "long" else short
     plain = {f"t{i}": text.replace("\0", "") for i, text in enumerate(texts)}
     workspace = with_texts(**plain)
     ROAD.run("split", workspace, SplitSettings(train=0.7, valid=0.3, test=0))

@@ -11,6 +11,7 @@ from helpers.common.errors import CourseError, StageStale
 from helpers.ids.dictionary import Dictionary
 from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
+from helpers.training.command import finetune_command
 from helpers.training.log import curve, events
 from helpers.training.resume import _mend
 from helpers.training.train import train
@@ -26,14 +27,15 @@ from tests.support.small import SHORT
 
 
 @pytest.fixture
-def ready(copied: Workspace) -> Workspace:
+def ready(small: Workspace, tmp_path: Path) -> Workspace:
     """Everything up to data-bin; nothing was trained."""
-    shutil.rmtree(copied.checkpoints)
-    record = copied.record
+    work = Workspace(shutil.copytree(small.root, tmp_path / "O'Brien 的 work"))
+    shutil.rmtree(work.checkpoints)
+    record = work.record
     for stage in ("finetune", "convert", "evaluate"):
         del record.stages[stage]
     record.save()
-    return copied
+    return work
 
 
 def test_no_text_is_left_out_of_training(small: Workspace) -> None:
@@ -102,13 +104,13 @@ def test_an_interrupted_run_goes_on_from_its_last_checkpoint(ready: Workspace) -
 
 def test_a_run_that_finished_unrecorded_is_not_trained_once_more(copied: Workspace) -> None:
     record = copied.record
-    del record.stages["finetune"]
+    settings = FinetuneSettings(**record.stages.pop("finetune").settings)
     record.save()
     identity = copied.checkpoints / "run.json"
     before = (copied.checkpoints / "checkpoint_best.pt").read_bytes()
-    assert json.loads(identity.read_text())["settings"] == SHORT.of_the_result()
-    report = ROAD.run("finetune", copied, SHORT)
-    assert report.updates == 6
+    assert json.loads(identity.read_text())["settings"] == settings.of_the_result()
+    report = ROAD.run("finetune", copied, settings)
+    assert report.updates == settings.max_update
     assert (copied.checkpoints / "checkpoint_best.pt").read_bytes() == before
 
 
@@ -116,16 +118,16 @@ def test_a_run_that_finished_unrecorded_is_not_trained_once_more(copied: Workspa
 def test_a_half_written_checkpoint_is_replaced_by_the_newest_whole_one(
     copied: Workspace, broken: str
 ) -> None:
-    folder = copied.checkpoints
-    newest = folder / "checkpoint_1_6.pt"
+    folder, updates = copied.checkpoints, copied.record.stages["finetune"].report["updates"]
+    newest = folder / f"checkpoint_1_{updates}.pt"
     shutil.copy(folder / "checkpoint_last.pt", newest)
     half = (folder / broken).read_bytes()
     (folder / broken).write_bytes(half[: len(half) // 2])
-    (folder / "checkpoint_2_9.pt.tmp").write_bytes(b"begun")
+    (folder / f"checkpoint_2_{updates + 3}.pt.tmp").write_bytes(b"begun")
     done, notes = _mend(folder)
-    assert done == 6
+    assert done == updates
     assert broken in " ".join(notes)
-    assert summary(folder / broken).updates == 6
+    assert summary(folder / broken).updates == updates
     assert not list(folder.glob("*.tmp"))
 
 
@@ -141,6 +143,16 @@ def test_training_that_loads_something_else_is_stopped(small: Workspace, tmp_pat
     train(says, tmp_path / "log", max_update=6, must_load=small.base_model)
     with pytest.raises(CourseError, match="without loading"):
         train(says, tmp_path / "log", max_update=6, must_load=tmp_path / "other.pt")
+
+
+@pytest.mark.long
+def test_fairseq_itself_is_stopped_when_it_loads_something_else(
+    ready: Workspace, tmp_path: Path
+) -> None:
+    command = finetune_command(ready, SHORT)
+    with pytest.raises(CourseError, match="without loading"):
+        train(command, tmp_path / "log", max_update=6, must_load=tmp_path / "other.pt")
+    assert not list(ready.checkpoints.glob("*.pt"))
 
 
 def prepared_again(work: Workspace, **split: object) -> None:

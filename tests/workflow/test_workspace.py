@@ -195,7 +195,7 @@ def test_the_record_is_read_back_as_it_was_saved(tmp_path):
         record.remember("mydata/data.train.raw", sha256)
     record.save()
     again = Record(record.file)
-    assert again.stages == record.stages
+    assert again == record
     assert again.made == {"mydata/data.train.raw": ["a", "b"]}
     assert again.moving == {"split": ["a"]}
     assert json.loads(record.file.read_text("utf-8"))
