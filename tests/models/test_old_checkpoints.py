@@ -303,9 +303,9 @@ make.put(make.old(weights, make.FULL), pathlib.Path(sys.argv[1]), zipped=False)
 
 
 def output(*words: object) -> str:
-    """What a Python process of its own prints, in the project's folder."""
-    command = [sys.executable, *map(str, words)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=3600)
+    """What a Python process of its own prints, which finds the tests too."""
+    command, env = [sys.executable, *map(str, words)], os.environ | {"PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=3600)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
