@@ -11,7 +11,8 @@ import numpy as np
 from helpers.common.report import Grid, Shown
 from helpers.text.archives import Gauge
 from helpers.text.documents import Passage
-from helpers.text.inputs import Input, input_of, text_files
+from helpers.text.files import not_read, text_files
+from helpers.text.inputs import Input, input_of, refuse_unused
 from helpers.tokens.gpt2 import count_tokens
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace
@@ -44,6 +45,7 @@ class CorpusPreview(Shown):
         tokens: GPT-2 tokens of every line that is not blank, in order.
         first: the first such lines.
         longest: the longest such lines, each with its tokens.
+        left_out: what lies beside the files and is not read.
     """
 
     files: tuple[FileSeen, ...]
@@ -53,6 +55,7 @@ class CorpusPreview(Shown):
     tokens: np.ndarray
     first: tuple[str, ...]
     longest: tuple[tuple[int, str], ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def documents(self) -> int:
@@ -73,12 +76,14 @@ class CorpusPreview(Shown):
         )
 
     def __str__(self) -> str:
-        return "\n".join((str(self._grid()), *(line[:WIDTH] for line in self.first)))
+        lines = (line[:WIDTH] for line in self.first)
+        return "\n".join((str(self._grid()), *not_read(self.left_out), *lines))
 
     def _repr_html_(self) -> str:
         first = html.escape("\n".join(line[:WIDTH] for line in self.first))
+        beside = "".join(f"<div>{html.escape(line)}</div>" for line in not_read(self.left_out))
         return (
-            f"{self._grid()._repr_html_()}<div><b>The first lines</b></div>"
+            f"{self._grid()._repr_html_()}{beside}<div><b>The first lines</b></div>"
             f"<pre style='white-space:pre-wrap'>{first}</pre>"
         )
 
@@ -89,11 +94,11 @@ def corpus_preview(workspace: Workspace, settings: SplitSettings) -> CorpusPrevi
     Raises:
         CourseError: a name that leads nowhere, or bytes that are not in the encoding.
     """
-    files = text_files(settings.txt_files, workspace)
+    files, left_out = text_files(settings.txt_files, workspace)
     stamps = tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
-    return _looked_at(
-        stamps, settings.encoding, settings.unit, settings.text_field, settings.deduplicate
-    )
+    how = (settings.encoding, settings.unit, settings.text_field)
+    refuse_unused(settings, (input_of(file, *how) for file in files))
+    return _looked_at(stamps, *how, settings.deduplicate, tuple(left_out))
 
 
 @functools.lru_cache(maxsize=4)
@@ -103,6 +108,7 @@ def _looked_at(
     unit: str,
     field: str,
     deduplicate: bool,
+    left_out: tuple[str, ...],
 ) -> CorpusPreview:
     files: list[FileSeen] = []
     kept: list[str] = []
@@ -139,6 +145,7 @@ def _looked_at(
         tokens=tokens,
         first=tuple(kept[:FIRST]),
         longest=tuple((int(tokens[i]), kept[i]) for i in longest),
+        left_out=left_out,
     )
 
 

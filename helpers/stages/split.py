@@ -31,7 +31,8 @@ from helpers.text.division import (
     hash_of,
 )
 from helpers.text.documents import passages
-from helpers.text.inputs import Input, input_of, text_files
+from helpers.text.files import not_read, text_files
+from helpers.text.inputs import Input, input_of, refuse_unused
 from helpers.text.tasks import is_long, tasks_of
 from helpers.tokens.wrap import shortened
 from helpers.workflow.definition import Job, Stage
@@ -203,6 +204,7 @@ def _work(job: Job) -> SplitReport:
     files = [
         input_of(file, settings.encoding, settings.unit, settings.text_field) for file in job.files
     ]
+    refuse_unused(settings, files)
     size = sum(file.path.stat().st_size for file in files)
     with (
         Workers(allowed_workers(None)[0]) as workers,
@@ -225,6 +227,7 @@ def _work(job: Job) -> SplitReport:
 def _report(splitter: _Splitter, duplicates: int, workspace: Workspace) -> SplitReport:
     counted = [*zip((file.path for file in splitter.files), splitter.found, strict=True)]
     notes = [f"{path.name} is empty." for path, number in counted if not number]
+    notes += not_read(text_files(splitter.settings.txt_files, workspace).left_out)
     wanted = splitter.settings.encoding
     other = [f"{f.path.name} ({f.encoding})" for f in splitter.files if f.encoding != wanted]
     if other and len(other) <= 5:
@@ -273,7 +276,7 @@ SPLIT = Stage(
     notebook="01_split",
     settings=SplitSettings,
     report=SplitReport,
-    inputs=lambda workspace, settings: text_files(settings.txt_files, workspace),
+    inputs=lambda workspace, settings: text_files(settings.txt_files, workspace).files,
     outputs=lambda workspace: [workspace.raw(split) for split in SPLITS],
     work=_work,
     describe=_describe,

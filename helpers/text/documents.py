@@ -1,7 +1,6 @@
 """Plain text as lines, and as documents."""
 
 import codecs
-import io
 import itertools
 import re
 from collections.abc import Iterable, Iterator
@@ -10,7 +9,14 @@ from typing import NamedTuple
 
 from helpers.common.errors import CourseError
 from helpers.text.archives import Gauge, endings
-from helpers.text.encodings import bad_place, decoded_blocks, guessed_encoding, telling_block
+from helpers.text.encodings import (
+    LineEnds,
+    bad_place,
+    decoded_blocks,
+    guessed_encoding,
+    telling_block,
+)
+from helpers.text.kinds import JSON
 
 LONGEST = 1 << 26  # characters of a line: memory has to hold it
 SIZE = 1_000_000  # characters that are worked on at once
@@ -19,30 +25,42 @@ _BORDER = re.compile(r"\n\s*\n")  # blank lines; \s is what str.isspace tells
 
 
 def lines(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterator[str]:
-    """The lines of a file without their ends (``\\n``, ``\\r\\n`` or ``\\r``).
+    """The lines of a file without their ends, see :class:`helpers.text.encodings.LineEnds`.
 
     Raises:
-        CourseError: bytes that are not in the encoding: file, line, byte, and what to try; a line
-            of more than ``LONGEST`` characters, or some thousands more.
-        DamagedFile: an archive that cannot be unpacked.
+        CourseError: see :func:`text_blocks`; or a line of more than ``LONGEST`` characters, or
+            some thousands more.
+        DamagedFile: see :func:`text_blocks`.
     """
-    newlines = io.IncrementalNewlineDecoder(None, translate=True)
     carried: list[str] = []
     done = length = 0
-    try:
-        for text in decoded_blocks(file, encoding, gauge):
-            head, newline, tail = newlines.decode(text, final=not text).rpartition("\n")
-            if newline:
-                yield from ("".join((*carried, head))).split("\n")
-                carried, done, length = [], done + head.count("\n") + 1, 0
-            carried.append(tail)
-            length += len(tail)
-            if length > LONGEST:
-                raise _too_long(f"{file}: line {done + 1:,}")
-    except UnicodeDecodeError:
-        raise _wrongly_encoded(file, encoding) from None
+    for text in text_blocks(file, encoding, gauge):
+        head, newline, tail = text.rpartition("\n")
+        if newline:
+            yield from ("".join((*carried, head))).split("\n")
+            carried, done, length = [], done + head.count("\n") + 1, 0
+        carried.append(tail)
+        length += len(tail)
+        if length > LONGEST:
+            raise _too_long(f"{file}: line {done + 1:,}")
     if rest := "".join(carried):
         yield rest
+
+
+def text_blocks(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterator[str]:
+    """The text of a file in blocks, every line end as ``\\n``.
+
+    Raises:
+        CourseError: bytes that are not in the encoding: file, line, byte, and what to try.
+        DamagedFile: an archive that cannot be unpacked.
+    """
+    ends = LineEnds()
+    try:
+        for text in decoded_blocks(file, encoding, gauge):
+            yield ends.decode(text)
+    except UnicodeDecodeError:
+        raise _wrongly_encoded(file, encoding) from None
+    yield ends.decode("", final=True)
 
 
 def _too_long(line: str) -> CourseError:
@@ -57,7 +75,7 @@ def _wrongly_encoded(file: Path, encoding: str) -> CourseError:
     guess = guessed_encoding(telling_block(file))
     other = guess and codecs.lookup(guess).name != codecs.lookup(encoding).name
     inner, archive = endings(file)
-    if inner == ".jsonl":
+    if inner in JSON:
         hint = "JSON lines are in UTF-8: save the file so."
     elif other:
         hint = f"Try encoding = {guess!r}, or save the file as UTF-8."
@@ -107,14 +125,8 @@ def passages(file: Path, encoding: str, unit: str, gauge: Gauge | None = None) -
     Raises:
         CourseError, DamagedFile: see :func:`lines`.
     """
-    newlines = io.IncrementalNewlineDecoder(None, translate=True)
-    blocks = decoded_blocks(file, encoding, gauge)
     try:
-        yield from passages_of_blocks(
-            (newlines.decode(text, final=not text) for text in blocks), unit
-        )
-    except UnicodeDecodeError:
-        raise _wrongly_encoded(file, encoding) from None
+        yield from passages_of_blocks(text_blocks(file, encoding, gauge), unit)
     except OverflowError:
         for _ in lines(file, encoding):  # which names the line, as a rule
             pass

@@ -1,7 +1,6 @@
 """Which encoding a student's text file is in, and where it is not what it claims to be."""
 
 import codecs
-import io
 import itertools
 import re
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.text.archives import Gauge, blocks
+from helpers.text.kinds import SAVE_AS_TEXT, binary
 
 MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -17,17 +17,8 @@ MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_CARRIAGE_RETURNS = re.compile("\r+\n?")
 _NOT_ASCII = re.compile(rb"[^\x01-\x7f]")
-# What files have at their beginning that have only been renamed, or are an archive in an archive.
-_NO_TEXT = {
-    (0, b"PK\x03\x04"): "a Word, Excel or zip file",
-    (0, b"\xd0\xcf\x11\xe0"): "an old Word or Excel file",
-    (0, b"%PDF-"): "a PDF",
-    (0, b"PAR1"): "a Parquet file",
-    (0, b"\x1f\x8b"): "a gzip archive",
-    (0, b"\x28\xb5\x2f\xfd"): "a zstd archive",
-    (257, b"ustar"): "a tar archive",
-}
 # What is tried when a file is neither UTF-8 nor everyday Chinese.
 _CANDIDATES = [
     *("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1257"),
@@ -45,12 +36,8 @@ def encoding_of(file: Path, wanted: str) -> str:
         DamagedFile: an archive that cannot be unpacked.
     """
     head = next(blocks(file), b"")
-    for (start, sign), what in _NO_TEXT.items():
-        if head.startswith(sign, start):
-            raise CourseError(
-                f"{file} is no plain text, but {what}.",
-                "Unpack it, or save it as plain text with its own program, and remove this file.",
-            )
+    if what := binary(head):
+        raise CourseError(f"{file} is no plain text, but {what}.", SAVE_AS_TEXT)
     for mark, name in MARKS:
         if head.startswith(mark):
             return name
@@ -63,6 +50,12 @@ def encoding_of(file: Path, wanted: str) -> str:
             "Name the encoding, for example gb18030, utf-16 or cp1252, or leave the file out.",
         )
     return guess
+
+
+def beginning(file: Path, encoding: str) -> str:
+    """The first block of a file as text, its line ends as ``\\n``; bad bytes are replaced."""
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    return LineEnds().decode(decoder.decode(next(blocks(file), b"")), final=True)
 
 
 def _fits(file: Path, encoding: str) -> bool:
@@ -160,6 +153,32 @@ def decoded_blocks(file: Path, encoding: str, gauge: Gauge | None = None) -> Ite
         yield _decoded(decoder, block, encoding)
 
 
+class LineEnds:
+    """Makes every line end a ``\\n``, in a text that comes in blocks.
+
+    Line ends are ``\\n``, ``\\r\\n`` and ``\\r``; and the ``\\r\\r\\n`` that a program makes of
+    ``\\r\\n`` when it takes it for a character and an end.
+
+    >>> LineEnds().decode("a\\r\\r\\nb\\r\\rc\\r\\n", final=True)
+    'a\\nb\\n\\nc\\n'
+    """
+
+    def __init__(self) -> None:
+        self._held = ""  # what may be the beginning of an end
+
+    def decode(self, text: str, final: bool = False) -> str:
+        text = self._held + text
+        whole = text if final else text.rstrip("\r")
+        self._held = text[len(whole) :]
+        if "\r" not in whole:
+            return whole
+        return _CARRIAGE_RETURNS.sub(lambda end: "\n" * _lines_ended(end[0]), whole)
+
+
+def _lines_ended(end: str) -> int:
+    return 1 if end.endswith("\n") else len(end)
+
+
 def _decoded(decoder: codecs.IncrementalDecoder, block: bytes, encoding: str) -> str:
     text = decoder.decode(block, final=not block)
     if "\0" in text:
@@ -170,7 +189,7 @@ def _decoded(decoder: codecs.IncrementalDecoder, block: bytes, encoding: str) ->
 def bad_place(file: Path, encoding: str) -> tuple[int, int]:
     """Line and byte offset of what cannot be read: sought by blocks, then byte by byte."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    newlines = io.IncrementalNewlineDecoder(None, translate=True)
+    newlines = LineEnds()
     line, done = 1, 0
     for block in itertools.chain(blocks(file), (b"",)):
         state = decoder.getstate()

@@ -1,4 +1,4 @@
-"""The texts in files of records: a field of JSON lines, a column of a Parquet file."""
+"""The texts in files of records: a field of JSON objects, what stands between ``<doc>`` tags."""
 
 import json
 import re
@@ -7,15 +7,19 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError, DamagedFile
 from helpers.text.archives import Gauge
-from helpers.text.documents import lines
+from helpers.text.documents import LONGEST, lines, text_blocks
 
-ROWS = 64  # of a Parquet file that are in memory at a time
 _KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")  # NUL, and halves of a UTF-16 pair
-_NAME_IT = "Name the one that holds the text in text_field."
+_SPACE, _DECODER = re.compile(r"\s*"), json.JSONDecoder()
+_DOC = re.compile(r"<doc( [^\n]*)?>\s*")
+_WHOLE = "Mend it, or copy or extract the file again."
+NAME_IT = "Name the one that holds the text in text_field."
 
 
-def json_texts(file: Path, encoding: str, field: str, gauge: Gauge | None = None) -> Iterator[str]:
+def json_line_texts(
+    file: Path, encoding: str, field: str, gauge: Gauge | None = None
+) -> Iterator[str]:
     """The field of every JSON object, one a line; ``null`` is no text.
 
     Raises:
@@ -25,13 +29,16 @@ def json_texts(file: Path, encoding: str, field: str, gauge: Gauge | None = None
     for number, line in enumerate(lines(file, encoding, gauge), 1):
         if not line.strip():
             continue
-        place = f"{file}, line {number}"
-        record = _parsed(line, place)
-        if field not in record:
-            raise CourseError(
-                f"{place}: there is no field {field!r}. There is {_listed(record)}.", _NAME_IT
-            )
-        yield from _checked(record[field], f"{place}, {field!r}")
+        place = f"{file}, line {number:,}"
+        yield from _field_of(_parsed(line, place), field, place)
+
+
+def _field_of(record: dict, field: str, place: str) -> Iterator[str]:
+    if field not in record:
+        raise CourseError(
+            f"{place}: there is no field {field!r}. There is {listed(record)}.", NAME_IT
+        )
+    yield from checked(record[field], f"{place}, {field!r}")
 
 
 def _parsed(line: str, place: str) -> dict:
@@ -44,78 +51,142 @@ def _parsed(line: str, place: str) -> dict:
         what = str(error)
     if not isinstance(record, dict):
         raise DamagedFile(
-            f"{place}: this is no line of a .jsonl file ({what}).",
+            f"{place}: this line is no JSON object ({what}).",
             'Every line is one whole object, such as {"text": "…"}. Mend it, or leave it out.',
         )
     return record
 
 
-def parquet_texts(
-    file: Path, encoding: str, field: str, gauge: Gauge | None = None
-) -> Iterator[str]:
-    """The column of every row; null is no text. The encoding is always Parquet's own, UTF-8.
+def json_texts(file: Path, encoding: str, field: str, gauge: Gauge | None = None) -> Iterator[str]:
+    """The field of every object in an array, or of objects that stand one after the other.
+
+    The elements of an array may be texts themselves.
 
     Raises:
-        DamagedFile: a row group that cannot be read, or fewer rows than there should be.
-        CourseError: no such column, or one without texts.
+        DamagedFile: what is no JSON, with the number of the record.
+        CourseError: a record that lacks the field, or has something else than a text there.
     """
-    import pyarrow
-    from pyarrow.parquet import ParquetFile
-
-    place, row = f"{file}, footer", 0
+    number = 0
     try:
-        with ParquetFile(file, page_checksum_verification=True, pre_buffer=False) as parquet:
-            _check_column(file, field, parquet.schema_arrow)
-            rows, groups = parquet.metadata.num_rows, parquet.num_row_groups
-            for group in range(groups):
-                place = f"{file}, row group {group + 1} of {groups}"
-                for batch in parquet.iter_batches(ROWS, row_groups=[group], columns=[field]):
-                    for value in batch.column(field):
-                        row += 1
-                        if gauge:
-                            gauge.share = row / rows
-                        yield from _checked(value.as_py(), f"{place}, row {row}, {field!r}")
-            if row != rows:
-                raise pyarrow.ArrowInvalid(f"{row:,} of {rows:,} rows are there")
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        for number, value in enumerate(_values(text_blocks(file, encoding, gauge)), 1):
+            place = f"{file}, record {number:,}"
+            if isinstance(value, dict):
+                yield from _field_of(value, field, place)
+            else:
+                yield from checked(value, place)
+    except (ValueError, RecursionError) as error:
+        what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise DamagedFile(
-            f"{place}: this is damaged, or no Parquet file ({' '.join(str(error).split())}).",
-            "Copy or download it again, or leave it out.",
+            f"{file}, record {number + 1:,}: this is no JSON ({what}).",
+            "Mend it, or copy or download the file again.",
         ) from None
 
 
-def _check_column(file: Path, field: str, schema: Iterable) -> None:
-    """Raise a CourseError unless one column has this name, and holds texts."""
-    from pyarrow import types
+def _values(blocks: Iterator[str]) -> Iterator[object]:
+    """The elements of an array, or values with white space between them.
 
-    def is_text(kind: object) -> bool:
-        kind = kind.value_type if types.is_dictionary(kind) else kind
-        return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    Raises:
+        ValueError: what is no JSON.
+    """
+    source = _Json(blocks)
+    is_array, sign = source.sign() == "[", ","
+    if is_array:
+        source.take()
+    while (found := source.sign()) and not (is_array and found == "]"):
+        if is_array and sign != ",":
+            raise ValueError("a comma is missing")
+        yield source.value()
+        if is_array and (sign := source.sign()) == ",":
+            source.take()
+            if source.sign() == "]":
+                raise ValueError("nothing stands behind a comma")
+    if is_array and found != "]":
+        raise ValueError("the array does not end")
+    if is_array:
+        source.take()
+        if source.sign():
+            raise ValueError("something stands behind the array")
 
-    if [column.name for column in schema].count(field) != 1:
-        there = _listed(column.name for column in schema)
-        raise CourseError(f"{file} has no column {field!r}. There is {there}.", _NAME_IT)
-    kind = schema.field(field).type
-    if not is_text(kind):
-        texts = _listed(column.name for column in schema if is_text(column.type))
-        raise CourseError(
-            f"{file}: the column {field!r} holds {kind}, no text. With text there is {texts}.",
-            _NAME_IT,
-        )
+
+class _Json:
+    """A JSON text that comes in blocks."""
+
+    def __init__(self, blocks: Iterator[str]) -> None:
+        self._blocks, self._text, self._at = blocks, "", 0
+
+    def sign(self) -> str:
+        """The next sign that is no white space; empty at the end."""
+        while True:
+            self._at = _SPACE.match(self._text, self._at).end()
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._read_on():
+                return ""
+
+    def take(self) -> None:
+        self._at += 1
+
+    def value(self) -> object:
+        while True:
+            try:
+                value, self._at = _DECODER.raw_decode(self._text, self._at)
+            except json.JSONDecodeError:
+                if len(self._text) - self._at > LONGEST or not self._read_on():
+                    raise
+            else:
+                return value
+
+    def _read_on(self) -> bool:
+        """Read at least as much again as is left; false where there is no more."""
+        left = self._text[self._at :]
+        new, length = [], 0
+        for block in self._blocks:
+            new.append(block)
+            length += len(block)
+            if length > len(left):
+                break
+        self._text, self._at = left + "".join(new), 0
+        return length > 0
 
 
-def _listed(names: Iterable[str]) -> str:
+def wiki_texts(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterator[str]:
+    """What stands between ``<doc …>`` and ``</doc>``, each on a line of its own.
+
+    So writes WikiExtractor (github.com/attardi/wikiextractor); the first line is the title.
+
+    Raises:
+        DamagedFile: text outside of these lines, or no last ``</doc>``.
+    """
+    text: list[str] | None = None
+    number = 0
+    for number, line in enumerate(lines(file, encoding, gauge), 1):
+        if text is None and _DOC.fullmatch(line):
+            text = []
+        elif text is not None and line.strip() == "</doc>":
+            yield "\n".join(text)
+            text = None
+        elif text is not None:
+            text.append(line)
+        elif line.strip():
+            raise DamagedFile(
+                f"{file}, line {number:,}: this stands outside of <doc …> and </doc>.", _WHOLE
+            )
+    if text is not None:
+        raise DamagedFile(f"{file}, line {number:,}: the last </doc> is missing.", _WHOLE)
+
+
+def listed(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - 20:,} more" if names[20:] else ""
     return ", ".join(map(repr, names[:20])) + more or "none"
 
 
-def _checked(value: object, place: str) -> Iterator[str]:
+def checked(value: object, place: str) -> Iterator[str]:
     """The value, if it is a text that can be written to a file; nothing for null."""
     if value is None:
         return
     if not isinstance(value, str):
-        raise CourseError(f"{place} is {_KINDS.get(type(value), 'an object')}, no text.", _NAME_IT)
+        raise CourseError(f"{place} is {_KINDS.get(type(value), 'an object')}, no text.", NAME_IT)
     if found := _NO_CHARACTER.search(value):
         raise DamagedFile(
             f"{place} holds {found[0]!r}, which is no character.",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from helpers.common.files import files_below
 from helpers.panels.settings.base_source import BaseSource
 from helpers.panels.settings.text_files import TextFiles
-from helpers.text.inputs import text_files
+from helpers.text.files import text_files
 from helpers.workflow.parameters import About
 from helpers.workflow.settings import BaseSettings
 from helpers.workflow.workspace import Workspace
@@ -81,12 +81,14 @@ def test_a_file_lands_in_the_folder_as_a_visible_text(name: str, texts: TextFile
     assert found(texts) == {f"my-texts/{NAMES[name]}": "你好\r\n".encode()}
     assert "1 file" in said and "(8 bytes)" in said and "my-texts/ now" in said
     assert texts.value == texts.names.value == "my-texts"
-    assert [file.name for file in text_files([texts.value], workspace)] == [NAMES[name]]
+    assert [file.name for file in text_files([texts.value], workspace).files] == [NAMES[name]]
 
 
 def test_a_browser_offers_files_of_every_kind(texts: TextFiles):
     """It looks at the last ending of a name only."""
-    assert texts.upload.accept.split(",") == [".gz", ".jsonl", ".parquet", ".txt", ".zst"]
+    assert texts.upload.accept.split(",") == sorted(
+        (".csv", ".gz", ".json", ".jsonl", ".ndjson", ".parquet", ".tsv", ".txt", ".zst")
+    )
 
 
 @given(name=st.text(st.sampled_from("./\\a小 ~\0"), max_size=20) | st.text(max_size=60))

@@ -38,16 +38,6 @@ TRADITIONAL = (
     "模型不能用它見過的材料來評估。\n"
 )
 
-# How files begin that are no text, and what they are.
-SIGNS = {
-    b"PK\x03\x04": "a Word, Excel or zip file",
-    b"\xd0\xcf\x11\xe0": "an old Word or Excel file",
-    b"%PDF-": "a PDF",
-    b"PAR1": "a Parquet file",
-    b"\x1f\x8b": "a gzip archive",
-    b"\x28\xb5\x2f\xfd": "a zstd archive",
-    b"ustar": "a tar archive",  # behind 257 bytes
-}
 # The marks that texts begin with, and the encoding of what follows.
 MARKS = {
     codecs.BOM_UTF8: "utf-8",

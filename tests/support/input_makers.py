@@ -1,7 +1,9 @@
 """Files of every kind that texts are read from, written without the course."""
 
 import base64
+import csv
 import gzip
+import io
 import json
 import re
 from collections.abc import Iterable
@@ -50,10 +52,28 @@ def parquet(texts: Iterable[str | None], kind: pa.DataType | None = None, **how:
     return out.getvalue().to_pybytes()
 
 
+def array(texts: Iterable[str | None]) -> bytes:
+    """A JSON array of objects, as people can read it."""
+    return json.dumps([json.loads(line) for line in jsonl(texts).splitlines()], indent=2).encode()
+
+
+def table(texts: Iterable[str], delimiter: str = ",") -> bytes:
+    """CSV or TSV, with quotes where they are needed, and Windows' line ends between the rows."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=delimiter)
+    writer.writerow(("id", "text", "label"))
+    writer.writerows((i, text, "good, or not") for i, text in enumerate(texts))
+    return out.getvalue().encode()
+
+
+LINES = (".jsonl", ".ndjson")
 PACK = {"": lambda data: data, ".gz": gzip.compress, ".zst": zst}
 WRITE = {
     **{f".txt{end}": lambda d, p=p: p("\n\n".join(d).encode()) for end, p in PACK.items()},
-    **{f".jsonl{end}": lambda d, p=p: p(jsonl(d)) for end, p in PACK.items()},
+    **{f"{kind}{end}": lambda d, p=p: p(jsonl(d)) for kind in LINES for end, p in PACK.items()},
+    **{f".json{end}": lambda d, p=p: p(array(d)) for end, p in PACK.items()},
+    **{f".csv{end}": lambda d, p=p: p(table(d)) for end, p in PACK.items()},
+    **{f".tsv{end}": lambda d, p=p: p(table(d, "\t")) for end, p in PACK.items()},
     ".parquet": lambda d: parquet(d, row_group_size=7),
 }
 

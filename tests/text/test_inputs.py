@@ -14,7 +14,7 @@ from helpers.common.errors import CourseError, StageStale
 from helpers.common.symbols import SPLITS
 from helpers.explorer import corpus_preview as preview
 from helpers.stages.road import ROAD
-from helpers.text.inputs import KINDS, text_files
+from helpers.text.files import KINDS, text_files
 from helpers.workflow.settings import EncodeSettings, SplitSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.awkward import ALPHABET, TEXTS
@@ -132,7 +132,7 @@ def test_folders_give_all_kinds_and_links_keep_their_telling_names(workspace: Wo
         "a.tar.gz",
         "a.gz",
         "a.zst",
-        "a.json",
+        "a.log",
         "a.parquet.gz",
         "jsonl",
         ".b.jsonl",
@@ -140,10 +140,10 @@ def test_folders_give_all_kinds_and_links_keep_their_telling_names(workspace: Wo
         (folder / name).write_text("no")
     (workspace.root / "blob").write_bytes(parquet(["linked"]))
     (workspace.texts / "b.parquet").symlink_to(workspace.root / "blob")
-    found = text_files(["texts", "texts/b.parquet", "texts/more/*.JSONL*"], workspace)
+    found = text_files(["texts", "texts/b.parquet", "texts/more/*.JSONL*"], workspace).files
     assert sorted(f.name for f in found) == sorted(["b.parquet", *(f"a{k.upper()}" for k in KINDS)])
     settings = SplitSettings(deduplicate=False, **ALL)
-    assert ROAD.run("split", workspace, settings).documents == (8, 0, 0)
+    assert ROAD.run("split", workspace, settings).documents == (len(KINDS) + 1, 0, 0)
     assert "linked" in workspace.raw("train").read_text()
 
 

@@ -10,7 +10,7 @@ from helpers.common.errors import CourseError
 from helpers.common.files import set_aside, write_whole
 from helpers.panels.look import BESIDE, look
 from helpers.text.archives import endings
-from helpers.text.inputs import KINDS
+from helpers.text.files import KINDS, READ
 
 
 class TextFiles(widgets.VBox):
@@ -33,7 +33,7 @@ class TextFiles(widgets.VBox):
             accept=",".join(sorted({f".{kind.split('.')[-1]}" for kind in KINDS})),
             multiple=True,
             description="Send files …",
-            tooltip=f"Copy texts ({', '.join(KINDS)}) from this computer into the workspace",
+            tooltip=f"Copy texts ({READ}) from this computer into the workspace",
             layout=widgets.Layout(width="auto", margin=BESIDE, align_self="flex-start"),
         )
         self.said = widgets.HTML(layout=widgets.Layout(margin=BESIDE, max_width="28em"))

@@ -1,0 +1,149 @@
+"""Students' files: which there are, and what lies beside them that is not read."""
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from helpers.common.errors import CourseError
+from helpers.common.files import home
+from helpers.text.archives import ARCHIVES, endings
+from helpers.text.inputs import input_of
+from helpers.text.kinds import JSON, TABLES
+from helpers.workflow.workspace import Workspace
+
+# What is taken from folders, and a file without an ending where it holds records. A file that is
+# named may end as it likes.
+TEXTS = (".txt", *JSON, *TABLES)
+KINDS = (*(f"{text}{archive}" for text in TEXTS for archive in ("", *ARCHIVES)), ".parquet")
+READ = f"{', '.join(TEXTS)} (also with {' or '.join(ARCHIVES)} behind) and .parquet"
+NAMED = 10  # names of what was left out
+_GLOB = set("*?[")
+_ENDING = re.compile(r"\.[a-z]\w*")  # a number behind a point is none
+
+
+class Found(NamedTuple):
+    """Files that were found.
+
+    Attributes:
+        files: those to be read.
+        left_out: what lies beside them and is not read, as it is shown to people.
+    """
+
+    files: list[Path]
+    left_out: list[str]
+
+
+def text_files(names: Iterable[str], workspace: Workspace) -> Found:
+    """The files that names stand for: files, folders (all of known kinds below), patterns.
+
+    Raises:
+        CourseError: a name that leads nowhere, or no text file at all.
+    """
+    found: dict[Path, Path] = {}  # by where links lead to; a link may have the telling name
+    left_out: list[str] = []
+    for name in names:
+        path = workspace.locate(name)
+        if path.is_dir():
+            new, beside = _below(path)
+        elif path.is_file():
+            new, beside = [path], []
+        elif _GLOB & set(name):
+            new, beside = _matches(path)
+        else:
+            raise CourseError(
+                f"There is no file or folder {name} in {workspace.root} or in {home()}.",
+                "Name text files, folders or patterns in txt_files; relative names start in the "
+                "workspace (00_setup puts a sample there) or in the project.",
+            )
+        left_out += beside
+        for file in new:
+            found.setdefault(file.resolve(), file.parent.resolve() / file.name)
+    if not found:
+        raise CourseError(
+            " ".join((f"There are no text files in {', '.join(names)}.", *not_read(left_out))),
+            f"Put files of these kinds there: {READ}. Or name others in txt_files.",
+        )
+    return Found(list(found.values()), left_out)
+
+
+def not_read(left_out: Sequence[str]) -> list[str]:
+    """The sentence that names what was left out, if there is any."""
+    more = f" and {len(left_out) - NAMED:,} more" if left_out[NAMED:] else ""
+    names = ", ".join(left_out[:NAMED]) + more
+    return [f"Not read ({len(left_out):,}): {names}."] if left_out else []
+
+
+def _matches(pattern: Path) -> Found:
+    base = next(folder for folder in pattern.parents if folder.is_dir())
+    wanted = pattern.relative_to(base)
+    try:
+        there = sorted(base.glob(str(wanted)))
+    except ValueError:  # such as a**b
+        raise CourseError(
+            f"{pattern.name} is no pattern that can be looked for.",
+            "Patterns are like novels/*.txt, or novels/**/*.txt with the folders below.",
+        ) from None
+    names_hidden = any(part.startswith(".") for part in wanted.parts)
+    found = Found([], [])
+    for path in there:
+        inside = path.relative_to(base)
+        if _is_hidden(inside) and not names_hidden:
+            found.left_out.append(f"{inside} (hidden)")
+        elif path.is_file():
+            found.files.append(path)
+        elif "**" not in wanted.parts:
+            what = "a folder" if path.is_dir() else "a link that leads nowhere"
+            found.left_out.append(f"{inside} ({what})")
+    if "**" in wanted.parts:
+        found.left_out.extend(_below(base).left_out)
+    return found
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _below(folder: Path) -> Found:
+    """Its files of known kinds, except hidden ones such as JupyterLab's copies."""
+    found = Found([], [])
+
+    def cannot(error: OSError) -> None:
+        found.left_out.append(f"{Path(error.filename).relative_to(folder)} ({error.strerror})")
+
+    for here, folders, files in os.walk(folder, onerror=cannot):
+        for name in sorted(folders):
+            path = Path(here, name)
+            if path.is_symlink():
+                found.left_out.append(f"{path.relative_to(folder)} (a link to a folder)")
+            elif name.startswith("."):
+                found.left_out.append(f"{path.relative_to(folder)} (hidden)")
+                folders.remove(name)
+        for name in files:
+            path = Path(here, name)
+            if why := _why_not(path):
+                found.left_out.append(f"{path.relative_to(folder)} ({why})")
+            else:
+                found.files.append(path)
+    return Found(sorted(found.files), sorted(found.left_out))
+
+
+def _why_not(file: Path) -> str:
+    """Why a file in a folder is not read; empty, if it is."""
+    ending = endings(file)[0]
+    if file.name.startswith("."):
+        return "hidden"
+    if not file.is_file():
+        return "a link that leads nowhere" if file.is_symlink() else "no file"
+    if "".join(endings(file)) in KINDS or (not _ENDING.fullmatch(ending) and _has_records(file)):
+        return ""
+    return "another kind of file"
+
+
+def _has_records(file: Path) -> bool:
+    """As those of WikiExtractor (``AA/wiki_00``) and of Reddit (``RC_2019-01.zst``) have."""
+    try:
+        return input_of(file, "utf-8", "file", "text").kind != "text"
+    except (CourseError, OSError):
+        return False

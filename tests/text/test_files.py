@@ -1,0 +1,128 @@
+"""What lies beside the texts and is not read is said, by number and by name."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from helpers.common.errors import CourseError
+from helpers.explorer.corpus_preview import corpus_preview
+from helpers.stages.road import ROAD
+from helpers.text.files import text_files
+from helpers.workflow.settings import SplitSettings
+from helpers.workflow.workspace import Workspace
+
+ALL = {"train": 1, "valid": 0, "test": 0}
+BESIDE = {
+    "notes.md": "another kind of file",
+    "README": "another kind of file",
+    "novel.txt.bz2": "another kind of file",
+    ".hidden.txt": "hidden",
+    ".ipynb_checkpoints": "hidden",
+    "elsewhere": "a link to a folder",
+    "gone.txt": "a link that leads nowhere",
+    "deep/er/x.log": "another kind of file",
+    "deep/more": "a link to a folder",
+}
+
+
+@pytest.fixture
+def full(workspace: Workspace) -> Workspace:
+    """Two texts, and beside them what is not read."""
+    outside = workspace.root / "outside"
+    for folder in (
+        outside,
+        workspace.texts / "deep" / "er",
+        workspace.texts / ".ipynb_checkpoints",
+    ):
+        folder.mkdir(parents=True)
+    for number in range(40):
+        (outside / f"{number}.txt").write_text(f"outside {number}")
+    (workspace.texts / "a.txt").write_text("one")
+    (workspace.texts / "deep" / "er" / "b.txt").write_text("two")
+    for name in ("notes.md", "README", "novel.txt.bz2", ".hidden.txt", "deep/er/x.log"):
+        (workspace.texts / name).write_text("id\tname\nnot to be read\n")
+    (workspace.texts / ".ipynb_checkpoints" / "a-checkpoint.txt").write_text("an old one")
+    (workspace.texts / "elsewhere").symlink_to(outside)
+    (workspace.texts / "deep" / "more").symlink_to(outside)
+    (workspace.texts / "gone.txt").symlink_to(outside / "nothing.txt")
+    return workspace
+
+
+def test_the_report_and_the_preview_name_what_was_not_read(full: Workspace) -> None:
+    settings = SplitSettings(**ALL)
+    report = ROAD.run("split", full, settings)
+    assert report.documents == (2, 0, 0)
+    names = ", ".join(f"{name} ({why})" for name, why in sorted(BESIDE.items()))
+    said = f"Not read ({len(BESIDE)}): {names}."
+    assert said in report.notes
+    seen = corpus_preview(full, settings)
+    assert said in str(seen) and said in seen._repr_html_()
+
+
+def test_of_many_the_first_are_named_and_the_rest_counted(full: Workspace) -> None:
+    for number in range(20):
+        (full.texts / f"{number:02}.pdf").write_bytes(b"%PDF-")
+    (note,) = ROAD.run("split", full, SplitSettings(**ALL)).notes
+    assert note.startswith(
+        "Not read (29): .hidden.txt (hidden), .ipynb_checkpoints (hidden), 00.pdf"
+    )
+    assert note.endswith(" and 19 more.")
+
+
+def test_where_all_is_read_nothing_is_said(with_texts) -> None:
+    assert "Not read" not in str(ROAD.run("split", with_texts(a="one"), SplitSettings(**ALL)))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "files", "left_out"),
+    [
+        ("*.txt", {"a.txt"}, {".hidden.txt (hidden)", "gone.txt (a link that leads nowhere)"}),
+        (".*.txt", {".hidden.txt"}, set()),
+        ("n*", {"notes.md", "novel.txt.bz2"}, set()),
+        ("[ad]*", {"a.txt"}, {"deep (a folder)"}),
+        ("e*/*1.txt", {"1.txt", "11.txt", "21.txt", "31.txt"}, set()),
+    ],
+)
+def test_a_pattern_says_it_too(
+    pattern: str, files: set[str], left_out: set[str], full: Workspace
+) -> None:
+    found = text_files([f"texts/{pattern}"], full)
+    assert {file.name for file in found.files} == files
+    assert {*found.left_out} == left_out
+
+
+def test_a_pattern_for_folders_below_names_the_links_that_it_does_not_enter(
+    full: Workspace,
+) -> None:
+    found = text_files(["texts/**/*.txt"], full)
+    assert [file.name for file in found.files] == ["a.txt", "b.txt"]
+    assert {"elsewhere (a link to a folder)", "deep/more (a link to a folder)"} <= {*found.left_out}
+
+
+def test_a_pattern_that_only_fits_folders_names_them(full: Workspace) -> None:
+    with pytest.raises(CourseError, match=r"Not read \(1\): deep \(a folder\)"):
+        text_files(["texts/d*"], full)
+
+
+def test_a_folder_that_only_holds_other_files_names_them(workspace: Workspace) -> None:
+    workspace.texts.mkdir(parents=True)
+    (workspace.texts / "thesis.docx").write_bytes(b"PK\x03\x04")
+    with pytest.raises(CourseError, match=r"no text files.*Not read \(1\): thesis\.docx"):
+        ROAD.run("split", workspace, SplitSettings(**ALL))
+
+
+def test_a_folder_that_may_not_be_opened_is_named(
+    full: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def refuse(path: Path) -> object:
+        if str(path).endswith("er"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = text_files(["texts"], full)
+    assert [f.name for f in found.files] == ["a.txt"]
+    assert "deep/er (Permission denied)" in found.left_out
