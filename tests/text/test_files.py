@@ -63,11 +63,9 @@ def test_the_report_and_the_preview_name_what_was_not_read(full: Workspace) -> N
 def test_of_many_the_first_are_named_and_the_rest_counted(full: Workspace) -> None:
     for number in range(20):
         (full.texts / f"{number:02}.pdf").write_bytes(b"%PDF-")
-    (note,) = ROAD.run("split", full, SplitSettings(**ALL)).notes
-    assert note.startswith(
-        "Not read (29): .hidden.txt (hidden), .ipynb_checkpoints (hidden), 00.pdf"
-    )
-    assert note.endswith(" and 19 more.")
+    said = str(ROAD.run("split", full, SplitSettings(**ALL)))
+    assert "Not read (29): .hidden.txt (hidden), .ipynb_checkpoints (hidden), 00.pdf" in said
+    assert " and 19 more." in said
 
 
 def test_where_all_is_read_nothing_is_said(with_texts) -> None:
