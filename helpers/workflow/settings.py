@@ -68,8 +68,8 @@ class SplitSettings(Settings):
     txt_files: Annotated[Strings, About(path="read", upload="my-texts")] = Field(
         ("texts",),
         min_length=1,
-        description="Files (.txt or .jsonl, also with .gz or .zst behind; .parquet), folders of "
-        "them, or patterns such as novels/*.txt; relative ones start in the workspace.",
+        description="Files (text, JSON, CSV or TSV, also with .gz or .zst behind; Parquet), folders "
+        "of them, or patterns such as novels/*.txt; relative ones start in the workspace.",
     )
     train: float = Field(0.8, ge=0, le=1, description="Share of documents to learn from.")
     valid: float = Field(0.1, ge=0, le=1, description="Share that chooses the best checkpoint.")
@@ -78,12 +78,12 @@ class SplitSettings(Settings):
     unit: Literal["blank-line", "file", "line"] = Field(
         "blank-line",
         description="What ends a document of plain text: a blank line, the file, or every line. "
-        "In .jsonl and .parquet every record is a document.",
+        "Of JSON and of a table every record is a document.",
     )
     text_field: str = Field(
         "text",
         min_length=1,
-        description="The field of .jsonl, or the column of .parquet, that holds the text; a "
+        description="The field of JSON, or the column of a table, that holds the text; a "
         "record with null there is left out.",
     )
     encoding: str = Field(
