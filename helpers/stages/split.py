@@ -113,7 +113,7 @@ class _Splitter:
         self.found = [0] * len(files)  # documents in each file
         self.hashes = bytearray()  # of all documents in reading order
         self.sizes: list[int] = []  # documents in each task; a long one stands by itself
-        self.totals = {split: np.zeros(4, dtype=np.int64) for split in SPLITS}  # see SplitText
+        self.totals = {split: np.zeros(6, dtype=np.int64) for split in SPLITS}  # see SplitText
 
     def hash_all(self, progress: Progress) -> None:
         """Pass one: the keyed hash of every document.
@@ -238,11 +238,22 @@ def _report(splitter: _Splitter, duplicates: int, workspace: Workspace) -> Split
         were = _counted(duplicates, "document was", "documents were")
         notes.append(f"{were} left out, having occurred before.")
     counts = zip(*(splitter.totals[split].tolist() for split in SPLITS), strict=True)
-    n_documents, n_lines, characters, wrapped = map(tuple, counts)
+    n_documents, n_lines, characters, wrapped, padded, separators = map(tuple, counts)
     if any(wrapped):
         limit = splitter.settings.max_line_tokens
         were = _counted(sum(wrapped), "line was", "lines were")
         notes.append(f"{were} wrapped, having more than {limit} tokens.")
+    if any(padded):
+        have = _counted(sum(padded), "line has", "lines have")
+        notes.append(
+            f"{have} white space around the text (indents, form feeds): it stays in the .raw "
+            "files, and every encoder leaves it out, as fairseq does."
+        )
+    if any(separators):
+        notes.append(
+            f"Kept as text: {sum(separators):,} × U+0085, U+2028 or U+2029, which end a line in "
+            "Unicode, but not here."
+        )
     return SplitReport(
         documents=n_documents,
         lines=n_lines,
@@ -261,12 +272,12 @@ def _counted(number: int, one: str, many: str) -> str:
 def _describe(workspace: Workspace) -> SplitReport:
     counts = []
     for split in SPLITS:
-        total = np.zeros(4, dtype=np.int64)
+        total = np.zeros(6, dtype=np.int64)
         for passage in passages(workspace.raw(split), "utf-8", "blank-line"):
             total += as_written(passage.documents("blank-line"))[1:]
             total[0] -= not passage.begins
         counts.append(total.tolist())
-    n_documents, n_lines, characters, _ = map(tuple, zip(*counts, strict=True))
+    n_documents, n_lines, characters, *_ = map(tuple, zip(*counts, strict=True))
     return SplitReport(documents=n_documents, lines=n_lines, characters=characters)
 
 

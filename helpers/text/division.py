@@ -12,6 +12,7 @@ from helpers.common.symbols import SPLITS
 from helpers.text.documents import documents
 
 DIGEST = 16  # bytes: with a million documents, two have the same by chance once in 10^26 times
+SEPARATORS = "\x85\u2028\u2029"
 DUPLICATE = len(SPLITS)  # the place of a document that has occurred before and is left out
 
 # Wraps the lines that are too long, and says how many these were.
@@ -38,6 +39,8 @@ class SplitText(NamedTuple):
         text: documents parted by an empty line, without an empty line at the end; UTF-8.
         lines, characters: without the empty lines between documents, and without line ends.
         wrapped: lines that were too long.
+        padded: lines with white space around them, which stays here; the encoders leave it out.
+        separators: of lines in Unicode (NEL, LS, PS), which end no line here.
     """
 
     text: bytes
@@ -45,6 +48,8 @@ class SplitText(NamedTuple):
     lines: int
     characters: int
     wrapped: int
+    padded: int
+    separators: int
 
 
 def hash_of(texts: Iterable[str], key: bytes) -> bytes:
@@ -84,8 +89,9 @@ def divide_documents(work: tuple[Sequence[FileText], bytes], shorten: Shorten) -
 def as_written(chosen: Sequence[str], shorten: Shorten = not_wrapped) -> SplitText:
     """Documents, or a passage of one, as a split's file holds them."""
     if not chosen:
-        return SplitText(b"", 0, 0, 0, 0)
-    lines, wrapped = shorten("\n\n".join(chosen).split("\n"))
+        return SplitText(b"", 0, 0, 0, 0, 0, 0)
+    given = "\n\n".join(chosen).split("\n")
+    lines, wrapped = shorten(given)
     text = "\n".join(lines)
     return SplitText(
         text=(text + "\n").encode(),
@@ -93,4 +99,6 @@ def as_written(chosen: Sequence[str], shorten: Shorten = not_wrapped) -> SplitTe
         lines=len(lines) - (len(chosen) - 1),  # the empty lines between are no document's
         characters=len(text) - (len(lines) - 1),
         wrapped=wrapped,
+        padded=sum(line != line.strip() for line in given),
+        separators=sum(map(text.count, SEPARATORS)),
     )

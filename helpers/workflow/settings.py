@@ -68,8 +68,8 @@ class SplitSettings(Settings):
     txt_files: Annotated[Strings, About(path="read", upload="my-texts")] = Field(
         ("texts",),
         min_length=1,
-        description="Files (text, JSON, CSV or TSV, also with .gz or .zst behind; Parquet), folders "
-        "of them, or patterns such as novels/*.txt; relative ones start in the workspace.",
+        description="Files (text, JSON, CSV or TSV, also with .gz or .zst behind; Parquet), "
+        "folders of them, or patterns such as novels/*.txt; relative ones start in the workspace.",
     )
     train: float = Field(0.8, ge=0, le=1, description="Share of documents to learn from.")
     valid: float = Field(0.1, ge=0, le=1, description="Share that chooses the best checkpoint.")

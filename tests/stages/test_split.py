@@ -14,6 +14,7 @@ from helpers.stages import split as module
 from helpers.stages.road import ROAD
 from helpers.stages.split import SPLIT, shares_of
 from helpers.text.documents import MOST
+from helpers.tokens.line_ids import encode_lines
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.awkward import TEXTS
@@ -274,3 +275,36 @@ def test_memory_does_not_grow_with_the_text(unit: str, tmp_path: Path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 2_000_000
+
+
+AROUND = "　　春天来了。\n a b \n\fnew page\nplain\n\f\n\u2003\nend\x85of\u2028a\u2029line\n"
+
+
+@pytest.mark.parametrize("unit", ["file", "line"])
+def test_white_space_around_lines_is_kept_and_said(unit: str, with_texts) -> None:
+    """The encoders leave it out: every stage sees the same tokens."""
+    workspace = with_texts(a=AROUND)
+    report = ROAD.run("split", workspace, SplitSettings(train=1, valid=0, test=0, unit=unit))
+    (around,) = (note for note in report.notes if "white space" in note)
+    assert around.startswith("3 lines have white space around the text")
+    assert "Kept as text: 3 × U+0085, U+2028 or U+2029, which end a line in" in str(report)
+    raw = workspace.raw("train").read_bytes().decode()
+    kept = [line for line in AROUND.split("\n") if line.strip()]
+    assert [line for line in raw.split("\n") if line] == kept
+    assert all(
+        encode_lines(f"{k}\n").tolist() == encode_lines(f"{k.strip()}\n").tolist() for k in kept
+    )
+
+
+def test_what_has_no_white_space_around_it_needs_no_note(with_texts) -> None:
+    report = ROAD.run("split", with_texts(a="one\n\ntwo\n\nthree 三\n"), SplitSettings())
+    assert "white space" not in str(report) and "Kept" not in str(report)
+
+
+@pytest.mark.parametrize("end", ["\r\r\n", "\r\n", "\r", "\r\r\r\n"])
+def test_every_line_end_parts_lines_and_not_documents(end: str, with_texts) -> None:
+    lines = [line for i in range(30) for line in (f"a {i}", f"b {i}", f"c {i}", "")]
+    workspace = with_texts(a=end.join(lines))
+    report = ROAD.run("split", workspace, SplitSettings())
+    assert (sum(report.documents), sum(report.lines)) == (30, 90)
+    assert b"\r" not in b"".join(workspace.raw(split).read_bytes() for split in SPLITS)
