@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import regex as re
 
 from helpers.common.errors import CourseError
-from helpers.tokens.gpt2 import END_OF_TEXT, PATTERN, byte_of_letter, bytes_of_token, gpt2_file
+from helpers.tokens.gpt2 import END_OF_TEXT, byte_of_letter, bytes_of_token, gpt2_file
+from helpers.tokens.pattern import PATTERN
 from helpers.tokens.readable import readable
 
 Pair = tuple[bytes, bytes]

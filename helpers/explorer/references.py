@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import regex as re
 
 from helpers.explorer.text import Explored
-from helpers.tokens.gpt2 import PATTERN, bytes_of_token, gpt2_file
+from helpers.tokens.gpt2 import bytes_of_token, gpt2_file
+from helpers.tokens.pattern import PATTERN
 
 if TYPE_CHECKING:
     import tokenizers

@@ -9,7 +9,8 @@ import regex as re
 
 from helpers.common.symbols import EOS, MASK, SPECIALS
 from helpers.ids.dictionary import Dictionary
-from helpers.tokens.gpt2 import GPT2_IDS, PATTERN, bytes_of_token, encode
+from helpers.tokens.gpt2 import GPT2_IDS, bytes_of_token, encode
+from helpers.tokens.pattern import PATTERN
 
 SHOWN = 1000  # tokens that are taken apart; the rest is only counted
 TYPED_SPECIALS = (*SPECIALS, MASK, "<|endoftext|>")

@@ -18,20 +18,13 @@ import regex as re
 
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, write_whole
+from helpers.tokens.pattern import PATTERN
 
 if TYPE_CHECKING:
     import tiktoken
 
 GPT2_IDS = 50257
 END_OF_TEXT = 50256
-# What a text is cut into before merging. It is fairseq's (gpt2_bpe_utils.py) in another order of
-# alternatives that exclude each other: tiktoken's engine hands the group to a fast automaton whole,
-# and only white space, which looks ahead, to a slower one. That takes 40 % off encoding.
-PATTERN = (
-    r"(?: ?(?:\p{L}+|\p{N}+)|'(?:[sdmt]|ll|ve|re)| ?[^\s\p{L}\p{N}]+)"  # words, numbers, 's, marks
-    r"|\s+(?!\S)|\s+"
-)
-
 FOLDER = PROJECT / "gpt2_bpe"
 SHA256 = {
     "encoder.json": "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783",
