@@ -43,14 +43,14 @@ class DataBinReport(Report):
     def table(self) -> Table:
         columns = (SPLITS, self.lines, self.tokens, self.unknown, self.bytes)
         rows = [(f"{split}.bin", *values) for split, *values in zip(*columns, strict=True)]
-        return ("file", "lines", "tokens", "unknown", "bytes"), rows
+        return ("file", "lines (with empty ones)", "tokens", "unknown", "bytes"), rows
 
     def more(self) -> Grid | None:
         rows, rest = [*self.shards[:NAMED]], self.shards[NAMED:]
         if rest:
             together = (sum(row[column] for row in rest) for column in (1, 2, 3))
             rows.append((f"and {len(rest):,} more", *together))
-        head = ("shard", "lines", "tokens", "bytes")
+        head = ("shard", "lines (with empty ones)", "tokens", "bytes")
         return (
             Grid(head, rows, "train in shards, of which training reads one an epoch")
             if rows

@@ -7,6 +7,7 @@ from helpers.common.processes import Workers, allowed_workers
 from helpers.common.report import Report, Table
 from helpers.common.symbols import SPLITS
 from helpers.tokens.bpe_files import count_bpe, encode_file, encoder_command
+from helpers.tokens.line_ids import encoded_bytes
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import EncodeSettings
 from helpers.workflow.workspace import Workspace
@@ -14,7 +15,12 @@ from helpers.workflow.workspace import Workspace
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EncodeReport(Report):
-    """Lines and tokens per split, in the order train, valid, test."""
+    """Lines and tokens per split, in the order train, valid, test.
+
+    Attributes:
+        lines: with the empty ones between documents.
+        bytes: of the text in the tokens, see :func:`helpers.tokens.line_ids.encoded_bytes`.
+    """
 
     TITLE = "Text is encoded with GPT-2's byte-pair encoding"
     lines: tuple[int, ...]
@@ -28,7 +34,7 @@ class EncodeReport(Report):
                 SPLITS, self.lines, self.tokens, self.bytes, strict=True
             )
         ]
-        return ("file", "lines", "tokens", "bytes a token"), rows
+        return ("file", "lines (with empty ones)", "tokens", "bytes a token"), rows
 
 
 def _work(job: Job) -> EncodeReport:
@@ -42,7 +48,7 @@ def _work(job: Job) -> EncodeReport:
             else:
                 command = encoder_command(source, target, number)
                 run(command, job.workspace.scratch / "encode.log", keep_open=(job.lock,))
-                totals.append((*count_bpe(target, source), source.stat().st_size))
+                totals.append((*count_bpe(target, source), encoded_bytes(source)))
     lines, tokens, size = zip(*totals, strict=True)
     return EncodeReport(lines=lines, tokens=tokens, bytes=size, notes=tuple(notes))
 
@@ -50,7 +56,8 @@ def _work(job: Job) -> EncodeReport:
 def _describe(workspace: Workspace) -> EncodeReport:
     counts = [count_bpe(workspace.bpe(s), workspace.raw(s)) for s in SPLITS]
     lines, tokens = zip(*counts, strict=True)
-    sizes = [workspace.raw(s).stat().st_size if workspace.raw(s).is_file() else 0 for s in SPLITS]
+    raws = map(workspace.raw, SPLITS)
+    sizes = [encoded_bytes(raw) if raw.is_file() else 0 for raw in raws]
     return EncodeReport(lines=lines, tokens=tokens, bytes=tuple(sizes))
 
 

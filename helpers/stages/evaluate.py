@@ -49,6 +49,8 @@ class EvaluateReport(Report):
         general_loss, general_accuracy, general_tokens: the same on documentation of other
             packages, which the course's base has not read either; what rises there was forgotten.
         examples: rows of sentence, hidden token, the base's guesses, the fine-tuned's guesses.
+        of: what was compared: the SHA-256 of every file that was read, by its name; the updates of
+            the fine-tuned model, where the workspace's record knows them; the settings.
     """
 
     TITLE = "What was learned, on text that no model has seen"
@@ -59,6 +61,7 @@ class EvaluateReport(Report):
     general_accuracy: tuple[float, float]
     general_tokens: int
     examples: tuple[tuple[str, str, str, str], ...]
+    of: dict
 
     @property
     def bits(self) -> tuple[float, ...]:
@@ -161,11 +164,25 @@ def _work(job: Job) -> EvaluateReport:
         general_accuracy=general_accuracy,
         general_tokens=general_tokens,
         examples=tuple(_examples(models, lines, dictionary, settings)),
+        of=_compared_files(job),
     )
     bits = {"bits": report.bits, "general_bits": report.general_bits}
     text = json.dumps(report.to_json() | bits, indent=1, ensure_ascii=False)
     job.out(workspace.evaluation).write_text(text + "\n", "utf-8")
     return report
+
+
+def _compared_files(job: Job) -> dict:
+    workspace, converted = job.workspace, job.workspace.record.entry("convert")
+    files = {workspace.key(path): print_.sha256 for path, print_ in job.inputs.items()}
+    model = workspace.key(workspace.hf / "model.safetensors")
+    made = converted.outputs.get(model)
+    known = made is not None and made.sha256 == files[model]
+    return {
+        "files": files,
+        "updates": converted.report.get("updates") if known else None,
+        "settings": job.settings.of_the_result(),
+    }
 
 
 def _compared(

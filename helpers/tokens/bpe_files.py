@@ -37,7 +37,7 @@ def encode_file(source: Path, target: Path, workers: Workers = ALONE) -> tuple[i
     """Encode a text file, byte for byte as fairseq's encoder with ``--keep-empty``.
 
     Returns:
-        Lines, tokens, and bytes of text.
+        Lines, tokens, and encoded bytes.
     """
     totals = np.zeros(3, dtype=np.int64)
     with target.open("wb") as out:

@@ -113,6 +113,12 @@ def bytes_of_token() -> tuple[bytes, ...]:
 
 
 @functools.cache
+def token_sizes() -> np.ndarray:
+    """The bytes of each GPT-2 id, and last 0 for the -1 that ends a line: int64, (50258,)."""
+    return np.array([*map(len, bytes_of_token()), 0])
+
+
+@functools.cache
 def gpt2_encoding() -> "tiktoken.Encoding":
     """GPT-2's byte-pair encoding, with the ids of fairseq's encoder.
 

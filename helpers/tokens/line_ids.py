@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.text.chunks import Chunk, chunk_texts
-from helpers.tokens.gpt2 import GPT2_IDS, encode
+from helpers.tokens.gpt2 import GPT2_IDS, encode, token_sizes
 
 NEWLINE, TWO_NEWLINES = 198, 628
 
@@ -46,11 +46,17 @@ def bpe_text(ids: np.ndarray) -> bytes:
 
 
 def encoded_chunk(chunk: Chunk) -> tuple[bytes, int, int, int]:
-    """The ``.bpe`` of some lines, and how many lines, tokens and bytes of text they have."""
-    text = chunk.text()
-    ids = encode_lines(text)
+    """The ``.bpe`` of some lines, and how many lines, tokens and encoded bytes they have."""
+    ids = encode_lines(chunk.text())
     lines = int((ids < 0).sum())
-    return bpe_text(ids), lines, len(ids) - lines, len(text.encode())
+    return bpe_text(ids), lines, len(ids) - lines, int(token_sizes()[ids].sum())
+
+
+def encoded_bytes(file: Path) -> int:
+    """The bytes of a text that are in its tokens: no line ends, no white space around lines."""
+    return sum(
+        len("".join(map(str.strip, text.split("\n"))).encode()) for text in chunk_texts(file)
+    )
 
 
 def line_lengths(file: Path) -> np.ndarray:

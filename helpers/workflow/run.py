@@ -84,6 +84,7 @@ class _Run:
         with writing(self.workspace.root):
             report = self._work(folder)
             outputs = self._publish(folder)
+        report = _noted(report, self.notes)
         self._write_entry(report, outputs, time.monotonic() - begun)
         return report
 
@@ -96,7 +97,7 @@ class _Run:
         with writing(target):
             folder = fresh_folder(target.with_name(f".{target.name}.unfinished"))
             try:
-                report = self._work(folder)
+                report = _noted(self._work(folder), self.notes)
                 for path in self.stage.outputs(self.workspace):
                     move_into_place(folder / self.workspace.key(path), target / path.name)
             finally:
@@ -172,7 +173,7 @@ class _Run:
             force=self.force,
         )
         try:
-            report = self.stage.work(job)
+            return self.stage.work(job)
         finally:
             for path, before in self.inputs.items():
                 if not is_unchanged(path, before):
@@ -180,7 +181,22 @@ class _Run:
                         f"{path} has changed while it was read.",
                         "Run this step again when nobody writes to it.",
                     )
-        return _noted(report, self.notes)
+
+    def _set_aside_what_told_of_others(self, prints: Mapping[str, Fingerprint]) -> None:
+        """Results that people read, and no stage, must not lie beside files that they are not of.
+
+        Args:
+            prints: of the files that are about to be moved into the workspace.
+        """
+        read_by_stages = {name for stage in self.road.values() for name in stage.after}
+        for name in self.road.keys() - read_by_stages - {self.stage.name}:
+            entry = self.record.entry(name)
+            about = entry.inputs.keys() & prints.keys()
+            if all(entry.inputs[key].sha256 == prints[key].sha256 for key in about):
+                continue
+            for path in filter(Path.is_file, map(self.workspace.path, entry.outputs)):
+                kept = self.workspace.key(set_aside(path))
+                self.notes.append(f"{path.name} told of other files: it is kept as {kept}.")
 
     def _publish(self, folder: Path) -> dict[str, Fingerprint]:
         """Move the finished files into place and remove those that are no more made.
@@ -199,6 +215,7 @@ class _Run:
         prints = {key: fingerprint(path) for key, path in made.items()}
         before = {key for n in names for key in record.entry(n).outputs}
         before |= {key for n in names for key in record.moving.get(n, [])}
+        self._set_aside_what_told_of_others(prints)
         for key, print_ in prints.items():
             record.remember(key, print_.sha256)
         record.moving[self.stage.name] = sorted({*before, *prints})

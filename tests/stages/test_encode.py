@@ -15,12 +15,13 @@ from helpers.common.errors import DamagedFile, StageMissing
 from helpers.common.fairseq import run
 from helpers.common.processes import Workers
 from helpers.common.symbols import SPLITS
+from helpers.explorer.corpus import corpus_tokens
 from helpers.stages.road import ROAD
 from helpers.text.chunks import chunk_texts, chunks_of, count_lines
 from helpers.tokens import bpe_files as module
 from helpers.tokens.bpe_files import count_bpe, encode_file, encoder_command
 from helpers.tokens.gpt2 import GPT2_IDS, gpt2_encoding, gpt2_file
-from helpers.tokens.line_ids import bpe_text, encode_lines
+from helpers.tokens.line_ids import bpe_text, encode_lines, encoded_bytes
 from helpers.workflow.settings import EncodeSettings, SplitSettings
 from tests.support.awkward import TEXTS, text
 
@@ -66,7 +67,8 @@ def encoded(source: Path, workers: int = 1) -> bytes:
         lines, tokens, size = encode_file(source, target, these)
     written = target.read_bytes()
     assert (lines, tokens) == (written.count(b"\n"), len(written.split()))
-    assert size == len("".join(text_mode(source.read_bytes().decode())).encode())
+    lines = text_mode(source.read_bytes().decode())
+    assert size == encoded_bytes(source) == len("".join(map(str.strip, lines)).encode())
     return written
 
 
@@ -203,3 +205,16 @@ def test_lines_and_tokens_are_counted(tmp_path: Path):
 def test_ids_are_written_as_the_encoder_writes_them(lines: list[list[int]]):
     ids = np.array([i for line in lines for i in (*line, -1)])
     assert bpe_text(ids) == "".join(" ".join(map(str, line)) + "\n" for line in lines).encode()
+
+
+def test_a_token_has_as_many_bytes_here_as_in_the_explorer(with_texts):
+    """Without line ends, and without white space around lines, which no token holds."""
+    work = with_texts(a="　　春天来了。 \n\nHello world, hello.\n\n" * 3 + "The end.\n\n x y \n")
+    ROAD.run("split", work, SplitSettings(train=1, valid=0, test=0, deduplicate=False))
+    for engine in ("fast", "fairseq"):
+        report = ROAD.run("encode", work, EncodeSettings(engine=engine, workers=1), force=True)
+        shown = dict(corpus_tokens(work, "train").table()[1])["bytes a token"]
+        assert report.bytes[0] / report.tokens[0] == shown
+        assert report.bytes[0] == sum(
+            len(line.strip().encode()) for line in work.raw("train").read_text("utf-8").split("\n")
+        )

@@ -1,5 +1,6 @@
 """The evaluator: the same masks for both models, losses that can be computed another way."""
 
+import hashlib
 import json
 import math
 import shutil
@@ -9,15 +10,22 @@ import pytest
 import torch
 
 from helpers.common.errors import CourseError
+from helpers.common.files import fresh_folder
 from helpers.common.symbols import FIRST
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
-from helpers.models.huggingface import model_of
+from helpers.models.huggingface import model_of, write_folder
 from helpers.models.masked_lm import hide, measure, samples_of
+from helpers.models.summaries import summary
 from helpers.stages.evaluate import EvaluateReport, example_sentences, example_table
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import encode
-from helpers.workflow.settings import EvaluateSettings, FinetuneSettings
+from helpers.workflow.settings import (
+    ConvertSettings,
+    EvaluateSettings,
+    FinetuneSettings,
+    SplitSettings,
+)
 from helpers.workflow.workspace import Workspace
 
 
@@ -99,8 +107,6 @@ def test_the_loss_is_the_mean_cross_entropy_at_the_hidden_positions(
 
 
 def test_a_model_against_itself_gives_equal_numbers(copied: Workspace) -> None:
-    from helpers.models.huggingface import write_folder
-
     state = checkpoints.read(copied.base_model)
     shutil.rmtree(copied.hf)
     copied.hf.mkdir()
@@ -168,3 +174,44 @@ def test_models_with_different_dictionaries_are_not_compared(copied: Workspace) 
     (copied.root / "workspace.json").unlink()
     with pytest.raises(CourseError, match="do not belong together"):
         ROAD.run("evaluate", copied, EvaluateSettings())
+
+
+def test_the_file_says_of_what_it_is(finished: Workspace) -> None:
+    told = json.loads(finished.evaluation.read_text("utf-8"))["of"]
+    names = {"base/model.pt", "base/dict.txt", "mydata/data.test.raw", "hf/model.safetensors"}
+    assert names | {"hf/config.json", "hf/vocab.json"} == {*told["files"]}
+    for name, sha256 in told["files"].items():
+        assert hashlib.sha256((finished.root / name).read_bytes()).hexdigest() == sha256
+    assert told["updates"] == finished.record.stages["finetune"].report["updates"]
+    assert told["settings"] == EvaluateSettings().of_the_result()
+
+
+def test_of_a_model_of_ones_own_the_updates_are_not_told(copied: Workspace) -> None:
+    other = checkpoints.read(copied.base_model)
+    write_folder(other, Dictionary.load(copied.base_dict), fresh_folder(copied.hf))
+    ROAD.run("evaluate", copied, EvaluateSettings(max_lines=50))
+    assert json.loads(copied.evaluation.read_text("utf-8"))["of"]["updates"] is None
+
+
+def test_beside_another_model_no_evaluation_of_the_former_one_stays(copied: Workspace) -> None:
+    before = copied.evaluation.read_bytes()
+    assert not ROAD.run("convert", copied, ConvertSettings(), force=True).reused
+    assert copied.evaluation.read_bytes() == before  # the same model once more
+    shutil.copy(copied.base_model, copied.root / "model.pt")
+    shutil.copy(copied.base_dict, copied.root / "dict.txt")
+    last = str(copied.root / "model.pt")
+    report = ROAD.run("convert", copied, ConvertSettings(roberta_checkpoint_path=last))
+    assert "evaluation.json told of other files: it is kept as evaluation.json.old-1." in str(
+        report
+    )
+    assert not copied.evaluation.exists()
+    assert (copied.root / "evaluation.json.old-1").read_bytes() == before
+    ROAD.run("evaluate", copied, EvaluateSettings(max_lines=50))
+    told = json.loads(copied.evaluation.read_text("utf-8"))["of"]
+    assert told["updates"] == summary(copied.base_model).updates
+
+
+def test_with_other_held_out_text_it_does_not_stay_either(copied: Workspace) -> None:
+    ROAD.run("split", copied, SplitSettings(seed=7))
+    assert not copied.evaluation.exists()
+    assert (copied.root / "evaluation.json.old-1").is_file()
