@@ -1,12 +1,14 @@
 """The bytes of a file; those of a gzip or zstd archive are unpacked while they are read."""
 
 import dataclasses
+import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from helpers.common.errors import DamagedFile
+from helpers.common.errors import CourseError, DamagedFile
 
 BLOCK = 1 << 20  # bytes, unpacked
 ARCHIVES = {  # by the last ending of a name: what it is, and how such a file begins
@@ -51,9 +53,16 @@ def blocks(file: Path, gauge: Gauge | None = None) -> Iterator[bytes]:
                 if gauge:
                     gauge.share = min(1.0, handle.tell() / size)
                 yield block
-        except OSError as error:
-            if error.errno is not None:  # the operating system's, not the archive's
+        except (OSError, EOFError, zlib.error) as error:
+            if (
+                getattr(error, "errno", None) is not None
+            ):  # the operating system's, not the archive's
                 raise
+            if "too much memory" in str(error):
+                raise CourseError(
+                    f"{file} was packed with a window of more than 128 MB, as zstd --long does.",
+                    f"Unpack it first: zstd --decompress --long=31 {file.name}",
+                ) from None
             raise DamagedFile(
                 f"{file} cannot be unpacked: in its first {handle.tell():,} of {size:,} bytes "
                 f"something is damaged or missing ({str(error).rstrip('.')}).",
@@ -65,8 +74,6 @@ def _unpacking(file: Path, handle: BinaryIO) -> BinaryIO:
     archive = endings(file)[1]
     if not archive:
         return handle
-    import pyarrow
-
     name, beginning = ARCHIVES[archive]
     if not beginning.match(handle.read(4)):
         raise DamagedFile(
@@ -74,4 +81,8 @@ def _unpacking(file: Path, handle: BinaryIO) -> BinaryIO:
             f"If it is plain text, take the {archive} off its name; else download it again.",
         )
     handle.seek(0)
+    if name == "gzip":  # whose own module knows that zeros may be behind an archive, as tapes have
+        return gzip.GzipFile(fileobj=handle)
+    import pyarrow
+
     return pyarrow.CompressedInputStream(handle, name)

@@ -66,7 +66,8 @@ def parquet_texts(file: Path, field: str, gauge: Gauge | None = None) -> Iterato
                         row += 1
                         if gauge:
                             gauge.share = row / rows
-                        yield from checked(value.as_py(), f"{place}, row {row}, {field!r}")
+                        found = f"{place}, row {row:,}, {field!r}"
+                        yield from checked(_as_text(value.as_py(), found), found)
             if row != rows:
                 raise pyarrow.ArrowInvalid(f"{row:,} of {rows:,} rows are there")
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -76,13 +77,29 @@ def parquet_texts(file: Path, field: str, gauge: Gauge | None = None) -> Iterato
         ) from None
 
 
+def _as_text(value: object, place: str) -> object:
+    """Bytes as the text that they are in UTF-8; all else as it is."""
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise CourseError(
+            f"{place} holds bytes that are not UTF-8 (byte {error.start:,}).", NAME_IT
+        ) from None
+
+
 def _check_column(file: Path, field: str, schema: Iterable) -> None:
     """Raise a CourseError unless one column has this name, and holds texts."""
     from pyarrow import types
 
     def is_text(kind: object) -> bool:
         kind = kind.value_type if types.is_dictionary(kind) else kind
-        return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+        return any(is_it(kind) for is_it in texts_are)
+
+    texts_are = (types.is_string, types.is_large_string, types.is_string_view)
+    # Bytes may be UTF-8; and where no row has a text, the writer could not know what it would be.
+    texts_are += (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_null)
 
     if [column.name for column in schema].count(field) != 1:
         there = listed(column.name for column in schema)

@@ -185,7 +185,7 @@ COLUMNS = {
     "another name": ({"id": [1], "body": ["a"]}, "has no column 'text'. There is 'id', 'body'"),
     "many": ({f"c{i}": [1] for i in range(99)}, "'c18', 'c19' and 79 more"),
     "numbers": ({"text": [1], "a.b": ["a"]}, "holds int64, no text. With text there is 'a.b'"),
-    "bytes": ({"text": [b"a"]}, "holds binary, no text. With text there is none"),
+    "bytes": ({"text": [b"a", b"\xff"]}, "row 2, 'text' holds bytes that are not UTF-8 .byte 0"),
     "lists": ({"text": [["a"]]}, "holds list<.*>, no text"),
     "objects": ({"text": [{"text": "a"}]}, "holds struct<.*>, no text"),
 }

@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.common.errors import CourseError, StageStale
+from helpers.common.errors import CourseError, DamagedFile, StageStale
 from helpers.common.symbols import SPLITS
 from helpers.explorer import corpus_preview as preview
 from helpers.stages.road import ROAD
@@ -205,3 +206,40 @@ def test_the_preview_counts_and_estimates_every_kind(kind: str, workspace, monke
     assert seen.share < 1 and len(seen.tokens) < 6000
     assert seen.documents == pytest.approx(4000, rel=0.2)
     preview._looked_at.cache_clear()
+
+
+# What is whole, though it looks odd
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()], ids=str)
+def test_a_column_of_bytes_in_utf_8_is_text(kind: pa.DataType, put) -> None:
+    documents = documents_of(SMALL)
+    assert read(put("a.parquet", parquet(documents, kind))) == documents
+
+
+def test_a_parquet_file_without_any_text_is_no_damage(workspace: Workspace) -> None:
+    """As one of many shards: without a text its column has no type."""
+    workspace.texts.mkdir(parents=True)
+    pq.write_table(pa.table({"text": pa.nulls(2)}), workspace.texts / "0.parquet")
+    (workspace.texts / "1.parquet").write_bytes(parquet(["one", "two"]))
+    report = ROAD.run("split", workspace, SplitSettings(**ALL))
+    assert report.documents == (2, 0, 0)
+    assert "0.parquet is empty." in report.notes
+
+
+@pytest.mark.parametrize("zeros", [1, 511, 200_000])
+@pytest.mark.parametrize("members", [1, 3])
+def test_zeros_behind_a_gzip_archive_are_no_damage(zeros: int, members: int, put) -> None:
+    parts = documents_of(SMALL)
+    packed = b"".join(gzip.compress("\n\n".join([*parts, ""]).encode()) for _ in range(members))
+    assert read(put("a.txt.gz", packed + bytes(zeros))) == parts * members
+
+
+def test_a_zstd_archive_with_a_large_window_is_not_called_damaged(put) -> None:
+    window = (31 - 10 << 3).to_bytes(1, "little")  # 2 GiB, as zstd --ultra --long=31 has it
+    data = zst(b"text")
+    file = put("RC_2019-01.zst", data[:5] + window + data[6:])
+    with pytest.raises(CourseError, match="with a window of more than 128 MB") as caught:
+        read(file)
+    assert "--long=31 RC_2019-01.zst" in caught.value.hint
+    assert not isinstance(caught.value, DamagedFile)
