@@ -1,6 +1,5 @@
 """A Hugging Face folder with a RoBERTa as a fairseq checkpoint and its dictionary."""
 
-import json
 import math
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from helpers.common.symbols import MASK, SPECIALS
 from helpers.ids.dictionary import Dictionary, refuse_other_tokens
 from helpers.models import checkpoints, shapes, tensor_names
 from helpers.models.finite import refuse_not_finite
-from helpers.models.huggingface import ACTIVATION
+from helpers.models.folder_config import ACTIVATION, FolderConfig, folder_config, json_object
 from helpers.models.old_checkpoints import complete_cfg
 from helpers.tokens.gpt2 import gpt2_file, letters_of_token
 
@@ -29,7 +28,7 @@ def files_of(folder: Path) -> list[Path]:
     Raises:
         CourseError: one of them is missing.
     """
-    refuse_other_models(_json(folder / "config.json"), folder)
+    folder_config(folder)
     weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
     tokenizer = next((t for t in TOKENIZERS if all((folder / n).is_file() for n in t)), None)
     lacking = " or ".join(WEIGHTS) if weights is None else ""
@@ -52,93 +51,51 @@ def read_folder(folder: Path) -> tuple[dict, Dictionary, list[str]]:
         CourseError: what is there is something else; the message names it.
     """
     config_file, weights, *tokenizer = files_of(folder)
-    config = _json(config_file)
+    config = folder_config(folder)
     dictionary = dictionary_of(*_vocabulary_and_merges(tokenizer), folder)
     tensors = _tensors(weights)
     if not any(name.startswith("lm_head.dense.") for name in tensors):
-        kind = ", ".join(config.get("architectures") or ["a model"])
+        kind = ", ".join(config.architectures or ["a model"])
         raise CourseError(
             f"{folder} holds {kind} without a masked-LM head.",
             "Take the model as it was before a task was put on it, a RobertaForMaskedLM.",
         )
     model = {
-        "encoder_layers": config["num_hidden_layers"],
-        "encoder_embed_dim": config["hidden_size"],
-        "encoder_ffn_embed_dim": config["intermediate_size"],
-        "encoder_attention_heads": config["num_attention_heads"],
+        "encoder_layers": config.num_hidden_layers,
+        "encoder_embed_dim": config.hidden_size,
+        "encoder_ffn_embed_dim": config.intermediate_size,
+        "encoder_attention_heads": config.num_attention_heads,
         "activation_fn": ACTIVATION,
-        "max_positions": config["max_position_embeddings"] - 2,
-        "dropout": config.get("hidden_dropout_prob", 0.1),
-        "attention_dropout": config.get("attention_probs_dropout_prob", 0.1),
+        "max_positions": config.max_position_embeddings - 2,
+        "dropout": config.hidden_dropout_prob,
+        "attention_dropout": config.attention_probs_dropout_prob,
     }
     state = {"cfg": complete_cfg(model), "model": tensor_names.from_huggingface(tensors)}
     found = shapes.layers_of(state["model"])
-    if found != config["num_hidden_layers"]:
+    if found != config.num_hidden_layers:
         raise CourseError(
-            f"{config_file} speaks of {config['num_hidden_layers']} layers, and {weights.name} has "
+            f"{config_file} speaks of {config.num_hidden_layers} layers, and {weights.name} has "
             f"{found}.",
             "Take both once more from where they were published.",
         )
     return state, dictionary, _notes(config, folder)
 
 
-def _notes(config: dict, folder: Path) -> list[str]:
+def _notes(config: FolderConfig, folder: Path) -> list[str]:
     """What will be different in fairseq."""
-    eps, notes = config.get("layer_norm_eps", 1e-12), []
+    eps, notes = config.layer_norm_eps, []
     if not math.isclose(eps, FAIRSEQ_EPS):
         notes.append(
             f"Its layer norms were computed with eps = {eps:g}, and fairseq always takes "
             f"{FAIRSEQ_EPS:g}: its numbers change slightly."
         )
     file = folder / "tokenizer_config.json"
-    if file.is_file() and _json(file).get("add_prefix_space"):
+    if file.is_file() and json_object(file).get("add_prefix_space"):
         notes.append(
             "Its tokenizer puts a space before each text (add_prefix_space); fairseq does not, so "
             "that a line's first word is another token."
         )
     return notes
-
-
-def _json(file: Path) -> dict:
-    try:
-        content = json.loads(file.read_text("utf-8"))
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        raise CourseError(f"{file} is damaged: no JSON object is in it.", "Download it again.")
-    return content
-
-
-SIZES = (
-    *("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads"),
-    "max_position_embeddings",
-)
-
-
-def refuse_other_models(config: dict, folder: Path) -> None:
-    kind = config.get("model_type")
-    lacking = [name for name in SIZES if not isinstance(config.get(name), int)]
-    eps, act = config.get("layer_norm_eps", 1e-12), config.get("hidden_act", ACTIVATION)
-    why = ""
-    if kind == "roberta" and lacking:
-        why = f"a config.json without {', '.join(lacking)}"
-    elif kind != "roberta":
-        why = f"a model of the type {kind!r}, not a RoBERTa"
-    elif config.get("position_embedding_type", "absolute") != "absolute":
-        why = f"a RoBERTa with {config['position_embedding_type']!r} positions"
-    elif config.get("is_decoder"):
-        why = "a RoBERTa that was made a decoder"
-    elif config.get("pad_token_id", 1) != 1:
-        why = f"a RoBERTa whose padding is the token {config['pad_token_id']}, not 1"
-    elif act != ACTIVATION:
-        why = f"a RoBERTa with the activation {act!r}, not {ACTIVATION!r}"
-    elif not isinstance(eps, float):
-        why = f"a config.json whose layer_norm_eps is {eps!r}"
-    if why:
-        raise CourseError(
-            f"{folder} holds {why}.",
-            "fairseq's RoBERTa needs a Hugging Face RobertaForMaskedLM, such as roberta-base.",
-        )
 
 
 def _tensors(file: Path) -> dict:
@@ -165,9 +122,9 @@ def _vocabulary_and_merges(files: list[Path]) -> tuple[dict[str, int], list[str]
     if len(files) == 2:
         lines = files[1].read_text("utf-8", errors="replace").splitlines()
         merges = [line for line in lines if line and not line.startswith("#version")]
-        vocabulary = _json(files[0])
+        vocabulary = json_object(files[0])
     else:
-        content = _json(files[0])
+        content = json_object(files[0])
         try:
             added = {token["content"]: token["id"] for token in content.get("added_tokens", ())}
             vocabulary = dict(content["model"]["vocab"]) | added

@@ -16,8 +16,8 @@ from helpers.common.report import Grid, Report, Table
 from helpers.common.symbols import MASK
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
-from helpers.models.finite import refuse_not_finite
-from helpers.models.huggingface import model_of, quiet, vocab_of
+from helpers.models.from_huggingface import files_of, is_huggingface, read_folder
+from helpers.models.huggingface import model_of, quiet
 from helpers.models.masked_lm import (
     guesses,
     hide,
@@ -139,17 +139,17 @@ def _read_lines(workspace: Workspace, most: int) -> list[str]:
 
 
 def _work(job: Job) -> EvaluateReport:
-    import transformers
-
     quiet()
     workspace, settings = job.workspace, job.settings
     dictionary = Dictionary.load(workspace.base_dict)
-    _refuse_other_vocabulary(workspace, dictionary)
-    models = (
-        model_of(checkpoints.read(workspace.base_model)),
-        transformers.RobertaForMaskedLM.from_pretrained(workspace.hf).eval(),
-    )
-    refuse_not_finite(models[1].state_dict(), workspace.hf / "model.safetensors")
+    state, theirs, notes = read_folder(workspace.hf)
+    if theirs.symbols != dictionary.symbols:
+        raise CourseError(
+            "The vocabulary in hf/ has other ids than base/dict.txt: the two models do not belong "
+            "together.",
+            "Run the notebook 05_convert again.",
+        )
+    models = (model_of(checkpoints.read(workspace.base_model)), model_of(state))
     lines = _read_lines(workspace, settings.max_lines)
     general = general_text.validation_lines(settings.max_lines)
     loss, accuracy, tokens = _compared(models, lines, dictionary, settings)
@@ -165,6 +165,7 @@ def _work(job: Job) -> EvaluateReport:
         general_tokens=general_tokens,
         examples=tuple(_examples(models, lines, dictionary, settings)),
         of=_compared_files(job),
+        notes=tuple(notes),
     )
     bits = {"bits": report.bits, "general_bits": report.general_bits}
     text = json.dumps(report.to_json() | bits, indent=1, ensure_ascii=False)
@@ -210,18 +211,9 @@ def _examples(models: tuple, lines: list[str], dictionary: Dictionary, settings:
         yield (sentence, word, *(guesses(model, ids, dictionary) for model in models))
 
 
-def _refuse_other_vocabulary(workspace: Workspace, dictionary: Dictionary) -> None:
-    written = json.loads((workspace.hf / "vocab.json").read_text("utf-8"))
-    if written != vocab_of(dictionary):
-        raise CourseError(
-            "hf/vocab.json has other ids than base/dict.txt: the two models do not belong "
-            "together.",
-            "Run the notebook 05_convert again.",
-        )
-
-
 def _inputs(workspace: Workspace, settings: EvaluateSettings) -> list[Path]:
-    hf = [workspace.hf / name for name in ("config.json", "model.safetensors", "vocab.json")]
+    config = workspace.hf / "config.json"  # which is missed, where there is none
+    hf = files_of(workspace.hf) if is_huggingface(workspace.hf) else [config]
     return [workspace.base_model, workspace.base_dict, *hf, workspace.raw("test")]
 
 

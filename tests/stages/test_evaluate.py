@@ -179,7 +179,7 @@ def test_models_with_different_dictionaries_are_not_compared(copied: Workspace) 
 def test_the_file_says_of_what_it_is(finished: Workspace) -> None:
     told = json.loads(finished.evaluation.read_text("utf-8"))["of"]
     names = {"base/model.pt", "base/dict.txt", "mydata/data.test.raw", "hf/model.safetensors"}
-    assert names | {"hf/config.json", "hf/vocab.json"} == {*told["files"]}
+    assert names | {"hf/config.json", "hf/tokenizer.json"} == {*told["files"]}
     for name, sha256 in told["files"].items():
         assert hashlib.sha256((finished.root / name).read_bytes()).hexdigest() == sha256
     assert told["updates"] == finished.record.stages["finetune"].report["updates"]
