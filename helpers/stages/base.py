@@ -97,7 +97,13 @@ def _trained_from_scratch(job: Job) -> Source:
 
 
 def _inputs(workspace: Workspace, settings: BaseSettings) -> list[Path]:
-    return sources.inputs(settings.source, settings.dict_file, workspace)
+    files = sources.inputs(settings.source, settings.dict_file, workspace)
+    if workspace.base_model.resolve() in {file.resolve() for file in files}:
+        raise CourseError(
+            "The source is base/model.pt itself, which is to be replaced.",
+            "It is used as it is when you run this step without naming it; or copy it elsewhere.",
+        )
+    return files
 
 
 def _describe(workspace: Workspace) -> BaseReport:

@@ -5,17 +5,24 @@ import shutil
 from pathlib import Path
 
 from helpers.base.sources import refuse_unfit
-from helpers.common.errors import CourseError
+from helpers.common.errors import CourseError, StageStale
 from helpers.common.files import resolve
 from helpers.common.report import Report, Table, text_table
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, summaries
 from helpers.models.comparison import largest_difference, lines_to_compare
 from helpers.models.huggingface import FILES, write_folder
-from helpers.training.resume import BEST
+from helpers.training.resume import BEST, written_identity
 from helpers.workflow.definition import Job, Stage
+from helpers.workflow.record import fingerprint
 from helpers.workflow.settings import ConvertSettings
 from helpers.workflow.workspace import Workspace
+
+# Files of a Hugging Face folder that are not written here, and change what is loaded.
+READ_TOO = {
+    *("special_tokens_map.json", "added_tokens.json", "tokenizer.model", "sentencepiece.bpe.model"),
+    *("model.safetensors.index.json", "pytorch_model.bin.index.json", "adapter_config.json"),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,7 +50,7 @@ def checkpoint_and_dictionary(workspace: Workspace, settings: ConvertSettings) -
     """
     if not settings.roberta_checkpoint_path:
         best = workspace.checkpoints / BEST
-        if not best.is_file() and (workspace.pt / "model.pt").is_file():
+        if not workspace.checkpoints.exists() and (workspace.pt / "model.pt").is_file():
             return workspace.pt / "model.pt", workspace.pt / "dict.txt"
         return best, workspace.base_dict
     named = workspace.locate(settings.roberta_checkpoint_path)
@@ -58,13 +65,25 @@ def _dictionary_of(model: Path) -> Path:
     candidates = [model.with_name("dict.txt")]
     if data := checkpoints.read(model)["cfg"]["task"].get("data"):
         candidates.append(Path(data.split(":")[0], "dict.txt"))
+    copy_it = "Copy the dictionary there that the model was trained with (data-bin/…/dict.txt)."
     for file in candidates:
         if file.is_absolute() and file.is_file():
+            if file != candidates[0]:
+                _refuse_replaced(file, model, copy_it)
             return file
-    raise CourseError(
-        f"There is no dict.txt beside {model}.",
-        "Copy the dictionary there that the model was trained with (data-bin/…/dict.txt).",
-    )
+    raise CourseError(f"There is no dict.txt beside {model}.", copy_it)
+
+
+def _refuse_replaced(dictionary_file: Path, model: Path, copy_it: str) -> None:
+    """Raise CourseError where the data have been made again, with another dictionary."""
+    data = (written_identity(model.parent) or {}).get("data", {})
+    wanted = {sha256 for name, sha256 in data.items() if Path(name).name == "dict.txt"}
+    if wanted and fingerprint(dictionary_file).sha256 not in wanted:
+        raise CourseError(
+            f"{dictionary_file} is not the dictionary any more that {model} was trained with, and "
+            "there is no dict.txt beside the model.",
+            copy_it,
+        )
 
 
 def _nothing_to_convert(folder: Path) -> CourseError:
@@ -105,8 +124,35 @@ def convert_into(folder: Path, state: dict, dictionary: Dictionary, lines: list[
     return largest_difference(pt, hf, lines)
 
 
+def _refuse_another_base(workspace: Workspace, model: Path) -> None:
+    """Raise StageStale where a training that no record knows began at another base than today's."""
+    made = written_identity(model.parent) if model.parent == workspace.checkpoints else None
+    known = workspace.record.entry("base").outputs.get(workspace.key(workspace.base_model))
+    base = workspace.base_model
+    if made and base.is_file() and fingerprint(base, known).sha256 != made.get("base"):
+        raise StageStale(
+            f"{workspace.key(model)} was trained from another base than base/model.pt is now.",
+            "Run the notebook 04_finetune again, or name the checkpoint, with its own dict.txt "
+            "beside it, in roberta_checkpoint_path.",
+        )
+
+
+def _refuse_what_would_be_read_too(folder: Path) -> None:
+    """Raise CourseError where transformers would not load what is written, but what lies there."""
+    there = sorted(READ_TOO & {file.name for file in folder.iterdir()}) if folder.is_dir() else []
+    if there:
+        raise CourseError(
+            f"{folder} holds {', '.join(there)}, which transformers would read beside the new "
+            "files, and the ids or the model would be others.",
+            "Name another folder, or remove these files.",
+        )
+
+
 def _work(job: Job) -> ConvertReport:
     model, dictionary_file = job.files
+    if not job.settings.roberta_checkpoint_path:
+        _refuse_another_base(job.workspace, model)
+    _refuse_what_would_be_read_too(elsewhere(job.settings) or job.workspace.hf)
     state, dictionary = read_both(model, dictionary_file)
     lines = lines_to_compare(job.workspace)
     difference = convert_into(job.folder, state, dictionary, lines)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from helpers.common.report import Report, Table
 from helpers.text.docstrings import modules
+from helpers.text.files import below
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import SampleSettings
 from helpers.workflow.workspace import Workspace
@@ -32,19 +33,27 @@ def _work(job: Job) -> SampleReport:
 
 
 def _texts(workspace: Workspace) -> list[Path]:
-    return sorted(workspace.texts.rglob("*.txt"))
+    """All that splitting would read there."""
+    return below(workspace.texts).files
 
 
 def _describe(workspace: Workspace) -> SampleReport:
     texts = _texts(workspace)
+    plain = [file for file in texts if file.suffix.lower() == ".txt"]
     documents = sum(
         1
-        for file in texts
+        for file in plain
         for block in file.read_text("utf-8", errors="replace").split("\n\n")
         if block.strip()
     )
-    size = sum(file.stat().st_size for file in texts)
-    return SampleReport(files=len(texts), documents=documents, bytes=size)
+    others = len(texts) - len(plain)
+    notes = [f"Documents are counted in plain text only, not in {others} other files."]
+    return SampleReport(
+        files=len(texts),
+        documents=documents,
+        bytes=sum(file.stat().st_size for file in texts),
+        notes=tuple(notes if others else ()),
+    )
 
 
 SAMPLE = Stage(

@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -29,6 +30,7 @@ from helpers.text.division import (
     divide_documents,
     hash_documents,
     hash_of,
+    places_of,
 )
 from helpers.text.documents import passages
 from helpers.text.files import not_read, text_files
@@ -74,34 +76,6 @@ class SplitReport(Report):
         if rows[1:]:
             rows.append(("together", sum(number for _, number in self.inputs)))
         return Grid(("file", "documents"), rows, "What was read") if rows else None
-
-
-def shares_of(total: int, shares: Iterable[float]) -> list[int]:
-    """Divide a number by shares: largest remainders, at least 1 for every share above zero.
-
-    Raises:
-        CourseError: fewer than one for each.
-
-    >>> shares_of(10, (0.8, 0.1, 0.1)), shares_of(3, (0.98, 0.01, 0.01)), shares_of(7, (1, 0, 0))
-    ([8, 1, 1], [1, 1, 1], [7, 0, 0])
-    """
-    shares = [share if share > 1e-9 else 0.0 for share in shares]
-    needed = sum(share > 0 for share in shares)
-    if total < needed:
-        raise CourseError(
-            f"There {'is 1 document' if total == 1 else f'are {total} different documents'}, "
-            f"too few for {needed} splits.",
-            "Blank lines part documents of plain text; without them, set unit = 'line'. "
-            "Or give more text, or set the share of a split to 0.",
-        )
-    exact = [total * share / sum(shares) for share in shares]
-    parts = [max(int(value + 1e-9), int(value > 0)) for value in exact]
-    while sum(parts) < total:
-        parts[max(range(len(parts)), key=lambda i: exact[i] - parts[i])] += 1
-    while sum(parts) > total:
-        can_give = [i for i, part in enumerate(parts) if part > 1]
-        parts[max(can_give, key=lambda i: parts[i] - exact[i])] -= 1
-    return parts
 
 
 class _Splitter:
@@ -179,26 +153,6 @@ class _Splitter:
         self.totals[split] += counts
 
 
-def places_of(hashes: bytes, settings: SplitSettings) -> bytes:
-    """A byte for each document: the index in ``SPLITS`` where it goes, or ``DUPLICATE``.
-
-    Args:
-        hashes: of all documents, one after the other.
-    """
-    halves = np.frombuffer(hashes, ">u8").astype(np.uint64).reshape(-1, 2)
-    order = np.lexsort((halves[:, 1], halves[:, 0]))  # the first of equal ones stays the first
-    ranked = halves[order]
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (ranked[1:] != ranked[:-1]).any(axis=1)
-    ranks = np.cumsum(new) - 1
-    train, valid, _ = shares_of(int(new.sum()), (settings.train, settings.valid, settings.test))
-    places = np.empty(len(order), dtype=np.uint8)
-    places[order] = np.searchsorted([train, train + valid], ranks, side="right")
-    if settings.deduplicate:
-        places[order[~new]] = DUPLICATE
-    return places.tobytes()
-
-
 def _work(job: Job) -> SplitReport:
     settings = job.settings
     files = [
@@ -269,6 +223,17 @@ def _counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
+def _inputs(workspace: Workspace, settings: SplitSettings) -> list[Path]:
+    files = text_files(settings.txt_files, workspace).files
+    own = {workspace.raw(split).resolve() for split in SPLITS}
+    if made := [file for file in files if file.resolve() in own]:
+        raise CourseError(
+            f"{workspace.key(made[0])} is what splitting makes: it would be divided once more.",
+            "Name the texts that it was made from in txt_files, or copy the file elsewhere.",
+        )
+    return files
+
+
 def _describe(workspace: Workspace) -> SplitReport:
     counts = []
     for split in SPLITS:
@@ -287,7 +252,7 @@ SPLIT = Stage(
     notebook="01_split",
     settings=SplitSettings,
     report=SplitReport,
-    inputs=lambda workspace, settings: text_files(settings.txt_files, workspace).files,
+    inputs=_inputs,
     outputs=lambda workspace: [workspace.raw(split) for split in SPLITS],
     work=_work,
     describe=_describe,

@@ -8,8 +8,12 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from helpers.common.errors import CourseError
 from helpers.common.symbols import SPLITS
 from helpers.text.documents import documents
+from helpers.workflow.settings import SplitSettings
 
 DIGEST = 16  # bytes: with a million documents, two have the same by chance once in 10^26 times
 SEPARATORS = "\x85\u2028\u2029"
@@ -84,6 +88,54 @@ def divide_documents(work: tuple[Sequence[FileText], bytes], shorten: Shorten) -
     for document, place in zip(found, places, strict=True):
         given[place].append(document)
     return [as_written(chosen, shorten) for chosen in given[:DUPLICATE]]
+
+
+def shares_of(total: int, shares: Iterable[float]) -> list[int]:
+    """Divide a number by shares: largest remainders, at least 1 for every share above zero.
+
+    Raises:
+        CourseError: fewer than one for each.
+
+    >>> shares_of(10, (0.8, 0.1, 0.1)), shares_of(3, (0.98, 0.01, 0.01)), shares_of(7, (1, 0, 0))
+    ([8, 1, 1], [1, 1, 1], [7, 0, 0])
+    """
+    shares = [share if share > 1e-9 else 0.0 for share in shares]
+    needed = sum(share > 0 for share in shares)
+    if total < needed:
+        raise CourseError(
+            f"There {'is 1 document' if total == 1 else f'are {total} different documents'}, "
+            f"too few for {needed} splits.",
+            "Blank lines part documents of plain text; without them, set unit = 'line'. "
+            "Or give more text, or set the share of a split to 0.",
+        )
+    exact = [total * share / sum(shares) for share in shares]
+    parts = [max(int(value + 1e-9), int(value > 0)) for value in exact]
+    while sum(parts) < total:
+        parts[max(range(len(parts)), key=lambda i: exact[i] - parts[i])] += 1
+    while sum(parts) > total:
+        can_give = [i for i, part in enumerate(parts) if part > 1]
+        parts[max(can_give, key=lambda i: parts[i] - exact[i])] -= 1
+    return parts
+
+
+def places_of(hashes: bytes, settings: SplitSettings) -> bytes:
+    """A byte for each document: the index in ``SPLITS`` where it goes, or ``DUPLICATE``.
+
+    Args:
+        hashes: of all documents, one after the other.
+    """
+    halves = np.frombuffer(hashes, ">u8").astype(np.uint64).reshape(-1, 2)
+    order = np.lexsort((halves[:, 1], halves[:, 0]))  # the first of equal ones stays the first
+    ranked = halves[order]
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (ranked[1:] != ranked[:-1]).any(axis=1)
+    ranks = np.cumsum(new) - 1
+    train, valid, _ = shares_of(int(new.sum()), (settings.train, settings.valid, settings.test))
+    places = np.empty(len(order), dtype=np.uint8)
+    places[order] = np.searchsorted([train, train + valid], ranks, side="right")
+    if settings.deduplicate:
+        places[order[~new]] = DUPLICATE
+    return places.tobytes()
 
 
 def as_written(chosen: Sequence[str], shorten: Shorten = not_wrapped) -> SplitText:

@@ -46,7 +46,7 @@ def text_files(names: Iterable[str], workspace: Workspace) -> Found:
     for name in names:
         path = workspace.locate(name)
         if path.is_dir():
-            new, beside = _below(path)
+            new, beside = below(path)
         elif path.is_file():
             new, beside = [path], []
         elif _GLOB & set(name):
@@ -97,7 +97,7 @@ def _matches(pattern: Path) -> Found:
             what = "a folder" if path.is_dir() else "a link that leads nowhere"
             found.left_out.append(f"{inside} ({what})")
     if "**" in wanted.parts:
-        found.left_out.extend(_below(base).left_out)
+        found.left_out.extend(below(base).left_out)
     return found
 
 
@@ -105,7 +105,7 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _below(folder: Path) -> Found:
+def below(folder: Path) -> Found:
     """Its files of known kinds, except hidden ones such as JupyterLab's copies."""
     found = Found([], [])
 

@@ -13,6 +13,7 @@ from helpers.workflow.workspace import Workspace
 
 CONFIG = PROJECT / "helpers" / "config"
 CONFIG_FILE = CONFIG / "finetuning" / "finetune.yaml"
+LOG_INTERVAL = 10  # as it stands there
 
 
 def overrides(
@@ -25,7 +26,9 @@ def overrides(
     Args:
         resumed: an interrupted run goes on, from its own ``checkpoint_last.pt``.
     """
-    shape = shapes.shape(checkpoints.read(workspace.base_model))
+    state = checkpoints.read(workspace.base_model)
+    shape = shapes.shape(state)
+    done = checkpoints.updates(state) if settings.start == "continue" else 0
     return {
         "task.data": ":".join(map(str, data_folders(workspace.data_bin))),
         "checkpoint.save_dir": workspace.checkpoints,
@@ -41,10 +44,16 @@ def overrides(
         "task.tokens_per_sample": min(shape["max_positions"], settings.max_tokens),
         "checkpoint.save_interval_updates": settings.validate_every,
         "common.seed": settings.seed,
+        **_logged_at_least_once(settings.max_update - done),
         **{f"model.{name}": value for name, value in shape.items()},
         "model.dropout": settings.dropout,
         "model.attention_dropout": settings.dropout,
     }
+
+
+def _logged_at_least_once(updates: int) -> dict[str, object]:
+    """fairseq logs the loss every ``LOG_INTERVAL`` updates: of fewer there would be no curve."""
+    return {"common.log_interval": max(1, updates)} if updates < LOG_INTERVAL else {}
 
 
 def _beginning(workspace: Workspace, start: str, resumed: bool) -> dict[str, object]:

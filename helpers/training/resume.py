@@ -76,18 +76,20 @@ def begin_or_resume(job: Job) -> tuple[int, list[str]]:
     identity = _identity(job)
     notes = []
     if folder.is_dir() and any(folder.iterdir()):
-        if not job.force and _written_identity(folder) == identity:
+        if not job.force and written_identity(folder) == identity:
             return _mend(folder)
         notes.append(f"The checkpoints of another run are kept in {set_aside(folder).name}.")
     write_whole(folder / RUN, json.dumps(identity, indent=1) + "\n")
     return 0, notes
 
 
-def _written_identity(folder: Path) -> dict | None:
+def written_identity(folder: Path) -> dict | None:
+    """What ``run.json`` says that a folder's checkpoints were made from; None without it."""
     try:
-        return json.loads((folder / RUN).read_text("utf-8"))
+        found = json.loads((folder / RUN).read_text("utf-8"))
     except (OSError, ValueError):
         return None
+    return found if isinstance(found, dict) else None
 
 
 def _mend(folder: Path) -> tuple[int, list[str]]:

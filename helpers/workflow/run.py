@@ -119,13 +119,14 @@ class _Run:
         if self.stage.describe is None:
             return []
 
-        def ours(path: Path) -> bool:
-            key = self.workspace.key(path)
-            hashes = self.record.made.get(key, [])
-            known = self.record.entry(self.stage.name).outputs.get(key)
-            return bool(hashes) and fingerprint(path, known).sha256 in hashes
+        there = (path for path in self.stage.outputs(self.workspace) if path.is_file())
+        return [path for path in there if not self._is_known(self.workspace.key(path))]
 
-        return [p for p in self.stage.outputs(self.workspace) if p.is_file() and not ours(p)]
+    def _is_known(self, key: str) -> bool:
+        """Whether a stage has made the file that stands there."""
+        hashes = self.record.made.get(key, [])
+        known = self.record.entry(self.stage.name).outputs.get(key)
+        return bool(hashes) and fingerprint(self.workspace.path(key), known).sha256 in hashes
 
     def _report_on_own(self, own: list[Path]) -> Report:
         """The report on outputs that the student has put there."""
@@ -221,6 +222,9 @@ class _Run:
         record.moving[self.stage.name] = sorted({*before, *prints})
         record.save()
         for key, path in staged.items():
+            if path_of(key).is_file() and not self._is_known(key):
+                kept = workspace.key(set_aside(path_of(key)))
+                self.notes.append(f"Your own file is kept as {kept}.")
             move_into_place(path, path_of(key))
         for key in before - prints.keys() - self._input_keys().keys():
             path_of(key).unlink(missing_ok=True)

@@ -150,3 +150,13 @@ def test_a_permuted_dictionary_fits_without_an_error_and_is_noticed(
     assert "do not belong together" in wrong.notes[0]
     for number in (f"{wrong.bits:.1f} bits", "15.6", f"{fitting.bits:.1f}"):
         assert number in wrong.notes[0]
+
+
+def test_the_base_itself_is_no_source_of_the_base(small: Workspace, tmp_path: Path) -> None:
+    work = Workspace(shutil.copytree(small.root, tmp_path / "copy"))
+    (work.root / "workspace.json").unlink()  # the model is the student's own now
+    before = work.base_model.read_bytes()
+    with pytest.raises(CourseError, match=r"is base/model\.pt itself"):
+        ROAD.run("base", work, BaseSettings(source="base/model.pt"), force=True)
+    assert not ROAD.run("base", work, BaseSettings(source="base/model.pt")).reused
+    assert work.base_model.read_bytes() == before

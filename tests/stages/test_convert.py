@@ -1,5 +1,6 @@
 """Conversion: the folder as anyone would load it, compared with fairseq once more by the tests."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers.common.errors import CourseError
+from helpers.common.errors import CourseError, StageMissing, StageStale
+from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, tensor_names
 from helpers.models.comparison import fairseq_ids
 from helpers.models.huggingface import FILES
@@ -194,3 +196,79 @@ def test_a_model_pt_in_pt_is_converted_where_nothing_was_trained(
     assert report.checkpoint == "model.pt" and report.difference <= 1e-4
     assert {file.name for file in workspace.hf.iterdir()} == set(FILES)
     assert (workspace.pt / "model.pt").read_bytes() == (finished.pt / "model.pt").read_bytes()
+
+
+def began(workspace: Workspace, base: str = "other") -> None:
+    """A training that was killed, of which no record knows."""
+    record = workspace.record
+    record.stages.pop("finetune", None)
+    record.save()
+    (workspace.checkpoints / "run.json").write_text(json.dumps({"base": base, "data": {}}))
+
+
+def test_a_checkpoint_from_another_base_is_not_given_this_ones_dictionary(
+    copied: Workspace,
+) -> None:
+    began(copied)
+    with pytest.raises(StageStale, match=r"was trained from another base than base"):
+        ROAD.run("convert", copied, ConvertSettings(), force=True)
+    began(copied, hashlib.sha256(copied.base_model.read_bytes()).hexdigest())
+    assert ROAD.run("convert", copied, ConvertSettings(), force=True).difference <= 1e-4
+
+
+def test_where_training_has_no_checkpoint_yet_the_former_model_is_no_answer(
+    copied: Workspace,
+) -> None:
+    shutil.rmtree(copied.checkpoints)
+    copied.checkpoints.mkdir()
+    (copied.checkpoints / "train.log").touch()
+    with pytest.raises(StageMissing, match=r"checkpoints/checkpoint_best\.pt"):
+        ROAD.run("convert", copied, ConvertSettings())
+
+
+def test_a_dictionary_that_was_replaced_since_the_training_is_not_taken(
+    copied: Workspace, tmp_path: Path
+) -> None:
+    kept = shutil.copytree(copied.checkpoints, tmp_path / "checkpoints.old-1")
+    best = kept / "checkpoint_best.pt"
+    settings = ConvertSettings(
+        roberta_checkpoint_path=str(best), pytorch_dump_folder_path=str(tmp_path / "out")
+    )
+    state = checkpoints.read(best)
+    state["cfg"]["task"]["data"] = str(copied.data_bin)
+    checkpoints.write(state, kept / "new.pt")
+    (kept / "new.pt").replace(best)
+    identity = json.loads((kept / "run.json").read_text())
+    dictionary_file = copied.data_bin / "dict.txt"
+    assert hashlib.sha256(dictionary_file.read_bytes()).hexdigest() == identity["data"]["dict.txt"]
+    assert ROAD.run("convert", copied, settings).difference <= 1e-4
+    dictionary = Dictionary.load(dictionary_file)
+    turned = Dictionary(dictionary.symbols[::-1], dictionary.counts[::-1])
+    dictionary_file.write_text(turned.text(), "utf-8")
+    with pytest.raises(CourseError, match=r"is not the dictionary any more that .* was trained"):
+        ROAD.run("convert", copied, settings)
+    (kept / "dict.txt").write_text(dictionary.text(), "utf-8")
+    assert ROAD.run("convert", copied, settings).difference <= 1e-4
+
+
+@pytest.mark.parametrize("place", ["elsewhere", "in the workspace"])
+@pytest.mark.parametrize("name", ["added_tokens.json", "special_tokens_map.json"])
+def test_what_transformers_would_read_beside_the_new_files_is_refused(
+    name: str, place: str, copied: Workspace, tmp_path: Path
+) -> None:
+    target = tmp_path / "out" if place == "elsewhere" else copied.hf
+    target.mkdir(exist_ok=True)
+    (target / name).write_text('{"foo": 50265}')
+    named = str(target) if place == "elsewhere" else ""
+    with pytest.raises(CourseError, match=f"holds {name}, which transformers would read"):
+        ROAD.run("convert", copied, ConvertSettings(pytorch_dump_folder_path=named), force=True)
+
+
+def test_a_model_of_ones_own_in_hf_is_kept(copied: Workspace) -> None:
+    (copied.hf / "config.json").write_text('{"mine": 1}')
+    (copied.pt / "dict.txt").write_text("mine")
+    report = ROAD.run("convert", copied, ConvertSettings(), force=True)
+    assert (copied.hf / "config.json.old-1").read_text() == '{"mine": 1}'
+    assert (copied.pt / "dict.txt.old-1").read_text() == "mine"
+    assert "Your own file is kept as hf/config.json.old-1." in str(report)
+    assert not list(copied.hf.glob("model.safetensors.old*"))

@@ -215,3 +215,10 @@ def test_with_other_held_out_text_it_does_not_stay_either(copied: Workspace) -> 
     ROAD.run("split", copied, SplitSettings(seed=7))
     assert not copied.evaluation.exists()
     assert (copied.root / "evaluation.json.old-1").is_file()
+
+
+def test_an_evaluation_of_ones_own_is_kept(copied: Workspace) -> None:
+    copied.evaluation.write_text("mine")
+    report = ROAD.run("evaluate", copied, EvaluateSettings(max_lines=50), force=True)
+    assert (copied.root / "evaluation.json.old-1").read_text() == "mine"
+    assert "Your own file is kept as evaluation.json.old-1." in str(report)

@@ -91,6 +91,15 @@ def test_other_settings_move_the_old_checkpoints_aside_and_begin_at_the_base(
     assert again.reused and not work.root.joinpath("checkpoints.old-2").exists()
 
 
+@pytest.mark.parametrize("updates", [1, 3])
+def test_the_fewest_updates_have_a_curve_too(ready: Workspace, updates: int) -> None:
+    settings = FinetuneSettings(max_update=updates, validate_every=updates, max_tokens=512)
+    report = ROAD.run("finetune", ready, settings)
+    assert report.updates == updates
+    assert [update for update, _ in report.train_curve][-1] == updates
+    assert report.valid_curve[-1][0] == updates
+
+
 def test_an_interrupted_run_goes_on_from_its_last_checkpoint(ready: Workspace) -> None:
     interrupted(lambda: ROAD.run("finetune", ready, SHORT))
     report = ROAD.run("finetune", ready, SHORT)

@@ -1,5 +1,6 @@
 """The sample corpus: docstrings of installed packages, the same bytes every time."""
 
+import gzip
 import subprocess
 import sys
 import textwrap
@@ -135,3 +136,13 @@ def test_nothing_is_imported():
     """
     done = subprocess.check_output([sys.executable, "-c", textwrap.dedent(script)], text=True)
     assert done == "[] []\n"
+
+
+@pytest.mark.parametrize("name", ["mine.jsonl", "mine.txt.gz", "MINE.TXT", "a/mine.csv", "wiki_00"])
+def test_the_sample_is_not_put_beside_texts_of_ones_own(name: str, workspace: Workspace) -> None:
+    file = workspace.texts / name
+    file.parent.mkdir(parents=True)
+    file.write_bytes(gzip.compress(b"a") if name.endswith("gz") else b'{"text": "a"}\n')
+    report = ROAD.run("sample", workspace, SampleSettings(packages="json"))
+    assert report.files == 1 and "Your own files are used as they are" in str(report)
+    assert [path for path in workspace.texts.rglob("*") if path.is_file()] == [file]

@@ -12,7 +12,8 @@ from helpers.common.errors import CourseError
 from helpers.common.symbols import SPLITS
 from helpers.stages import split as module
 from helpers.stages.road import ROAD
-from helpers.stages.split import SPLIT, shares_of
+from helpers.stages.split import SPLIT
+from helpers.text.division import shares_of
 from helpers.text.documents import MOST
 from helpers.tokens.line_ids import encode_lines
 from helpers.workflow.settings import SplitSettings
@@ -308,3 +309,15 @@ def test_every_line_end_parts_lines_and_not_documents(end: str, with_texts) -> N
     report = ROAD.run("split", workspace, SplitSettings())
     assert (sum(report.documents), sum(report.lines)) == (30, 90)
     assert b"\r" not in b"".join(workspace.raw(split).read_bytes() for split in SPLITS)
+
+
+@pytest.mark.parametrize(
+    "name", ["mydata/data.train.raw", "mydata/*", "mydata/../mydata/data.*.raw"]
+)
+def test_what_splitting_made_is_not_divided_once_more(name: str, with_texts) -> None:
+    workspace = with_texts(a=numbered(30))
+    ROAD.run("split", workspace, SplitSettings())
+    before = raw(workspace)
+    with pytest.raises(CourseError, match=r"mydata/data\.\w+\.raw is what splitting makes"):
+        ROAD.run("split", workspace, SplitSettings(txt_files=name))
+    assert raw(workspace) == before

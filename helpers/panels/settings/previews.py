@@ -20,7 +20,7 @@ from helpers.ids.token_names import tokens_text
 from helpers.models.masked_lm import hide
 from helpers.models.summaries import summary
 from helpers.stages import convert
-from helpers.stages.split import shares_of
+from helpers.text.division import shares_of
 from helpers.tokens.gpt2 import encode
 from helpers.training.resume import updates_before
 from helpers.workflow.settings import (
