@@ -86,7 +86,7 @@ def begin_or_resume(job: Job) -> tuple[int, list[str]]:
 def _written_identity(folder: Path) -> dict | None:
     try:
         return json.loads((folder / RUN).read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
