@@ -36,7 +36,7 @@ from helpers.text.inputs import Input, input_of, refuse_unused
 from helpers.text.tasks import is_long, tasks_of
 from helpers.tokens.wrap import shortened
 from helpers.workflow.definition import Job, Stage
-from helpers.workflow.settings import SplitSettings
+from helpers.workflow.settings import NO_SHARE, SplitSettings
 from helpers.workflow.workspace import Workspace
 
 NAMED = 20  # files in the report
@@ -85,7 +85,7 @@ def shares_of(total: int, shares: Iterable[float]) -> list[int]:
     >>> shares_of(10, (0.8, 0.1, 0.1)), shares_of(3, (0.98, 0.01, 0.01)), shares_of(7, (1, 0, 0))
     ([8, 1, 1], [1, 1, 1], [7, 0, 0])
     """
-    shares = [share if share > 1e-9 else 0.0 for share in shares]
+    shares = [share if share > NO_SHARE else 0.0 for share in shares]
     needed = sum(share > 0 for share in shares)
     if total < needed:
         raise CourseError(
