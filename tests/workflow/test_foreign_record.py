@@ -1,7 +1,6 @@
 """A workspace from elsewhere: its record and its links lead to no harm, and to no traceback."""
 
 import json
-import shutil
 from collections.abc import Callable
 
 import pytest
@@ -244,17 +243,6 @@ def test_of_a_link_below_a_hidden_folder_only_the_link_is_removed(road, where, t
     (road.root / where).symlink_to(outside)
     do(road, "encode" if "encode" in where else "prepare", force=True)
     assert (outside / "thesis.txt").read_text() == "precious"
-
-
-@pytest.mark.parametrize("folder", ["mydata", "data-bin"])
-def test_a_folder_may_be_a_link_to_another_disk(road, folder):
-    disk = road.root.parent / "another disk"
-    shutil.move(road.root / folder, disk)
-    (road.root / folder).symlink_to(disk)
-    for name in STAGES:
-        assert not do(road, name, force=True).reused
-    assert all(do(road, name).reused for name in STAGES)
-    assert (road.root / folder).is_symlink()
 
 
 def test_the_reports_of_all_stages_are_read_back(copied):
