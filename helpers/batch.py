@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from helpers.common.errors import CourseError
-from helpers.common.files import PROJECT, write_whole
+from helpers.common.files import PROJECT, write_whole, writing
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import die_with_parent
 from helpers.stages.road import NOTEBOOKS, ROAD
@@ -162,6 +162,8 @@ def _execute(workspace: Workspace, name: str, values: dict) -> str:
     unfinished = workspace.scratch.with_name(f".{name}.ipynb")
     wanted = workspace.notebooks / f"{name}.ipynb"
     error = ""
+    with writing(workspace.root):
+        unfinished.unlink(missing_ok=True)  # a link, too, through which another file is written
     try:
         papermill.execute_notebook(
             FOLDER / f"{name}.ipynb",

@@ -10,6 +10,7 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 
 PROJECT = Path(__file__).resolve().parents[2]
+LONGEST_SHOWN = 100  # characters of a name that no file can have
 
 
 def home() -> Path:
@@ -18,8 +19,12 @@ def home() -> Path:
 
 
 def resolve(path: str | Path) -> Path:
-    """An absolute path; a relative one starts at :func:`home`, wherever the process stands."""
-    return (home() / expanded(path)).resolve()
+    """An absolute path; a relative one starts at :func:`home`, wherever the process stands.
+
+    Raises:
+        CourseError: no file can have such a name.
+    """
+    return possible(home() / expanded(path)).resolve()
 
 
 def expanded(path: str | Path) -> Path:
@@ -27,21 +32,53 @@ def expanded(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 (pathlib's raises for such a name)
 
 
+def possible(path: Path) -> Path:
+    """The path, if the system can have such a file, whether it is there or not.
+
+    Raises:
+        CourseError: it is too long, or there is a character in it that no name can have.
+    """
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            return path
+        why = os.strerror(error.errno)
+    except ValueError as error:
+        why = str(error)
+    else:
+        return path
+    raise _no_name(path, why)
+
+
+def _no_name(path: str | Path, why: str) -> CourseError:
+    name = str(path)
+    shown = repr(name[:LONGEST_SHOWN]) + (" …" if len(name) > LONGEST_SHOWN else "")
+    return CourseError(
+        f"{shown} cannot be the name of a file: {why}.",
+        "Name another file or folder, or give it a shorter name.",
+    )
+
+
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Turn the operating system's refusals into sentences: no permission, no space, a file there.
+
+    Also a folder in the place of a file, and a name that is too long.
 
     Raises:
         CourseError: for these; other errors pass through.
     """
     try:
         yield
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise CourseError(
             f"{error.filename or folder} cannot be written: {error.strerror}.",
             "Choose a workspace in a folder of your own, or mend its permissions.",
         ) from None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise _no_name(error.filename or folder, error.strerror) from None
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
         raise CourseError(
@@ -70,11 +107,27 @@ def write_whole(file: Path, content: str | bytes | Callable[[Path], object]) -> 
 
 
 def move_into_place(source: Path, target: Path) -> None:
-    """Flush ``source`` to the disk, then let it replace ``target`` in one step."""
+    """Flush ``source`` to the disk, then let it replace ``target`` in one step.
+
+    To another disk it is copied first, and the copy replaces ``target`` in one step.
+    """
     with source.open("rb+") as handle:
         os.fsync(handle.fileno())
     target.parent.mkdir(parents=True, exist_ok=True)
-    source.replace(target)
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        write_whole(target, lambda beside: _copy(source, beside))
+        source.unlink()
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file with its time and permissions, as far as the disk knows such."""
+    shutil.copyfile(source, target)
+    with contextlib.suppress(OSError):
+        shutil.copystat(source, target)
 
 
 def set_aside(path: Path) -> Path:
@@ -86,9 +139,19 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
+def remove(path: Path) -> None:
+    """Remove what stands there: a folder with all that is in it, of a link only the link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def fresh_folder(folder: Path) -> Path:
     """An empty folder; whatever an earlier, killed run left there is removed."""
     with writing(folder):
+        if folder.is_symlink():
+            folder.unlink()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     return folder

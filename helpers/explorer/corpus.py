@@ -187,7 +187,7 @@ def _read(file: Path) -> tuple[Fingerprint, CorpusTokens] | None:
         if content["format"] != FORMAT:
             return None
         return Fingerprint(**content["made_from"]), CorpusTokens.from_json(content["tokens"])
-    except (OSError, ValueError, TypeError, KeyError, OverflowError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 

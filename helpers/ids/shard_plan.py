@@ -8,6 +8,7 @@ import json
 import shutil
 from pathlib import Path
 
+from helpers.common.files import remove
 from helpers.common.processes import allowed_workers
 from helpers.common.progress import Progress
 from helpers.common.symbols import SPLITS
@@ -84,7 +85,7 @@ def _make(job: Job, tasks: list[ShardTask]) -> int:
     here = tasks[0].folder.parent
     for other in job.kept.glob("*"):
         if job.force or other != here:
-            shutil.rmtree(other)
+            remove(other)
     here.mkdir(parents=True, exist_ok=True)
     for draft in [draft for task in tasks for draft in task.drafts()]:
         shutil.rmtree(draft, ignore_errors=True)

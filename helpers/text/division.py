@@ -13,7 +13,7 @@ import numpy as np
 from helpers.common.errors import CourseError
 from helpers.common.symbols import SPLITS
 from helpers.text.documents import documents
-from helpers.workflow.settings import SplitSettings
+from helpers.workflow.settings import NO_SHARE, SplitSettings
 
 DIGEST = 16  # bytes: with a million documents, two have the same by chance once in 10^26 times
 SEPARATORS = "\x85\u2028\u2029"
@@ -99,7 +99,7 @@ def shares_of(total: int, shares: Iterable[float]) -> list[int]:
     >>> shares_of(10, (0.8, 0.1, 0.1)), shares_of(3, (0.98, 0.01, 0.01)), shares_of(7, (1, 0, 0))
     ([8, 1, 1], [1, 1, 1], [7, 0, 0])
     """
-    shares = [share if share > 1e-9 else 0.0 for share in shares]
+    shares = [share if share > NO_SHARE else 0.0 for share in shares]
     needed = sum(share > 0 for share in shares)
     if total < needed:
         raise CourseError(

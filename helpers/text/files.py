@@ -1,5 +1,6 @@
 """Students' files: which there are, and what lies beside them that is not read."""
 
+import errno
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -80,7 +81,9 @@ def _matches(pattern: Path) -> Found:
     wanted = pattern.relative_to(base)
     try:
         there = sorted(base.glob(str(wanted)))
-    except ValueError:  # such as a**b
+    except (ValueError, OSError) as error:  # such as a**b
+        if isinstance(error, OSError) and error.errno != errno.ENAMETOOLONG:
+            raise
         raise CourseError(
             f"{pattern.name} is no pattern that can be looked for.",
             "Patterns are like novels/*.txt, or novels/**/*.txt with the folders below.",

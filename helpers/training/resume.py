@@ -87,7 +87,7 @@ def written_identity(folder: Path) -> dict | None:
     """What ``run.json`` says that a folder's checkpoints were made from; None without it."""
     try:
         found = json.loads((folder / RUN).read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from helpers.common.errors import CourseError
-from helpers.common.files import expanded
+from helpers.common.files import expanded, possible
 from helpers.common.report import Shown, cell
 
 
@@ -86,7 +86,7 @@ class Settings(Shown, BaseModel):
     # Shares that add up to 1: a panel moves the others along with one of them.
     SHARES: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, **values: object) -> None:
+    def __init__(self, /, **values: object) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -202,13 +202,16 @@ def from_here(model: type[Settings], field: str, value: object) -> object:
     """A value that was typed in a shell: names of files that are there become absolute.
 
     A relative name that leads nowhere stays as it is; the workspace is asked for it then.
+
+    Raises:
+        CourseError: no file can have such a name.
     """
     about = About.of(model.model_fields[field])
     if isinstance(value, (list, tuple)):
         return [from_here(model, field, one) for one in value]
     if not about.path or not isinstance(value, str) or value in ("", *about.words):
         return value
-    here = Path.cwd() / expanded(value)
+    here = possible(Path.cwd() / expanded(value))
     pattern = glob.iglob(str(expanded(value)), root_dir=Path.cwd())  # noqa: PTH207
     found = here.exists() or about.path == "made" or any(pattern)
     return str(here) if found else value

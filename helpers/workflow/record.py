@@ -4,11 +4,15 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import Path, PurePath
+from typing import Annotated, NamedTuple
+
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from helpers.common.errors import CourseError
-from helpers.common.files import write_whole
+from helpers.common.files import possible, write_whole
+
+LONGEST_REASON = 200  # characters that are told of why the record cannot be read
 
 
 class Fingerprint(NamedTuple):
@@ -18,13 +22,20 @@ class Fingerprint(NamedTuple):
     mtime_ns: int
     sha256: str
 
-    @classmethod
-    def from_json(cls, values: Mapping) -> "Fingerprint":
-        """One as it was saved; without size or time it is computed again when it is needed."""
-        return cls(values.get("size", -1), values.get("mtime_ns", -1), values["sha256"])
+
+def _as_saved(values: object) -> object:
+    """A fingerprint without what another version of the course has added.
+
+    Without size or time it is computed again when it is needed.
+    """
+    if not isinstance(values, Mapping):
+        return values
+    known = {name: value for name, value in values.items() if name in Fingerprint._fields}
+    return {"size": -1, "mtime_ns": -1} | known
 
 
-Prints = Mapping[str, Fingerprint]  # by the record's name of a file
+# By the record's name of a file.
+Prints = Mapping[str, Annotated[Fingerprint, BeforeValidator(_as_saved)]]
 
 
 def fingerprint(path: Path, known: Fingerprint | None = None) -> Fingerprint:
@@ -61,7 +72,7 @@ def same_content(one: Prints, other: Prints) -> bool:
 
 @dataclasses.dataclass
 class Entry:
-    """What a stage has done.
+    """What a stage has done; what another version of the course has added to it is left out.
 
     Attributes:
         settings: those that the result depends on, as plain JSON values.
@@ -80,17 +91,6 @@ class Entry:
     finished: str = ""
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
 
-    @classmethod
-    def from_json(cls, values: Mapping) -> "Entry":
-        """An entry as it was saved; what another version of the course has added is left out."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        entry = cls(**{name: value for name, value in values.items() if name in known})
-        entry.inputs, entry.outputs = (
-            {key: Fingerprint.from_json(print_) for key, print_ in prints.items()}
-            for prints in (entry.inputs, entry.outputs)
-        )
-        return entry
-
     def to_json(self) -> dict:
         prints = {
             name: {key: print_._asdict() for key, print_ in getattr(self, name).items()}
@@ -102,11 +102,37 @@ class Entry:
 
 
 @dataclasses.dataclass
+class _Content:
+    stages: dict[str, Entry] = dataclasses.field(default_factory=dict)
+    made: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    moving: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+
+    def refuse_names(self, root: Path) -> None:
+        """Refuse names that no file can have, and files outside the workspace as made in it.
+
+        Raises:
+            ValueError, CourseError: for the first such name.
+        """
+        entries = self.stages.values()
+        made = {*self.made, *(key for keys in self.moving.values() for key in keys)}
+        made |= {key for entry in entries for key in entry.outputs}
+        for key in made | {key for entry in entries for key in entry.inputs}:
+            possible(root / key)
+            path = PurePath(key)
+            if not path.parts or (key in made and (path.anchor or ".." in path.parts)):
+                raise ValueError(f"{key!r} is no file of the workspace")
+
+
+_CONTENT = TypeAdapter(_Content)
+
+
+@dataclasses.dataclass
 class Record:
     """The entries of all stages, and what a kill must not make forgotten.
 
     Raises:
-        CourseError: the file is there and cannot be read.
+        CourseError: the file is there and cannot be read, or names files outside the workspace as
+            made in it.
 
     ``made`` keeps every hash that a stage ever wrote to a path. It is saved before files are
     moved into place, so even after a kill between two moves a file is known to be ours; a file
@@ -123,21 +149,34 @@ class Record:
     def __post_init__(self) -> None:
         try:
             content = json.loads(self.file.read_text("utf-8")) if self.file.exists() else {}
-            entries = dict(content.get("stages", {}))
-            self.stages = {name: Entry.from_json(values) for name, values in entries.items()}
-            self.made = dict(content.get("made", {}))
-            self.moving = dict(content.get("moving", {}))
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
-            raise CourseError(
-                f"{self.file} cannot be read ({error}).",
-                "Delete it; the notebooks then take the files of the workspace as your own.",
-            ) from None
+            found = _CONTENT.validate_python(content)
+            found.refuse_names(self.file.parent)
+            self.stages, self.made, self.moving = found.stages, found.made, found.moving
+            self._text()  # what is nested too deeply cannot be saved again
+        except (ValueError, OSError, RecursionError, CourseError) as error:
+            raise self.unreadable(error) from None
+
+    def unreadable(self, error: Exception) -> CourseError:
+        """The error that says what is wrong with the file, and how to go on without it."""
+        why = getattr(error, "message", str(error))
+        if isinstance(error, ValidationError):
+            first = error.errors(include_url=False)[0]
+            why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        if len(why) > LONGEST_REASON:
+            why = f"{why[:LONGEST_REASON]} …"
+        return CourseError(
+            f"{self.file} cannot be read ({why}).",
+            "Delete it; the notebooks then take the files of the workspace as your own.",
+        )
 
     def save(self) -> None:
         """Write the file whole or not at all."""
+        write_whole(self.file, self._text())
+
+    def _text(self) -> str:
         stages = {name: entry.to_json() for name, entry in self.stages.items()}
         content = {"stages": stages, "made": self.made, "moving": self.moving}
-        write_whole(self.file, json.dumps(content, indent=1, sort_keys=True) + "\n")
+        return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
     def remember(self, key: str, sha256: str) -> None:
         """Add a hash to ``made``."""

@@ -10,8 +10,10 @@ import dataclasses
 import importlib.metadata
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from helpers.common.errors import CourseError
 from helpers.common.files import files_below, fresh_folder, move_into_place, set_aside, writing
@@ -45,6 +47,8 @@ class Road(dict[str, Stage]):
             CourseError: whatever else a person can mend.
         """
         with workspace.lock() as lock:
+            for folder in (workspace.scratch, *map(workspace.kept, self)):
+                workspace.refuse_link(folder)
             run = _Run(self, self[name], workspace, settings, lock, force)
             target = self[name].elsewhere(settings)
             return run.into_folder(target) if target else run.into_workspace()
@@ -94,14 +98,18 @@ class _Run:
         The record knows nothing of it: the work is done each time.
         """
         self._read_inputs()
+        made = {path: target / path.name for path in self.stage.outputs(self.workspace)}
+        _refuse_folders(made.values())
+        folder = fresh_folder(self.workspace.scratch / self.stage.name)
         with writing(target):
-            folder = fresh_folder(target.with_name(f".{target.name}.unfinished"))
             try:
                 report = _noted(self._work(folder), self.notes)
-                for path in self.stage.outputs(self.workspace):
-                    move_into_place(folder / self.workspace.key(path), target / path.name)
+                for path, there in made.items():
+                    move_into_place(folder / self.workspace.key(path), there)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+                with contextlib.suppress(OSError):  # what other stages left is in it
+                    folder.parent.rmdir()
         return report
 
     def _read_inputs(self) -> None:
@@ -153,9 +161,13 @@ class _Run:
         ):
             return None
         try:
-            return self.stage.report(**entry.report, reused=True)
+            self.stage.report(**entry.report)
+            report = TypeAdapter(self.stage.report).validate_python(entry.report)
         except TypeError:  # recorded by another version of the course
             return None
+        except ValidationError as error:
+            raise self.record.unreadable(error) from None
+        return dataclasses.replace(report, reused=True)
 
     def _input_keys(self) -> dict[str, Fingerprint]:
         return {self.workspace.key(path): print_ for path, print_ in self.inputs.items()}
@@ -195,7 +207,7 @@ class _Run:
             about = entry.inputs.keys() & prints.keys()
             if all(entry.inputs[key].sha256 == prints[key].sha256 for key in about):
                 continue
-            for path in filter(Path.is_file, map(self.workspace.path, entry.outputs)):
+            for path in filter(Path.is_file, map(self.workspace.refuse_outside, entry.outputs)):
                 kept = self.workspace.key(set_aside(path))
                 self.notes.append(f"{path.name} told of other files: it is kept as {kept}.")
 
@@ -216,6 +228,9 @@ class _Run:
         prints = {key: fingerprint(path) for key, path in made.items()}
         before = {key for n in names for key in record.entry(n).outputs}
         before |= {key for n in names for key in record.moving.get(n, [])}
+        _refuse_folders(map(path_of, staged))
+        gone = before - prints.keys() - self._input_keys().keys()
+        out_of_date = [path for path in map(workspace.refuse_outside, gone) if not path.is_dir()]
         self._set_aside_what_told_of_others(prints)
         for key, print_ in prints.items():
             record.remember(key, print_.sha256)
@@ -226,10 +241,10 @@ class _Run:
                 kept = workspace.key(set_aside(path_of(key)))
                 self.notes.append(f"Your own file is kept as {kept}.")
             move_into_place(path, path_of(key))
-        for key in before - prints.keys() - self._input_keys().keys():
-            path_of(key).unlink(missing_ok=True)
+        for path in filter(workspace.holds, out_of_date):
+            path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # other files are in it, or it is gone
-                path_of(key).parent.rmdir()
+                path.parent.rmdir()
         shutil.rmtree(workspace.scratch)
         for name in names:
             shutil.rmtree(workspace.kept(name), ignore_errors=True)
@@ -250,6 +265,16 @@ class _Run:
             versions=dict(_versions()),
         )
         record.save()
+
+
+def _refuse_folders(files: Iterable[Path]) -> None:
+    """Raise CourseError where a folder has the name of a file that is to be made."""
+    for file in files:
+        if file.is_dir():
+            raise CourseError(
+                f"{file} is a folder, and a file of this name is to be made there.",
+                "Move the folder elsewhere, and run this step again.",
+            )
 
 
 def _noted(report: Report, notes: list[str]) -> Report:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from helpers.common.symbols import LONGEST_LINE, MASK
 from helpers.workflow.parameters import BEYOND, About, Settings, Strings
 
+NO_SHARE = 1e-9  # a share up to this is none
 MAX_SEED = 2**32 - 1  # NumPy's, and so fairseq's
 
 
@@ -132,7 +133,7 @@ class SplitSettings(Settings):
                 f"The shares train {self.train} + valid {self.valid} + test {self.test} add up "
                 f"to {total:g}, not to 1."
             )
-        if self.train <= 0:
+        if self.train <= NO_SHARE:
             raise ValueError("The share of train must be above 0, or there is nothing to learn.")
         return self
 

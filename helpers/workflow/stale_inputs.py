@@ -78,10 +78,9 @@ class InputCheck:
         for name in stage.after:
             if name in self.record.stages:
                 self._refuse_stale(self.road[name])
-        keys = list(entry.inputs)
+        settings, keys = self._settings(stage), list(entry.inputs)
         with contextlib.suppress(CourseError):  # what was named is not there any more
-            found = stage.inputs(self.workspace, stage.settings(**entry.settings))
-            keys += [self.workspace.key(path) for path in found]
+            keys += [self.workspace.key(path) for path in stage.inputs(self.workspace, settings)]
         gone = {v.sha256 for k, v in entry.inputs.items() if self._has_left(k)}
         for key in keys:
             path, before = self.workspace.path(key), entry.inputs.get(key)
@@ -92,6 +91,22 @@ class InputCheck:
                     f"{key} has changed since {stage.called} was run.",
                     f"Run {stage.how_to_run} {BACK}",
                 )
+
+    def _settings(self, stage: Stage) -> Settings:
+        """Those a stage was run with, as far as this version of the course knows them.
+
+        Raises:
+            StageStale: one of them has a value that is not possible here.
+        """
+        recorded, known = self.record.stages[stage.name].settings, stage.settings.model_fields
+        try:
+            return stage.settings(**{name: recorded[name] for name in recorded.keys() & known})
+        except CourseError as error:
+            raise StageStale(
+                f"Whether the inputs of {stage.called} have changed cannot be told, since another "
+                f"version of the course ran it: {error.message}",
+                f"Run {stage.how_to_run} {BACK}",
+            ) from None
 
     def _has_left(self, key: str) -> bool:
         """Whether a file from outside the workspace is gone; with the course itself it may move."""

@@ -112,8 +112,14 @@ def test_a_value_at_the_edge_of_its_range_is_accepted(model, values):
 
 @pytest.mark.parametrize(
     ("shares", "said"),
-    [((0.8, 0.1, 0.2), "1.1"), ((0, 0.5, 0.5), "above 0"), ((0.8, 0.1, 0.1 + 1e-5), "not to 1")],
-    ids=["too much", "nothing to learn from", "slightly too much"],
+    [
+        ((0.8, 0.1, 0.2), "1.1"),
+        ((0, 0.5, 0.5), "above 0"),
+        ((1e-320, 0.5, 0.5), "above 0"),
+        ((1e-9, 0.5, 0.5), "above 0"),
+        ((0.8, 0.1, 0.1 + 1e-5), "not to 1"),
+    ],
+    ids=["too much", "nothing", "as good as nothing", "what counts as 0", "slightly too much"],
 )
 def test_shares_that_do_not_fit_together_are_refused(shares, said):
     with pytest.raises(CourseError, match="share") as caught:
