@@ -146,7 +146,7 @@ def test_a_folder_in_the_place_of_a_file_is_refused_before_anything_is_moved(
     assert (target / "config.json").read_text() == "old"
     (target / "model.bin").rmdir()
     road.run("convert", workspace, ConvertSettings())
-    assert (target / "config.json").read_text() == "of workspace"
+    assert (target / "config.json").read_text() == f"of {workspace.root.name}"
 
 
 def test_a_file_in_the_place_of_the_folder_is_explained(workspace, tmp_path):
