@@ -16,6 +16,13 @@ FAIRSEQ_EPS = 1e-5  # of every layer norm; fairseq knows no other
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 # Where both are there, transformers reads the first.
 TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+# What configuration and tensors both tell.
+COUNTED = {
+    "encoder_layers": "layers",
+    "encoder_embed_dim": "numbers for a token (hidden_size)",
+    "encoder_ffn_embed_dim": "numbers inside a layer (intermediate_size)",
+    "max_positions": "positions that are used (max_position_embeddings less 2)",
+}
 # Of a byte-pair encoding: what would give other tokens by the same merges.
 OTHER_BPE = ("dropout", "continuing_subword_prefix", "end_of_word_suffix")
 NEEDED = "The course needs RoBERTa's tokenizer, which is GPT-2's byte-pair encoding."
@@ -73,14 +80,16 @@ def read_folder(folder: Path) -> tuple[dict, Dictionary, list[str]]:
         "dropout": config.hidden_dropout_prob,
         "attention_dropout": config.attention_probs_dropout_prob,
     }
-    state = {"cfg": complete_cfg(model), "model": tensor_names.from_huggingface(tensors)}
-    found = shapes.layers_of(state["model"])
-    if found != config.num_hidden_layers:
-        raise CourseError(
-            f"{config_file} speaks of {config.num_hidden_layers} layers, and {weights.name} has "
-            f"{found}.",
-            "Take both once more from where they were published.",
-        )
+    state = {"cfg": complete_cfg(model), "model": tensor_names.from_huggingface(tensors, weights)}
+    shapes.refuse_broken(state, weights)
+    found = shapes.shape(state)
+    for name, what in COUNTED.items():
+        if model[name] != found[name]:
+            raise CourseError(
+                f"{config_file} speaks of {model[name]:,} {what}, and {weights.name} has "
+                f"{found[name]:,}.",
+                "Take both once more from where they were published.",
+            )
     return state, dictionary, _notes(config, folder)
 
 

@@ -56,7 +56,7 @@ def checkpoint_and_dictionary(workspace: Workspace, settings: ConvertSettings) -
 def _dictionary_of(model: Path) -> Path:
     """The dictionary beside a checkpoint, else the one that it was trained with."""
     candidates = [model.with_name("dict.txt")]
-    if data := checkpoints.read(model)["cfg"]["task"].get("data"):
+    if data := (checkpoints.read(model)["cfg"].get("task") or {}).get("data"):
         candidates.append(Path(data.split(":")[0], "dict.txt"))
     for file in candidates:
         if file.is_absolute() and file.is_file():
