@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
 from helpers.common.foreign_code import refuse_foreign_code
-from helpers.models.finite import refuse_not_finite
+from helpers.models.checkpoint_values import refuse_odd_values
+from helpers.models.finite import refuse_not_finite, refuse_whole_numbers
 from helpers.models.old_checkpoints import METERS, modern
 from helpers.models.shapes import shape
 from helpers.models.tensor_names import HEAD_WEIGHT
@@ -48,19 +49,21 @@ def read(file: Path) -> dict:
             "Name a model.pt written by fairseq.",
         )
     try:
+        refuse_not_finite(state["model"], file)
         state = modern(state)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CourseError(
             f"{file} is damaged: its parts are not what fairseq writes ({error}).",
             "Take it once more from where it was published or trained.",
         ) from None
+    refuse_odd_values(state, file)
     if HEAD_WEIGHT not in state["model"]:
         kind = state["cfg"]["model"].get("_name") or state["cfg"]["model"].get("arch")
         raise CourseError(
             f"{file} is a fairseq checkpoint of {kind!r}, not of a RoBERTa with its LM head.",
             "Name the model.pt of a RoBERTa that was trained as a masked language model.",
         )
-    refuse_not_finite(state["model"], file)
+    refuse_whole_numbers(state["model"], file)
     return state
 
 

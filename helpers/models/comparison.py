@@ -1,5 +1,6 @@
 """A model for fairseq and the same for Hugging Face: do they compute the same?"""
 
+import contextlib
 import itertools
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from helpers.common.fairseq import require_fairseq
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.symbols import MASK, SPECIALS
 from helpers.models.huggingface import quiet
+from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import gpt2_file
 from helpers.workflow.workspace import Workspace
 
@@ -80,13 +82,13 @@ def fairseq_ids(hub: object, line: str) -> list[int]:
 
 
 def lines_to_compare(workspace: Workspace, count: int = 12) -> list[str]:
-    """Lines of the held-out text, if there is any, and some awkward ones, with masks too."""
+    """Lines of the held-out text, if it can be read, and some awkward ones, with masks too."""
     found: list[str] = []
     raw = workspace.raw("test")
     if raw.is_file():
-        with raw.open(encoding="utf-8") as handle:
-            lines = (line.strip() for line in itertools.islice(handle, 20 * count))
-            special = (*SPECIALS, MASK)  # text for fairseq, a symbol for Hugging Face
-            plain = (line for line in lines if line and not any(s in line for s in special))
+        lines = (line.strip() for line in itertools.islice(text_lines(raw, "utf-8"), 20 * count))
+        special = (*SPECIALS, MASK)  # text for fairseq, a symbol for Hugging Face
+        plain = (line for line in lines if line and not any(s in line for s in special))
+        with contextlib.suppress(CourseError):  # in another encoding: the other lines are enough
             found = list(itertools.islice(plain, count))
     return [*found, *LINES, *MASKED]

@@ -16,6 +16,16 @@ FAIRSEQ_EPS = 1e-5  # of every layer norm; fairseq knows no other
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 # Where both are there, transformers reads the first.
 TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+# What configuration and tensors both tell.
+COUNTED = {
+    "encoder_layers": "layers",
+    "encoder_embed_dim": "numbers for a token (hidden_size)",
+    "encoder_ffn_embed_dim": "numbers inside a layer (intermediate_size)",
+    "max_positions": "positions that are used (max_position_embeddings less 2)",
+}
+# Of a byte-pair encoding: what would give other tokens by the same merges.
+OTHER_BPE = ("dropout", "continuing_subword_prefix", "end_of_word_suffix")
+NEEDED = "The course needs RoBERTa's tokenizer, which is GPT-2's byte-pair encoding."
 
 
 def is_huggingface(folder: Path) -> bool:
@@ -70,14 +80,16 @@ def read_folder(folder: Path) -> tuple[dict, Dictionary, list[str]]:
         "dropout": config.hidden_dropout_prob,
         "attention_dropout": config.attention_probs_dropout_prob,
     }
-    state = {"cfg": complete_cfg(model), "model": tensor_names.from_huggingface(tensors)}
-    found = shapes.layers_of(state["model"])
-    if found != config.num_hidden_layers:
-        raise CourseError(
-            f"{config_file} speaks of {config.num_hidden_layers} layers, and {weights.name} has "
-            f"{found}.",
-            "Take both once more from where they were published.",
-        )
+    state = {"cfg": complete_cfg(model), "model": tensor_names.from_huggingface(tensors, weights)}
+    shapes.refuse_broken(state, weights)
+    found = shapes.shape(state)
+    for name, what in COUNTED.items():
+        if model[name] != found[name]:
+            raise CourseError(
+                f"{config_file} speaks of {model[name]:,} {what}, and {weights.name} has "
+                f"{found[name]:,}.",
+                "Take both once more from where they were published.",
+            )
     return state, dictionary, _notes(config, folder)
 
 
@@ -89,13 +101,21 @@ def _notes(config: FolderConfig, folder: Path) -> list[str]:
             f"Its layer norms were computed with eps = {eps:g}, and fairseq always takes "
             f"{FAIRSEQ_EPS:g}: its numbers change slightly."
         )
-    file = folder / "tokenizer_config.json"
-    if file.is_file() and json_object(file).get("add_prefix_space"):
+    if _puts_a_space(folder):
         notes.append(
             "Its tokenizer puts a space before each text (add_prefix_space); fairseq does not, so "
             "that a line's first word is another token."
         )
     return notes
+
+
+def _puts_a_space(folder: Path) -> bool:
+    """Whether one of the tokenizer's files asks for a space before each text."""
+    config, tokenizer = folder / "tokenizer_config.json", folder / "tokenizer.json"
+    asked = [json_object(config)] if config.is_file() else []
+    if tokenizer.is_file():
+        asked.append(json_object(tokenizer).get("pre_tokenizer") or {})
+    return any(each.get("add_prefix_space") for each in asked)
 
 
 def _tensors(file: Path) -> dict:
@@ -133,11 +153,32 @@ def _vocabulary_and_merges(files: list[Path]) -> tuple[dict[str, int], list[str]
         except (KeyError, TypeError, ValueError):
             raise CourseError(
                 f"{files[0]} holds no byte-pair encoding with its vocabulary and merges.",
-                "The course needs RoBERTa's tokenizer, which is GPT-2's byte-pair encoding.",
+                NEEDED,
             ) from None
+        if what := _another_way(content):
+            raise CourseError(
+                f"{files[0]} has {what}: texts would get other tokens than GPT-2's.", NEEDED
+            )
     if not all(isinstance(number, int) for number in vocabulary.values()):
         raise CourseError(f"{files[0]} is damaged: ids are no numbers.", "Download it again.")
     return vocabulary, merges
+
+
+def _another_way(tokenizer: dict) -> str:
+    """What in a ``tokenizer.json`` changes texts, or cuts them in another way than GPT-2."""
+    normalizer, cutter = tokenizer.get("normalizer"), tokenizer.get("pre_tokenizer")
+    if normalizer is not None:
+        return f"the normalizer {_kind(normalizer)}"
+    if _kind(cutter) != "ByteLevel":
+        return f"the pre_tokenizer {_kind(cutter)}, not ByteLevel"
+    if cutter.get("use_regex", True) is not True:
+        return "a pre_tokenizer without GPT-2's pattern (use_regex)"
+    set_too = (name for name in OTHER_BPE if tokenizer["model"].get(name))
+    return next((f"a model with {name}" for name in set_too), "")
+
+
+def _kind(part: object) -> object:
+    return part.get("type") if isinstance(part, dict) else part
 
 
 def dictionary_of(vocabulary: dict[str, int], merges: list[str], folder: Path) -> Dictionary:

@@ -64,7 +64,7 @@ def today_named(tensors: dict) -> "tuple[dict[str, torch.Tensor], bool]":
         if name.endswith("sentence_encoder.version"):  # of the format; nothing is learned in it
             continue
         if ".in_proj_" in name:
-            for part, piece in zip("qkv", tensor.chunk(3), strict=True):
+            for part, piece in zip("qkv", tensor.chunk(3) if tensor.ndim else (), strict=True):
                 new[name.replace(".in_proj_", f".{part}_proj.")] = piece.clone()
         else:
             new[name] = tensor

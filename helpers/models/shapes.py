@@ -8,14 +8,14 @@ from helpers.models.tensor_names import ENCODER, HEAD, HEAD_WEIGHT, POSITIONS, T
 if TYPE_CHECKING:
     import torch
 
+LEAST = 32  # positions that are used: plain sentences have to fit
 WIDER = f"{ENCODER}layers.0.fc1.weight"
 
 
 def layers_of(tensors: "dict[str, torch.Tensor]") -> int:
-    """The number of layers, by the names of their tensors."""
+    """The number of layers, by the names of their tensors; where one is skipped, it is missing."""
     prefix = f"{ENCODER}layers."
-    numbers = {n.split(".")[3] for n in tensors if n.startswith(prefix)}
-    return 1 + max(map(int, numbers), default=-1)
+    return len({name.split(".")[3] for name in tensors if name.startswith(prefix)})
 
 
 def expected(tensors: "dict[str, torch.Tensor]") -> dict[str, tuple[int, ...]]:
@@ -43,7 +43,9 @@ def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
 
 
 def refuse_broken(state: dict, file: object) -> None:
-    """Raise CourseError where a tensor is missing or has another shape, or heads do not fit.
+    """Raise CourseError where a tensor is missing, has another shape, or is one too many.
+
+    Or where the heads do not fit.
 
     Args:
         state: a checkpoint in fairseq's form; ``file`` is named in the message.
@@ -53,11 +55,23 @@ def refuse_broken(state: dict, file: object) -> None:
     for name in (TOKENS, POSITIONS, WIDER):
         if getattr(tensors.get(name), "ndim", None) != 2:
             raise CourseError(f"{file} lacks the tensor {name}: it is no whole RoBERTa.", again)
-    for name, shape in expected(tensors).items():
+    wanted = expected(tensors)
+    for name, shape in wanted.items():
         found = tuple(getattr(tensors.get(name), "shape", ())) if name in tensors else None
         if found != shape:
             what = "is missing" if found is None else f"has the shape {found}, not {shape}"
             raise CourseError(f"{file} is no whole RoBERTa: {name} {what}.", again)
+    if more := next((name for name in tensors if name not in wanted), None):
+        raise CourseError(
+            f"{file} has a tensor {more!r}, which a RoBERTa does not have.",
+            "Only plain RoBERTa models (no adapters, no classification heads) can be used.",
+        )
+    if rows_of_positions(state) - 2 < LEAST:
+        raise CourseError(
+            f"{file} reads at most {max(0, rows_of_positions(state) - 2)} tokens at a time, and "
+            f"the course needs {LEAST}.",
+            "Take a model with more positions; RoBERTa has 512.",
+        )
     width = tensors[TOKENS].shape[1]
     if not isinstance(heads, int) or heads < 1 or width % heads:
         raise CourseError(

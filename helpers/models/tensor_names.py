@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
+from helpers.models.finite import refuse_whole_numbers
 
 if TYPE_CHECKING:
     import torch
@@ -85,20 +86,33 @@ def to_huggingface(state: dict) -> "dict[str, torch.Tensor]":
     return tensors | {"lm_head.decoder.bias": tensors["lm_head.bias"]}
 
 
-def from_huggingface(tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
+def from_huggingface(tensors: "dict[str, torch.Tensor]", file: object) -> "dict[str, torch.Tensor]":
     """The tensors of a ``RobertaForMaskedLM`` under fairseq's names.
 
     fairseq has no token types: theirs is the same for every position of a text, so it is added to
     the table of positions. Tied tensors may stand there under one of their names only.
 
+    Args:
+        file: whose they are, for messages.
+
     Raises:
-        CourseError: a tensor that a RoBERTa with its LM head does not have.
+        CourseError: a tensor that a RoBERTa with its LM head does not have, or of another kind.
     """
-    left = {n: t.float() for n, t in tensors.items() if not n.startswith(UNUSED)}
+    left = {n: t for n, t in tensors.items() if not n.startswith(UNUSED)}
+    refuse_whole_numbers(left, file)
+    left = {n: t.float() for n, t in left.items()}
     types = left.pop(TOKEN_TYPES, None)
     positions = f"{EMBEDDINGS}position_embeddings.weight"
-    if types is not None and positions in left and types[0].any():
-        left[positions] = left[positions] + types[0]
+    if types is not None and positions in left:
+        width = left[positions].shape[1:]
+        if not len(width) == 1 or types.ndim != 2 or types.shape[1:] != width or not len(types):
+            raise CourseError(
+                f"{file} is no whole RoBERTa: {TOKEN_TYPES} has the shape {tuple(types.shape)}, "
+                f"and {positions} {tuple(left[positions].shape)}.",
+                "Take it once more from where it was published or trained.",
+            )
+        if types[0].any():
+            left[positions] = left[positions] + types[0]
     if (bias := left.pop("lm_head.decoder.bias", None)) is not None:  # the one that is added
         left["lm_head.bias"] = bias
     if (words := left.get(WORDS)) is not None:

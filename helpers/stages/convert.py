@@ -63,7 +63,7 @@ def checkpoint_and_dictionary(workspace: Workspace, settings: ConvertSettings) -
 def _dictionary_of(model: Path) -> Path:
     """The dictionary beside a checkpoint, else the one that it was trained with."""
     candidates = [model.with_name("dict.txt")]
-    if data := checkpoints.read(model)["cfg"]["task"].get("data"):
+    if data := (checkpoints.read(model)["cfg"].get("task") or {}).get("data"):
         candidates.append(Path(data.split(":")[0], "dict.txt"))
     copy_it = "Copy the dictionary there that the model was trained with (data-bin/…/dict.txt)."
     for file in candidates:

@@ -1,7 +1,6 @@
 """Base and fine-tuned model in one evaluator: the same held-out text, the same masks."""
 
 import dataclasses
-import itertools
 import json
 import math
 import re
@@ -11,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from helpers.base import general_text
+from helpers.base.sources import refuse_unfit
 from helpers.common.errors import CourseError
 from helpers.common.report import Grid, Report, Table
-from helpers.common.symbols import MASK
+from helpers.common.symbols import FIRST, MASK
 from helpers.ids.dictionary import Dictionary
-from helpers.models import checkpoints
+from helpers.models import checkpoints, shapes
 from helpers.models.from_huggingface import files_of, is_huggingface, read_folder
 from helpers.models.huggingface import model_of, quiet
 from helpers.models.masked_lm import (
@@ -26,6 +26,7 @@ from helpers.models.masked_lm import (
     perplexity,
     samples_of,
 )
+from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import encode
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import EvaluateSettings
@@ -128,9 +129,14 @@ def _as_it_stands(word: re.Match) -> str:
 
 
 def _read_lines(workspace: Workspace, most: int) -> list[str]:
-    with workspace.raw("test").open(encoding="utf-8") as handle:
-        lines = list(itertools.islice((line.rstrip("\n") for line in handle), most))
-    if not any(line.strip() for line in lines):
+    """The first held-out lines up to so many that are not blank, and the blank ones between."""
+    lines, told = [], 0
+    for line in text_lines(workspace.raw("test"), "utf-8"):
+        lines.append(line)
+        told += bool(line.strip())
+        if told == most:
+            break
+    if not told:
         raise CourseError(
             "There is no held-out text: the split test is empty.",
             "Split again (notebook 01_split) with a share above 0 for test.",
@@ -149,12 +155,18 @@ def _work(job: Job) -> EvaluateReport:
             "together.",
             "Run the notebook 05_convert again.",
         )
-    models = (model_of(checkpoints.read(workspace.base_model)), model_of(state))
+    base = checkpoints.read(workspace.base_model)
+    refuse_unfit(base, dictionary, workspace.base_model, workspace.base_dict)
+    _, weights, vocabulary, *_ = files_of(workspace.hf)
+    refuse_unfit(state, theirs, weights, vocabulary, "Run the notebook 05_convert again.")
+    size = min(shapes.shape(each)["max_positions"] for each in (base, state))
     lines = _read_lines(workspace, settings.max_lines)
+    asked = _asked(lines, dictionary, settings, size)
+    models = model_of(base), model_of(state)
     general = general_text.validation_lines(settings.max_lines)
-    loss, accuracy, tokens = _compared(models, lines, dictionary, settings)
+    loss, accuracy, tokens = _compared(models, lines, dictionary, settings, size)
     general_loss, general_accuracy, general_tokens = _compared(
-        models, general, dictionary, settings
+        models, general, dictionary, settings, size
     )
     report = EvaluateReport(
         loss=loss,
@@ -163,7 +175,10 @@ def _work(job: Job) -> EvaluateReport:
         general_loss=general_loss,
         general_accuracy=general_accuracy,
         general_tokens=general_tokens,
-        examples=tuple(_examples(models, lines, dictionary, settings)),
+        examples=tuple(
+            (sentence, word, *(guesses(model, ids, dictionary) for model in models))
+            for sentence, word, ids in asked
+        ),
         of=_compared_files(job),
         notes=tuple(notes),
     )
@@ -187,11 +202,11 @@ def _compared_files(job: Job) -> dict:
 
 
 def _compared(
-    models: tuple, lines: list[str], dictionary: Dictionary, settings: EvaluateSettings
+    models: tuple, lines: list[str], dictionary: Dictionary, settings: EvaluateSettings, size: int
 ) -> tuple[tuple, tuple, int]:
     """Loss in nats and accuracy of each model with the same tokens hidden, and their number."""
-    size = min(m.config.max_position_embeddings for m in models) - 2
-    true = samples_of(iter(lines), dictionary, size)
+    samples = samples_of(iter(lines), dictionary, size)
+    true = [sample for sample in samples if (sample >= FIRST).any()]  # others are blank lines
     random = np.random.default_rng(settings.seed)
     hidden, at = zip(
         *(hide(sample, dictionary, settings.mask_share, random) for sample in true), strict=True
@@ -204,11 +219,24 @@ def _compared(
     return loss, accuracy, sum(map(len, at))
 
 
-def _examples(models: tuple, lines: list[str], dictionary: Dictionary, settings: EvaluateSettings):
-    asked = [(s, "") for s in settings.sentences] or example_sentences(lines, settings.seed)
-    for sentence, word in asked:
-        ids = masked_sentence(sentence, dictionary)
-        yield (sentence, word, *(guesses(model, ids, dictionary) for model in models))
+def _asked(
+    lines: list[str], dictionary: Dictionary, settings: EvaluateSettings, size: int
+) -> list[tuple[str, str, list[int]]]:
+    """Sentences with their hidden word and dictionary indices: one's own, or drawn ones that fit.
+
+    Raises:
+        CourseError: one's own has more than ``size`` tokens.
+    """
+    given = [(s, "") for s in settings.sentences] or example_sentences(lines, settings.seed)
+    asked = [(s, word, masked_sentence(s, dictionary)) for s, word in given]
+    for sentence, _, ids in asked:
+        if settings.sentences and len(ids) > size:
+            raise CourseError(
+                f"The sentence {sentence[:60]!r}… has {len(ids):,} tokens with <s> and </s>; the "
+                f"models read at most {size:,}.",
+                f"Shorten it, and leave {MASK} in it.",
+            )
+    return [each for each in asked if len(each[2]) <= size]
 
 
 def _inputs(workspace: Workspace, settings: EvaluateSettings) -> list[Path]:

@@ -9,7 +9,10 @@ from helpers.common.symbols import LONGEST_LINE, MASK
 from helpers.workflow.parameters import BEYOND, About, Settings, Strings
 
 NO_SHARE = 1e-9  # a share up to this is none
-MAX_SEED = 2**32 - 1  # NumPy's, and so fairseq's
+MAX_SEED = 2**32 - 1  # NumPy's
+# fairseq adds the epoch to it, and there are fewer epochs than updates, of which there are at
+# most BEYOND.
+MAX_TRAINING_SEED = 2**31 - 1
 
 
 class SampleSettings(Settings):
@@ -231,7 +234,7 @@ class FinetuneSettings(Settings):
     )
     weight_decay: float = Field(0.01, ge=0, le=1, description="Pull of the weights towards zero.")
     seed: int = Field(
-        1, ge=0, le=MAX_SEED, description="Decides the order of the batches and the masks."
+        1, ge=0, le=MAX_TRAINING_SEED, description="Decides the order of the batches and the masks."
     )
 
 

@@ -15,6 +15,7 @@ from helpers.common.processes import Workers
 from helpers.common.symbols import SPLITS
 from helpers.ids import binary_files as module
 from helpers.ids.binary_files import (
+    TYPES,
     Counts,
     IndexedWriter,
     Lines,
@@ -23,6 +24,7 @@ from helpers.ids.binary_files import (
     line_sizes,
     read_lines,
     read_sizes,
+    refuse_beyond,
 )
 from helpers.ids.data_bin import binarize_folder, binarized_files, preprocess_command
 from helpers.ids.dictionary import Dictionary
@@ -181,6 +183,24 @@ def test_damaged_files_are_refused(damage: str, dictionary: Dictionary, tmp_path
     assert str(file) in caught.value.message and "03_binarize" in caught.value.hint
 
 
+@pytest.mark.parametrize("code", [8, 4])
+@pytest.mark.parametrize("block", [4, module.BLOCK])
+def test_an_index_beyond_the_dictionary_is_named_with_its_place(
+    code: int, block: int, dictionary: Dictionary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(module, "type_code", lambda types: code)
+    numbers = np.array([7, 2, 2, 8, dictionary.mask, 9, 2], TYPES[code])
+    sizes = np.array([2, 1, 4], "<i4").tobytes()
+    with IndexedWriter(tmp_path / "a", len(dictionary)) as out:
+        out.add(Lines(numbers.tobytes(), sizes, 0))
+    refuse_beyond(tmp_path / "a", dictionary)
+    numbers[5] = wrong = dictionary.mask + 1 if code == 8 else -1
+    (tmp_path / "a.bin").write_bytes(numbers.tobytes())
+    with pytest.raises(DamagedFile, match=rf"a\.bin, line 3, token 3: the index {wrong:,} is none"):
+        refuse_beyond(tmp_path / "a", dictionary)
+
+
 # The stage
 
 
@@ -240,4 +260,12 @@ def test_another_dictionary_is_refused(ready: Workspace, dictionary: Dictionary)
     other = Dictionary(dictionary.symbols[::-1], dictionary.counts[::-1])
     (ready.data_bin / "dict.txt").write_text(other.text())
     with pytest.raises(CourseError, match="not the dictionary of the base model"):
+        ROAD.run("binarize", ready, BinarizeSettings())
+
+
+def test_a_data_bin_of_ones_own_with_such_an_index_is_refused(ready: Workspace) -> None:
+    ROAD.run("binarize", ready, BinarizeSettings())
+    file = ready.data_bin / "train.bin"
+    file.write_bytes(b"\xff\xff" + file.read_bytes()[2:])
+    with pytest.raises(DamagedFile, match=r"train\.bin, line 1, token 1: the index 65,535"):
         ROAD.run("binarize", ready, BinarizeSettings())

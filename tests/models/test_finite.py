@@ -56,6 +56,48 @@ def test_a_checkpoint_is_refused_with_the_name_of_the_tensor(
     assert summaries.summary(file) is None
 
 
+def of_kind(change: Callable[[torch.Tensor], torch.Tensor], name: str = BIAS) -> make.State:
+    """A small model with a tensor of another kind."""
+    weights = make.tensors()
+    return make.current(weights | {name: change(weights[name])})
+
+
+NO_TABLES = {
+    "complex": (lambda t: torch.complex(t, t * math.nan), "complex numbers"),
+    "sparse": (lambda t: t.to_sparse(), "a sparse or nested table"),
+    "a shape": (lambda t: t.to("meta"), "a shape without numbers"),
+    "whole numbers": (lambda t: t.to(torch.int8), r"numbers of the kind torch\.int8"),
+    "truth": (lambda t: t > 0, r"numbers of the kind torch\.bool"),
+    "quantized": (
+        lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8),
+        "quantized numbers",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "what"), NO_TABLES.values(), ids=NO_TABLES)
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+def test_a_tensor_that_is_no_plain_table_is_refused_by_name(
+    tmp_path: Path, change: Callable[[torch.Tensor], torch.Tensor], what: str
+) -> None:
+    file = make.put(of_kind(change), tmp_path / "mine")
+    with pytest.raises(CourseError, match=f"{what} in the tensor {BIAS}") as caught:
+        checkpoints.read(file)
+    assert str(file) in caught.value.message and caught.value.hint
+
+
+@pytest.mark.parametrize(("change", "what"), NO_TABLES.values(), ids=NO_TABLES)
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+def test_of_hugging_face_neither(
+    hf_copy: Path, change: Callable[[torch.Tensor], torch.Tensor], what: str
+) -> None:
+    weights = dict(huggingface_makers.fitted_model().state_dict())
+    name = "roberta.embeddings.LayerNorm.bias"
+    huggingface_makers.with_weights(hf_copy, weights | {name: change(weights[name])})
+    with pytest.raises(CourseError, match=f"{what} in the tensor {name}"):
+        read_folder(hf_copy)
+
+
 def test_the_base_is_refused_and_its_dictionary_is_not_blamed(
     workspace: Workspace, tmp_path: Path
 ) -> None:

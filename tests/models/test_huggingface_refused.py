@@ -97,6 +97,24 @@ def test_a_tokenizer_that_puts_a_space_first_is_noted(hf_copy: Path, workspace: 
     assert "puts a space before each text (add_prefix_space)" in note
 
 
+def test_a_space_that_only_the_cutter_puts_is_noted_too(
+    hf_copy: Path, workspace: Workspace
+) -> None:
+    edit = edited("tokenizer.json", lambda t: t["pre_tokenizer"].update(add_prefix_space=True))
+    edit(hf_copy)
+    (note,) = base_from(workspace, hf_copy).notes
+    assert "puts a space before each text (add_prefix_space)" in note
+
+
+@pytest.mark.parametrize("trim", [True, False])
+def test_a_tokenizer_of_an_older_transformers_needs_no_note(
+    hf_copy: Path, workspace: Workspace, trim: bool
+) -> None:
+    older = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": trim}
+    edited("tokenizer.json", lambda t: t.update(pre_tokenizer=older))(hf_copy)
+    assert base_from(workspace, hf_copy).notes == ()
+
+
 def test_an_ordinary_folder_needs_no_note(plain_hf: Path, workspace: Workspace) -> None:
     report = base_from(workspace, plain_hf)
     assert report.notes == () and report.bits < 13

@@ -18,9 +18,10 @@ from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.models import checkpoints
 from helpers.models.old_checkpoints import complete_cfg, today_named
+from helpers.stages import convert
 from helpers.stages.base import BaseReport
 from helpers.stages.road import ROAD
-from helpers.workflow.settings import ConvertSettings, FinetuneSettings
+from helpers.workflow.settings import BaseSettings, ConvertSettings, FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers as make
 from tests.support.checkpoint_makers import State, Tensors, base_from, is_untouched
@@ -265,6 +266,25 @@ def test_a_checkpoint_broken_off_anywhere_is_refused_in_sentences(
 
 
 WIDTH, LAYER = make.TINY["encoder_embed_dim"], f"{make.ENCODER}.layers.1"
+TABLE = f"{make.ENCODER}.embed_positions.weight"
+
+
+def with_cfg(weights: Tensors, **parts: object) -> State:
+    return make.current(weights, cfg=make.current(weights)["cfg"] | parts)
+
+
+def with_model(weights: Tensors, **values: object) -> State:
+    return with_cfg(weights, model=make.current(weights)["cfg"]["model"] | values)
+
+
+def with_layer(weights: Tensors, number: str) -> State:
+    return make.current(weights | {f"{make.ENCODER}.layers.{number}.fc1.bias": torch.ones(64)})
+
+
+REFUSED = (
+    r"is no whole RoBERTa|parts are not what fairseq|which a RoBERTa does not have|"
+    "says that its width|reads at most"
+)
 ODD: dict[str, Callable[[Tensors], State]] = {
     "no embedding": lambda t: make.current({n: x for n, x in t.items() if n != make.EMBEDDING}),
     "no positions": lambda t: make.current({n: x for n, x in t.items() if "positions" not in n}),
@@ -274,6 +294,26 @@ ODD: dict[str, Callable[[Tensors], State]] = {
     "joined in two": lambda t: make.old(t | {f"{LAYER}.self_attn.in_proj_bias": torch.zeros(2)}),
     "args of another kind": lambda t: make.old(t, args=["--arch", "roberta_base"]),
     "cfg without model": lambda t: make.current(t, cfg={"task": None}),
+    "no model in cfg": lambda t: make.current(t, cfg={"model": None}),
+    "task is a number": lambda t: with_cfg(t, task=5),
+    "data is a number": lambda t: with_cfg(t, task={"data": 5}),
+    "checkpoint is text": lambda t: with_cfg(t, checkpoint="x"),
+    "common is text": lambda t: with_cfg(t, common="x"),
+    "heads are true": lambda t: with_model(t, encoder_attention_heads=True),
+    "heads as text": lambda t: with_model(t, encoder_attention_heads="2"),
+    "dropout in words": lambda t: with_model(t, dropout="many"),
+    "dropout of two": lambda t: with_model(t, attention_dropout=2.0),
+    "activation is a number": lambda t: with_model(t, activation_fn=5),
+    "updates as text": lambda t: make.current(t, optimizer_history=[{"num_updates": "x"}]),
+    "extra_state is text": lambda t: make.current(t, extra_state="x"),
+    "joined without size": lambda t: make.old(
+        t | {f"{LAYER}.self_attn.in_proj_bias": torch.tensor(1.0)}
+    ),
+    "a layer without number": lambda t: with_layer(t, "x"),
+    "a layer far behind": lambda t: with_layer(t, "1000000000"),
+    "a layer with two numbers": lambda t: with_layer(t, "01"),
+    "a tensor too many in a layer": lambda t: make.current(t | {f"{LAYER}.fc1.x": torch.ones(1)}),
+    "few positions": lambda t: make.current(t | {TABLE: t[TABLE][:9]}),
 }
 
 
@@ -282,9 +322,26 @@ def test_an_incomplete_checkpoint_is_refused_in_sentences(
     workspace: Workspace, tmp_path: Path, odd: Callable[[Tensors], State]
 ) -> None:
     file = make.put(odd(make.tensors()), tmp_path / "odd")
-    with pytest.raises(CourseError, match=r"is no whole RoBERTa|parts are not what fairseq"):
+    with pytest.raises(CourseError, match=REFUSED):
         base_from(workspace, file)
     assert is_untouched(workspace)
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_neither_is_it_used_where_it_was_put_by_hand(
+    workspace: Workspace, odd: Callable[[Tensors], State]
+) -> None:
+    make.put(odd(make.tensors()) | {"args": None}, workspace.base_model.parent)
+    with pytest.raises(CourseError, match=f"{REFUSED}|neither 'cfg' nor 'args'"):
+        ROAD.run("base", workspace, BaseSettings())
+
+
+def test_without_a_task_its_data_is_not_sought(tmp_path: Path) -> None:
+    file = make.put(with_cfg(make.tensors(), task=None), tmp_path)
+    (tmp_path / "dict.txt").unlink()
+    settings = ConvertSettings(roberta_checkpoint_path=str(file))
+    with pytest.raises(CourseError, match=r"There is no dict\.txt beside"):
+        convert.checkpoint_and_dictionary(Workspace(tmp_path / "work"), settings)
 
 
 # Runs a command, and tells the peak of its resident memory in bytes.

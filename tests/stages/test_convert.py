@@ -11,7 +11,7 @@ import torch
 
 from helpers.common.errors import CourseError, StageMissing, StageStale
 from helpers.ids.dictionary import Dictionary
-from helpers.models import checkpoints, tensor_names
+from helpers.models import checkpoints, comparison, tensor_names
 from helpers.models.comparison import fairseq_ids
 from helpers.models.huggingface import FILES
 from helpers.stages import convert
@@ -186,6 +186,17 @@ def test_a_tokenizer_without_the_masks_space_is_noticed(
     monkeypatch.setattr(huggingface, "tokenizer_of", plain)
     with pytest.raises(CourseError, match="The tokenizers differ"):
         ROAD.run("convert", copied, ConvertSettings(), force=True)
+
+
+def test_held_out_text_in_another_encoding_is_not_needed(
+    finished: Workspace, workspace: Workspace
+) -> None:
+    shutil.copytree(finished.pt, workspace.pt)
+    workspace.raw("test").parent.mkdir(parents=True)
+    workspace.raw("test").write_bytes("今天的天气很好，我们去公园。\n".encode("gbk") * 20)
+    named = ConvertSettings(roberta_checkpoint_path=str(workspace.pt))
+    report = ROAD.run("convert", workspace, named)
+    assert report.lines == len(comparison.LINES + comparison.MASKED)
 
 
 def test_a_model_pt_in_pt_is_converted_where_nothing_was_trained(

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,13 @@ from helpers.models import checkpoints
 from helpers.models.huggingface import model_of, write_folder
 from helpers.models.masked_lm import hide, measure, samples_of
 from helpers.models.summaries import summary
-from helpers.stages.evaluate import EvaluateReport, example_sentences, example_table
+from helpers.stages import evaluate
+from helpers.stages.evaluate import (
+    EvaluateReport,
+    _read_lines,
+    example_sentences,
+    example_table,
+)
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import encode
 from helpers.workflow.settings import (
@@ -27,6 +34,7 @@ from helpers.workflow.settings import (
     SplitSettings,
 )
 from helpers.workflow.workspace import Workspace
+from tests.support import huggingface_makers as hf
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +173,120 @@ def test_without_held_out_text_it_says_so(copied: Workspace) -> None:
     (copied.root / "workspace.json").unlink()
     with pytest.raises(CourseError, match="no held-out text"):
         ROAD.run("evaluate", copied, EvaluateSettings())
+
+
+def test_blank_lines_hide_nothing(copied: Workspace) -> None:
+    copied.raw("test").write_text("\n" * 1500 + "One line that tells of something.\n" + "\n" * 1500)
+    (copied.root / "workspace.json").unlink()
+    report = ROAD.run("evaluate", copied, EvaluateSettings(max_lines=5))
+    assert report.tokens == 1
+
+
+def test_of_the_lines_those_count_that_are_not_blank(copied: Workspace) -> None:
+    text = "\n \n\none\n\ntwo\n\t\nthree\n"
+    copied.raw("test").write_text(text)
+    assert _read_lines(copied, 1) == ["", " ", "", "one"]
+    assert _read_lines(copied, 2) == ["", " ", "", "one", "", "two"]
+    assert "\n".join(_read_lines(copied, 99)) + "\n" == text
+
+
+def test_a_sentence_that_the_models_cannot_read_is_refused_at_once(
+    copied: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "measure", None)  # nothing is computed
+    long = "word" + " word" * 599 + " <mask>"
+    with pytest.raises(CourseError, match=r"has 603 tokens .* read at most 512"):
+        ROAD.run("evaluate", copied, EvaluateSettings(sentences=("a <mask>", long)))
+
+
+def test_a_sentence_may_be_as_long_as_the_models_read(copied: Workspace) -> None:
+    mine = ("word" + " word" * 508 + " <mask>",)
+    assert ROAD.run("evaluate", copied, EvaluateSettings(max_lines=5, sentences=mine)).examples
+
+
+def test_a_text_in_another_encoding_is_named(copied: Workspace) -> None:
+    copied.raw("test").write_bytes("今天的天气很好，我们去公园。\n".encode("gbk") * 20)
+    (copied.root / "workspace.json").unlink()
+    with pytest.raises(CourseError, match=r"data\.test\.raw is not utf-8: line 1, byte 0"):
+        ROAD.run("evaluate", copied, EvaluateSettings())
+
+
+LAYER_1 = "roberta.encoder.layer.1."
+
+
+def of_a_tensor(begins: str) -> hf.Change:
+    """A folder without the tensors whose names begin so."""
+
+    def edit(tensors: dict) -> None:
+        for name in [name for name in tensors if name.startswith(begins)]:
+            del tensors[name]
+
+    return hf.other_tensors(edit)
+
+
+def of_fewer_rows(folder: Path) -> None:
+    """One token fewer in the vocabulary than in the model."""
+
+    def edit(tokenizer: dict) -> None:
+        vocabulary = tokenizer["model"]["vocab"]
+        vocabulary["<mask>"] = len(vocabulary) - 2
+        del vocabulary["madeupword0002"]
+        tokenizer["added_tokens"][-1]["id"] = vocabulary["<mask>"]
+
+    hf.edited("tokenizer.json", edit)(folder)
+
+
+WITHOUT_JSON = hf.without("tokenizer.json")
+REFUSED_HF = {
+    "no head": (of_a_tensor("lm_head."), "without a masked-LM head"),
+    "no head's bias": (of_a_tensor("lm_head.bias"), "lm_head.bias is missing"),
+    "a layer removed": (of_a_tensor(LAYER_1), "speaks of 2 layers, and model.safetensors has 1"),
+    "the first layer removed": (of_a_tensor(LAYER_1.replace("1", "0")), "lacks|is missing"),
+    "a bias removed": (of_a_tensor(f"{LAYER_1}output.dense.bias"), "fc2.bias is missing"),
+    "one layer": (hf.configured(num_hidden_layers=1), "speaks of 1 layers"),
+    "three layers": (hf.configured(num_hidden_layers=3), "speaks of 3 layers"),
+    "another width": (hf.configured(hidden_size=64), "speaks of 64 numbers for a token"),
+    "another width inside": (hf.configured(intermediate_size=32), "speaks of 32 numbers inside"),
+    "other positions": (hf.configured(max_position_embeddings=130), "speaks of 128 positions"),
+    "three heads": (hf.configured(num_attention_heads=3), "divided among 3 attention heads"),
+    "bert": (hf.configured(model_type="bert"), "'bert', not a RoBERTa"),
+    "config cut": (hf.cut_off("config.json"), r"config\.json is damaged"),
+    "tokenizer cut": (hf.cut_off("tokenizer.json"), r"tokenizer\.json is damaged"),
+    "vocab cut": (
+        hf.in_turn(WITHOUT_JSON, hf.cut_off("vocab.json")),
+        r"vocab\.json is damaged",
+    ),
+    "weights cut": (hf.cut_off("model.safetensors"), r"model\.safetensors is damaged"),
+    "weights empty": (hf.holding("model.safetensors", b""), r"model\.safetensors is damaged"),
+    "token types of another width": (
+        hf.another_tensor("roberta.embeddings.token_type_embeddings.weight", 7),
+        "token_type_embeddings.weight has the shape",
+    ),
+    "fewer tokens than rows": (of_fewer_rows, "do not belong together|rows for tokens"),
+    "lower case": (
+        hf.edited("tokenizer.json", lambda t: t.update(normalizer={"type": "Lowercase"})),
+        "the normalizer Lowercase",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), REFUSED_HF.values(), ids=REFUSED_HF)
+def test_a_folder_of_ones_own_that_is_not_whole_is_refused(
+    small: Workspace, tmp_path: Path, change: hf.Change, message: str
+) -> None:
+    work = Workspace(shutil.copytree(small.root, tmp_path / "work"))
+    before = work.evaluation.read_bytes()
+    change(work.hf)
+    with pytest.raises(CourseError, match=message) as caught:
+        ROAD.run("evaluate", work, EvaluateSettings(max_lines=5))
+    assert caught.value.hint
+    assert work.evaluation.read_bytes() == before
+
+
+def test_other_layer_norms_are_noted(copied: Workspace) -> None:
+    hf.configured(layer_norm_eps=0.1)(copied.hf)
+    notes = ROAD.run("evaluate", copied, EvaluateSettings(max_lines=5)).notes
+    assert [note for note in notes if "eps = 0.1" in note and "1e-05" in note]
 
 
 def test_models_with_different_dictionaries_are_not_compared(copied: Workspace) -> None:

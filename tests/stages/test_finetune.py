@@ -38,6 +38,19 @@ def ready(small: Workspace, tmp_path: Path) -> Workspace:
     return work
 
 
+def test_data_of_ones_own_with_an_index_beyond_the_dictionary_is_refused(ready: Workspace) -> None:
+    file = ready.data_bin / "valid.bin"
+    file.write_bytes(file.read_bytes()[:-2] + b"\xff\xff")
+    with pytest.raises(CourseError, match=r"valid\.bin, line .*the index 65,535 is none"):
+        ROAD.run("finetune", ready, SHORT)
+    assert not ready.checkpoints.exists()
+
+
+def test_the_largest_seed_is_possible(ready: Workspace) -> None:
+    settings = FinetuneSettings(max_update=2, validate_every=2, max_tokens=512, seed=2**31 - 1)
+    assert ROAD.run("finetune", ready, settings).updates == 2
+
+
 def test_no_text_is_left_out_of_training(small: Workspace) -> None:
     """One validation batch with fewer than eight samples: fairseq's default would drop it."""
     assert len(small.record.stages["finetune"].report["valid_curve"]) == 2

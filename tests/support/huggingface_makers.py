@@ -243,6 +243,10 @@ def rewritten(edit: Callable[[dict], object]) -> Change:
     return edited("tokenizer.json", edit)
 
 
+def in_sequence(*cutters: dict) -> dict:
+    return {"type": "Sequence", "pretokenizers": [{"type": "Digits"}, *cutters]}
+
+
 def without_tensor(name: str) -> Change:
     return other_tensors(lambda tensors: tensors.pop(name))
 
@@ -297,6 +301,21 @@ OTHER_TOKENIZERS = {
         rewritten(lambda t: t.update(model={"type": "WordPiece", "vocab": {}})),
         "merges|byte-pair encoding",
     ),
+    "lower case": (
+        rewritten(lambda t: t.update(normalizer={"type": "Lowercase"})),
+        r"tokenizer\.json has the normalizer Lowercase",
+    ),
+    "another cutter": (
+        rewritten(lambda t: t.update(pre_tokenizer={"type": "Whitespace"})),
+        "the pre_tokenizer Whitespace, not ByteLevel",
+    ),
+    "two cutters": (
+        rewritten(lambda t: t.update(pre_tokenizer=in_sequence(t["pre_tokenizer"]))),
+        "the pre_tokenizer Sequence, not ByteLevel",
+    ),
+    "no cutter": (rewritten(lambda t: t.update(pre_tokenizer=None)), "the pre_tokenizer None"),
+    "no pattern": (rewritten(lambda t: t["pre_tokenizer"].update(use_regex=False)), "use_regex"),
+    "merges by lot": (rewritten(lambda t: t["model"].update(dropout=0.5)), "a model with dropout"),
     "first specials": (exchanged("<s>", "<pad>"), "begins with <pad> <s> </s> <unk>"),
     "special inside": (exchanged("<unk>", "Hello"), "begins with <s> <pad> </s> Hello"),
     "mask inside": (exchanged("<mask>", "Hello"), "ends with Hello"),

@@ -66,7 +66,7 @@ REFUSED = [
     (FinetuneSettings, "validate_every", 0),
     (FinetuneSettings, "dropout", 1),
     (FinetuneSettings, "weight_decay", -0.1),
-    (FinetuneSettings, "seed", 2**32),
+    (FinetuneSettings, "seed", 2**31),
     (ConvertSettings, "roberta_checkpoint_path", None),
     (EvaluateSettings, "max_lines", 0),
     (EvaluateSettings, "mask_share", 0),
@@ -332,3 +332,10 @@ def test_every_problem_is_known_by_its_field():
     with pytest.raises(WrongSettings, match=r"add up to 1\.1") as caught:
         SplitSettings(train=0.9)
     assert [*caught.value.problems] == [""]
+
+
+def test_fairseq_can_add_the_number_of_any_epoch_to_the_seed() -> None:
+    """An epoch has at least one update; NumPy's seeds end at 2**32 - 1."""
+    fields = FinetuneSettings.model_fields
+    seed, updates = (bounds(fields[name])["le"] for name in ("seed", "max_update"))
+    assert seed + updates < 2**32

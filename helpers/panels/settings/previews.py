@@ -21,6 +21,7 @@ from helpers.models.masked_lm import hide
 from helpers.models.summaries import summary
 from helpers.stages import convert
 from helpers.text.division import shares_of
+from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import encode
 from helpers.training.resume import updates_before
 from helpers.workflow.settings import (
@@ -117,9 +118,9 @@ def of_evaluate(workspace: Workspace, settings: EvaluateSettings) -> str:
     if not (workspace.raw("test").is_file() and workspace.base_dict.is_file()):
         return ""
     dictionary = Dictionary.load(workspace.base_dict)
-    with workspace.raw("test").open(encoding="utf-8") as text:
-        found = itertools.islice((line.strip() for line in text if line.strip()), HIDDEN_LINES)
-        lines = [line[:HIDDEN_WIDTH] for line in found]
+    text = text_lines(workspace.raw("test"), "utf-8")
+    found = itertools.islice((line.strip() for line in text if line.strip()), HIDDEN_LINES)
+    lines = [line[:HIDDEN_WIDTH] for line in found]
     ids = [(*dictionary.from_gpt2[encode(line)].tolist(), EOS) for line in lines]
     if not ids:
         return ""
