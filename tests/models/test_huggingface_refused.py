@@ -9,9 +9,8 @@ from helpers.common.errors import CourseError
 from helpers.workflow.workspace import Workspace
 from tests.support.checkpoint_makers import base_from
 from tests.support.hostile import CreatesAFile
+from tests.support.huggingface_faults import DAMAGED, REFUSED
 from tests.support.huggingface_makers import (
-    DAMAGED,
-    REFUSED,
     Change,
     configured,
     edited,

@@ -167,7 +167,7 @@ WRONG = {
     "another encoding": ({"a": (CHINESE * 9).encode("gb18030")}, "Try encoding = 'gb18030'"),
     "no text": (
         {"a": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256))},
-        "is not utf-8: line 1",
+        "is no plain text, but a PNG picture",
     ),
 }
 
