@@ -1,4 +1,4 @@
-"""Hugging Face folders that are not taken: a change, and what the message about it says, by name."""
+"""Hugging Face folders that are refused, by name: a change, and what the message says of it."""
 
 from tests.support.huggingface_makers import (
     added_token,
