@@ -15,6 +15,7 @@ explorer  what a text becomes, for looking
 panels    the widgets of the notebooks
 
 Above them: __main__ (command line), batch (papermill), environment (check).
+Beside them: config (fairseq's own settings, as YAML).
 Importing this package costs nothing; torch, fairseq and transformers are imported where used.
 """
 

@@ -122,6 +122,11 @@ def test_of_the_files_beside_the_folders_only_the_batch_knows_the_panels():
     assert knowing == {"batch"}
 
 
+def test_the_package_itself_imports_none_of_its_modules():
+    """Through it, the first folder could reach the last."""
+    assert [*imported(sources()["__init__"], sources())] == []
+
+
 @pytest.mark.parametrize("number", range(len(LAYERS) - 1))
 def test_an_import_that_is_turned_round_is_found(number: int):
     """From each folder to one that stands behind it, inside a function."""
