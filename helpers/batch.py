@@ -48,6 +48,7 @@ def parameters(given: Sequence[tuple[str, str]], notebooks: Sequence[str]) -> di
     """
     owners = {name: _owners(name) for name in NOTEBOOKS}
     raw: dict[str, dict[str, object]] = {notebook: {} for notebook in NOTEBOOKS}
+    _refuse_twice([name for name, _ in given])
     for name, value in sorted(given, key=lambda pair: "." in pair[0]):
         notebook, _, field = name.rpartition(".")
         targets = [_notebook(notebook)] if notebook else list(NOTEBOOKS)
@@ -64,6 +65,16 @@ def parameters(given: Sequence[tuple[str, str]], notebooks: Sequence[str]) -> di
             raw[target][field] = typed
     checked = {n: _checked(owners[n], values) for n, values in raw.items()}
     return {n: checked[n] for n in notebooks}
+
+
+def _refuse_twice(names: Sequence[str]) -> None:
+    """Raise CourseError where the last of several values would silently be the only one."""
+    for name in names:
+        if names.count(name) > 1:
+            raise CourseError(
+                f"The parameter {name} is given {names.count(name)} times.",
+                f'Give it once; several values are one list: -p {name} \'["a", "b"]\'.',
+            )
 
 
 def _owners(notebook: str) -> dict[str, type[Settings]]:
@@ -122,6 +133,9 @@ def run(
             made = [k for k, v in _finished(workspace).items() if before.get(k) != v]
             said = f"made: {', '.join(made)}" if made else "nothing to recompute"
             print(f"{name} {said} ({seconds:.0f} s)", flush=True)
+            for stage in made:
+                for note in workspace.record.entry(stage).report.get("notes", ()):
+                    print(f"  {stage}: {note}", flush=True)
     print(_closing(workspace))
     return 0
 

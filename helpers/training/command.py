@@ -44,16 +44,17 @@ def overrides(
         "task.tokens_per_sample": min(shape["max_positions"], settings.max_tokens),
         "checkpoint.save_interval_updates": settings.validate_every,
         "common.seed": settings.seed,
-        **_logged_at_least_once(settings.max_update - done),
+        **_logged_at_least_once(done, settings.max_update),
         **{f"model.{name}": value for name, value in shape.items()},
         "model.dropout": settings.dropout,
         "model.attention_dropout": settings.dropout,
     }
 
 
-def _logged_at_least_once(updates: int) -> dict[str, object]:
-    """fairseq logs the loss every ``LOG_INTERVAL`` updates: of fewer there would be no curve."""
-    return {"common.log_interval": max(1, updates)} if updates < LOG_INTERVAL else {}
+def _logged_at_least_once(done: int, last: int) -> dict[str, object]:
+    """fairseq logs the loss at each multiple of the interval: without one there is no curve."""
+    none = last // LOG_INTERVAL == done // LOG_INTERVAL
+    return {"common.log_interval": max(1, last - done)} if none else {}
 
 
 def _beginning(workspace: Workspace, start: str, resumed: bool) -> dict[str, object]:

@@ -119,6 +119,13 @@ def test_the_command_line_refuses_it_too_with_exit_code_2(workspace):
     assert not workspace.root.exists()
 
 
+def test_a_parameter_that_is_given_twice_is_refused():
+    with pytest.raises(CourseError, match="txt_files is given 2 times") as caught:
+        given(("txt_files", "a/"), ("seed", "1"), ("txt_files", "b/"))
+    assert """-p txt_files '["a", "b"]'""" in caught.value.hint
+    assert given(("01_split.seed", "2"), ("seed", "1"))["01_split"] == {"seed": 2}
+
+
 def test_an_unknown_notebook_is_refused_before_anything_runs(workspace):
     with pytest.raises(CourseError, match="There is no notebook zzz"):
         batch.run(workspace, only=["zzz"])
@@ -231,10 +238,12 @@ def test_without_make_the_parent_may_end(monkeypatch):
 
 def test_what_was_made_is_told_per_notebook_and_not_made_again(with_texts, tmp_path):
     workspace: Workspace = with_texts(a="one\n\ntwo\n\nthree\n\nfour\n")
+    (workspace.texts / "notes.md").write_text("not read")
     run = ("run", "--workspace", workspace.root, "--only", "split")
     first = command(*run, cwd=tmp_path)
     assert first.returncode == 0, first.stderr + first.stdout
     assert "01_split made: split" in first.stdout
+    assert "  split: Not read (1): notes.md (another kind of file).\n" in first.stdout
     before = workspace.record.file.read_bytes()
     second = command(*run)
     assert second.returncode == 0, second.stderr + second.stdout

@@ -55,12 +55,13 @@ def test_there_are_no_other_commands(capsys):
 
 def test_the_whole_split_command_line_is_understood(started, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(started.texts)
-    words = "--txt-files a.txt b.txt --train 0.7 --valid 0.2 --test 0.1 --seed 2 "
+    (started.texts / "c.jsonl").write_text('{"body": "one more"}\n' * 3)  # equal documents
+    words = "--txt-files a.txt b.txt c.jsonl --train 0.7 --valid 0.2 --test 0.1 --seed 2 "
     words += "--unit blank-line --encoding utf-8 --text-field body --max-line-tokens 510"
     assert run("split", "--workspace", started.root, *words.split()) == 0
     assert "data.train.raw" in capsys.readouterr().out
     assert started.record.stages["split"].settings == {
-        "txt_files": [str(started.texts / name) for name in ("a.txt", "b.txt")],
+        "txt_files": [str(started.texts / name) for name in ("a.txt", "b.txt", "c.jsonl")],
         "train": 0.7,
         "valid": 0.2,
         "test": 0.1,
@@ -71,7 +72,7 @@ def test_the_whole_split_command_line_is_understood(started, tmp_path, monkeypat
         "deduplicate": True,
         "max_line_tokens": 510,
     }
-    assert started.record.stages["split"].report["documents"] == [14, 4, 2]
+    assert started.record.stages["split"].report["documents"] == [15, 4, 2]
 
 
 @pytest.mark.parametrize("dash", "-_")

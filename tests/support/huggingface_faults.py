@@ -1,6 +1,7 @@
 """Hugging Face folders that are refused, by name: a change, and what the message says of it."""
 
 from tests.support.huggingface_makers import (
+    LEGACY,
     added_token,
     another_model,
     another_tensor,
@@ -22,7 +23,6 @@ from tests.support.huggingface_makers import (
     without_tensor,
 )
 
-LEGACY = {"_use_new_zipfile_serialization": False}  # torch's format before 1.6
 MERGES = "other merges than GPT-2's"
 SHARDS = holding("model.safetensors.index.json", b'{"metadata": {}, "weight_map": {}}')
 BERTS_TOKENS = holding("vocab.txt", b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\n")

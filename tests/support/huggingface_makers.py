@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Change = Callable[[Path], object]
 ROWS = GPT2_IDS + 8  # RoBERTa's vocabulary: four specials, GPT-2's tokens, three fillers, <mask>
 SMALL = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64, "vocab_size": ROWS}
+LEGACY = {"_use_new_zipfile_serialization": False}  # torch's format before 1.6
 SHAPE = SMALL | {"max_position_embeddings": 514, "layer_norm_eps": 1e-5}
 
 
