@@ -129,14 +129,14 @@ def _as_it_stands(word: re.Match) -> str:
 
 
 def _read_lines(workspace: Workspace, most: int) -> list[str]:
-    """The first held-out lines up to so many that are not blank, and the blank ones between."""
-    lines, told = [], 0
+    """The first held-out lines; where all of them are blank, up to the first that is not."""
+    lines, has_text = [], False
     for line in text_lines(workspace.raw("test"), "utf-8"):
         lines.append(line)
-        told += bool(line.strip())
-        if told == most:
+        has_text = has_text or bool(line.strip())
+        if has_text and len(lines) >= most:
             break
-    if not told:
+    if not has_text:
         raise CourseError(
             "There is no held-out text: the split test is empty.",
             "Split again (notebook 01_split) with a share above 0 for test.",

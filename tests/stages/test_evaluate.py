@@ -182,11 +182,11 @@ def test_blank_lines_hide_nothing(copied: Workspace) -> None:
     assert report.tokens == 1
 
 
-def test_of_the_lines_those_count_that_are_not_blank(copied: Workspace) -> None:
+def test_the_first_lines_are_read_and_at_least_one_with_text(copied: Workspace) -> None:
     text = "\n \n\none\n\ntwo\n\t\nthree\n"
     copied.raw("test").write_text(text)
     assert _read_lines(copied, 1) == ["", " ", "", "one"]
-    assert _read_lines(copied, 2) == ["", " ", "", "one", "", "two"]
+    assert _read_lines(copied, 5) == ["", " ", "", "one", ""]
     assert "\n".join(_read_lines(copied, 99)) + "\n" == text
 
 
