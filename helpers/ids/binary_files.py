@@ -207,36 +207,34 @@ def read_lines(prefix: Path) -> list[np.ndarray]:
     return np.split(data, np.cumsum(sizes)[:-1]) if len(sizes) else []
 
 
-def refuse_beyond(prefix: Path, dictionary: Dictionary) -> None:
-    """Refuse a ``.bin`` with an index that the dictionary does not have; all of it is read.
+def read_counts(prefix: Path, dictionary: Dictionary) -> Counts:
+    """What the files hold, by reading all of them.
 
     Raises:
-        DamagedFile: the first such index, with its line and token.
+        DamagedFile: the first index that the dictionary does not have, with its line and token.
     """
     sizes, number_type = read_sizes(prefix)
-    size = int(sizes.sum(dtype=np.int64))
+    size = Path(f"{prefix}.bin").stat().st_size
     data = np.memmap(f"{prefix}.bin", number_type, "r") if size else np.empty(0, number_type)
-    for start in range(0, size, BLOCK):
+    unknown = 0
+    for start in range(0, len(data), BLOCK):
         block = data[start : start + BLOCK]
         wrong = np.flatnonzero((block < 0) | (block > dictionary.mask))
         if len(wrong):
-            place = start + int(wrong[0])
-            ends = np.cumsum(sizes, dtype=np.int64)
-            line = int(np.searchsorted(ends, place, side="right"))
-            token = place - int(ends[line] - sizes[line])
-            raise DamagedFile(
-                f"{prefix}.bin, line {line + 1:,}, token {token + 1:,}: the index {data[place]:,} "
-                f"is none of 0 to {dictionary.mask:,}, which the dictionary has.",
-                "Binarize again with the base model's dictionary (notebook 03_binarize).",
-            )
-
-
-def read_counts(prefix: Path) -> Counts:
-    """What the files hold, by reading all of them."""
-    sizes, number_type = read_sizes(prefix)
-    size = Path(f"{prefix}.bin").stat().st_size
-    data = np.memmap(f"{prefix}.bin", number_type, "r") if size else np.empty(0)
-    blocks = (data[start : start + BLOCK] for start in range(0, len(data), BLOCK))
-    unknown = sum(int((block == UNK).sum()) for block in blocks)
+            raise _beyond(prefix, sizes, start + int(wrong[0]), data, dictionary)
+        unknown += int((block == UNK).sum())
     tokens = int(sizes.sum(dtype=np.int64)) - len(sizes)
     return Counts(len(sizes), tokens, size, unknown)
+
+
+def _beyond(
+    prefix: Path, sizes: np.ndarray, place: int, data: np.ndarray, dictionary: Dictionary
+) -> DamagedFile:
+    ends = np.cumsum(sizes, dtype=np.int64)
+    line = int(np.searchsorted(ends, place, side="right"))
+    token = place - int(ends[line] - sizes[line])
+    return DamagedFile(
+        f"{prefix}.bin, line {line + 1:,}, token {token + 1:,}: the index {data[place]:,} "
+        f"is none of 0 to {dictionary.mask:,}, which the dictionary has.",
+        "Binarize again with the base model's dictionary (notebook 03_binarize).",
+    )

@@ -14,7 +14,7 @@ from helpers.common.fairseq import tool
 from helpers.common.processes import ALONE, Workers
 from helpers.common.report import Grid, Report, Table
 from helpers.common.symbols import SPLITS
-from helpers.ids.binary_files import Counts, binarize_file, read_counts, refuse_beyond
+from helpers.ids.binary_files import Counts, binarize_file, read_counts
 from helpers.ids.dictionary import Dictionary
 from helpers.workflow.workspace import Workspace
 
@@ -95,11 +95,12 @@ def report_on_folder(folder: Path, notes: Iterable[str] = ()) -> DataBinReport:
     """
     first, *_ = places = data_folders(folder)
     dictionary = Dictionary.load(first / "dict.txt")
-    for prefix in (*(place / "train" for place in places), *(first / s for s in SPLITS[1:])):
-        refuse_beyond(prefix, dictionary)
     names = [""] if first == folder else [place.name for place in places]
-    trains = {n: read_counts(place / "train") for n, place in zip(names, places, strict=True)}
-    valid, test = (read_counts(first / split) for split in SPLITS[1:])
+    trains = {
+        name: read_counts(place / "train", dictionary)
+        for name, place in zip(names, places, strict=True)
+    }
+    valid, test = (read_counts(first / split, dictionary) for split in SPLITS[1:])
     return report_on(trains, valid, test, dictionary, notes)
 
 

@@ -7,7 +7,7 @@ from helpers.base.sources import refuse_unfit
 from helpers.common.errors import CourseError, StageMissing
 from helpers.common.report import Report, Table
 from helpers.common.symbols import SPLITS
-from helpers.ids.binary_files import read_sizes, refuse_beyond
+from helpers.ids.binary_files import read_counts, read_sizes
 from helpers.ids.data_bin import (
     binarized_files,
     data_folders,
@@ -59,7 +59,7 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
     longest = min(shapes.shape(state)["max_positions"], settings.max_tokens) - 1
     for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
         sizes, _ = read_sizes(file)
-        refuse_beyond(file, dictionary)
+        read_counts(file, dictionary)  # refuses what would stop fairseq
         name = file.name if not others else f"{file.name} in {file.parent.name}"
         if file.name != "test" and not len(sizes):
             raise CourseError(

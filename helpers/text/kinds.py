@@ -50,16 +50,16 @@ SAVE_AS_TEXT = "Unpack it, or save it as plain text with its own program, and re
 _TAGS_OFF = "Take the text out of its tags, for example with a browser or a program for it."
 _TIMES_OFF = "Save its sentences without their times, for example with a program for subtitles."
 # A page; or a part of one, with three tags that end.
-_PAGE = r"(<!--.*?-->\s*)*<(!doctype html|(html|head|body|title|meta|link)[\s>])"
+_PAGE = r"(?is)(<!--.*?-->\s*)*<(!doctype html|(html|head|body|title|meta|link)[\s>])"
 _PART = r"<(div|p|span|table|h[1-6]|ul|ol|article|section)[\s>](.*?</\w+>){3}"
 # Files that are read as text, but are not the text. Each with what it is, and what to do.
 _MARKED_UP = (
     (f"{_PAGE}|{_PART}", "an HTML page", _TAGS_OFF),
-    (r"<(\?xml|!doctype|mediawiki|tei|rss|feed|page>|text>|corpus>)", "an XML file", _TAGS_OFF),
+    (r"(?i)<(\?xml|!doctype|mediawiki|tei|rss|feed|page>|text>|corpus>)", "an XML file", _TAGS_OFF),
     ("<DOC(NO|ID)?[ >]", "an SGML file", _TAGS_OFF),
     (r"\d+\s*\n\d+:\d\d:\d\d[,.]\d+ *-->", "a file of subtitles", _TIMES_OFF),
     (r"\d+:\d\d:\d\d\.\d+,\d+:\d\d:\d\d\.\d+\s", "a file of subtitles", _TIMES_OFF),
-    (r"WEBVTT|\[Script Info\]|\{\d+\}\{\d+\}", "a file of subtitles", _TIMES_OFF),
+    (r"(?i)WEBVTT|\[Script Info\]|\{\d+\}\{\d+\}", "a file of subtitles", _TIMES_OFF),
     (r"\[\d+:\d\d\.\d+\]", "a file of song words with their times", _TIMES_OFF),
     (
         "version https://git-lfs",
@@ -89,11 +89,8 @@ def binary(head: bytes) -> str | None:
 def marked_up(head: str) -> tuple[str, str] | None:
     """What else than plain text it is that begins so, and what to do."""
     head = head.lstrip()
-    for pattern, what, hint in _MARKED_UP:
-        flags = re.DOTALL if pattern.startswith("<DOC") else re.DOTALL | re.IGNORECASE
-        if re.match(pattern, head, flags):
-            return what, hint
-    return None
+    found = ((what, hint) for begins, what, hint in _MARKED_UP if re.match(begins, head))
+    return next(found, None)
 
 
 def kind_of(ending: str, head: str, field: str) -> Kind:
@@ -112,7 +109,7 @@ def kind_of(ending: str, head: str, field: str) -> Kind:
     'table'
     """
     head = head.lstrip()
-    if ending == ".jsonl" or ending == ".ndjson":
+    if ending in (".jsonl", ".ndjson"):
         return "json-lines"
     if _OBJECT.match(head):
         line, end, _ = head.partition("\n")

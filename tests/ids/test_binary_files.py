@@ -22,9 +22,9 @@ from helpers.ids.binary_files import (
     binarize_file,
     index_table,
     line_sizes,
+    read_counts,
     read_lines,
     read_sizes,
-    refuse_beyond,
 )
 from helpers.ids.data_bin import binarize_folder, binarized_files, preprocess_command
 from helpers.ids.dictionary import Dictionary
@@ -194,11 +194,11 @@ def test_an_index_beyond_the_dictionary_is_named_with_its_place(
     sizes = np.array([2, 1, 4], "<i4").tobytes()
     with IndexedWriter(tmp_path / "a", len(dictionary)) as out:
         out.add(Lines(numbers.tobytes(), sizes, 0))
-    refuse_beyond(tmp_path / "a", dictionary)
+    assert read_counts(tmp_path / "a", dictionary) == Counts(3, 4, numbers.nbytes, 0)
     numbers[5] = wrong = dictionary.mask + 1 if code == 8 else -1
     (tmp_path / "a.bin").write_bytes(numbers.tobytes())
     with pytest.raises(DamagedFile, match=rf"a\.bin, line 3, token 3: the index {wrong:,} is none"):
-        refuse_beyond(tmp_path / "a", dictionary)
+        read_counts(tmp_path / "a", dictionary)
 
 
 # The stage
