@@ -24,7 +24,12 @@ def resolve(path: str | Path) -> Path:
     Raises:
         CourseError: no file can have such a name.
     """
-    return possible(home() / expanded(path)).resolve()
+    try:
+        return possible(home() / expanded(path)).resolve()
+    except RuntimeError:  # as Python 3.11 and 3.12 tell it
+        raise CourseError(
+            f"{path} is a link that leads back to itself.", "Name the file that it should lead to."
+        ) from None
 
 
 def expanded(path: str | Path) -> Path:

@@ -66,7 +66,7 @@ def text_files(names: Iterable[str], workspace: Workspace) -> Found:
             " ".join((f"There are no text files in {', '.join(names)}.", *not_read(left_out))),
             f"Put files of these kinds there: {READ}. Or name others in txt_files.",
         )
-    return Found(list(found.values()), left_out)
+    return Found(list(found.values()), [*dict.fromkeys(left_out)])
 
 
 def not_read(left_out: Sequence[str]) -> list[str]:
@@ -97,7 +97,7 @@ def _matches(pattern: Path) -> Found:
         elif path.is_file():
             found.files.append(path)
         elif "**" not in wanted.parts:
-            what = "a folder" if path.is_dir() else "a link that leads nowhere"
+            what = "a folder" if path.is_dir() else _why_not(path)
             found.left_out.append(f"{inside} ({what})")
     if "**" in wanted.parts:
         found.left_out.extend(below(base).left_out)

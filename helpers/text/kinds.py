@@ -50,17 +50,24 @@ SAVE_AS_TEXT = "Unpack it, or save it as plain text with its own program, and re
 _TAGS_OFF = "Take the text out of its tags, for example with a browser or a program for it."
 _TIMES_OFF = "Save its sentences without their times, for example with a program for subtitles."
 # A page; or a part of one, with three tags that end.
-_PAGE = r"(?is)(<!--.*?-->\s*)*<(!doctype html|(html|head|body|title|meta|link)[\s>])"
+_PAGE = r"<(!doctype html|(html|head|body|title)(\s+[\w-]+=[^>]*)?>|(meta|link)\s+[\w-]+=)"
 _PART = r"<(div|p|span|table|h[1-6]|ul|ol|article|section)[\s>](.*?</\w+>){3}"
+_XML = r"<(\?xml|!doctype|(mediawiki|rss|feed|tei|svg|tt|opml|fictionbook)(\s+[\w:-]+=|>))"
 # Files that are read as text, but are not the text. Each with what it is, and what to do.
 _MARKED_UP = (
-    (f"{_PAGE}|{_PART}", "an HTML page", _TAGS_OFF),
-    (r"(?i)<(\?xml|!doctype|mediawiki|tei|rss|feed|page>|text>|corpus>)", "an XML file", _TAGS_OFF),
-    ("<DOC(NO|ID)?[ >]", "an SGML file", _TAGS_OFF),
-    (r"\d+\s*\n\d+:\d\d:\d\d[,.]\d+ *-->", "a file of subtitles", _TIMES_OFF),
+    (rf"(?is){_PAGE}|{_PART}", "an HTML page", _TAGS_OFF),
+    (r"<DOC(NO|ID)?[ >]", "an SGML file", _TAGS_OFF),
+    (rf"(?i){_XML}|<(docs?|page|text|corpus)\b[^\n>]*>\s*<", "an XML file", _TAGS_OFF),
+    (r"<doc\b[^\n]*</doc>", "an XML file", _TAGS_OFF),
+    (r"(\d+\s*\n)?(\d+:)?\d\d:\d\d[,.]\d+ *-->", "a file of subtitles", _TIMES_OFF),
     (r"\d+:\d\d:\d\d\.\d+,\d+:\d\d:\d\d\.\d+\s", "a file of subtitles", _TIMES_OFF),
-    (r"(?i)WEBVTT|\[Script Info\]|\{\d+\}\{\d+\}", "a file of subtitles", _TIMES_OFF),
-    (r"\[\d+:\d\d\.\d+\]", "a file of song words with their times", _TIMES_OFF),
+    (r"WEBVTT(\s|$)|\[Script Info\]", "a file of subtitles", _TIMES_OFF),
+    (r"(\{\d+\}\{\d+\}[^\n]+\n){2}", "a file of subtitles", _TIMES_OFF),
+    (
+        r"(\[[a-z]+:[^\n]*\]\s*\n)*(\[\d+:\d\d\.\d+\][^\n]*\n){2}",
+        "a file of song words with their times",
+        _TIMES_OFF,
+    ),
     (
         "version https://git-lfs",
         "a pointer of Git LFS to the file",
@@ -75,20 +82,24 @@ _MARKED_UP = (
 
 Kind = Literal["text", "json-lines", "json", "table", "wiki", "parquet"]
 _OBJECT = re.compile(r'\{\s*("(?:[^"\\]|\\.)*"\s*:|\})', re.DOTALL)
-_OBJECTS = re.compile(r"\[\s*(\{|\])")
-_WIKI = re.compile(r'<doc( \w+="[^\n]*")*>$', re.MULTILINE)
+_ARRAY = re.compile(r'\[\s*(\{|\]|"|null\s*,)')
+DOC = re.compile(r"<doc\b[^\n]*>[ \t]*$", re.MULTILINE)  # a line of its own
 JSON, TABLES = (".json", ".jsonl", ".ndjson"), (".csv", ".tsv")
 LOOKED_AT = 1 << 16  # characters, to tell a table
 
 
 def binary(head: bytes) -> str | None:
     """Which known kind of file that holds no plain text begins so."""
-    return next((w for (at, sign), w in BINARY.items() if head.startswith(sign, at)), None)
+    found = ((sign, what) for (at, sign), what in BINARY.items() if head.startswith(sign, at))
+    # A sign of letters may begin a text, and then no byte is zero.
+    return next((what for sign, what in found if b"\0" in head or not sign.isalnum()), None)
 
 
 def marked_up(head: str) -> tuple[str, str] | None:
     """What else than plain text it is that begins so, and what to do."""
     head = head.lstrip()
+    while head.startswith("<!--") and "-->" in head:
+        head = head.partition("-->")[2].lstrip()
     found = ((what, hint) for begins, what, hint in _MARKED_UP if re.match(begins, head))
     return next(found, None)
 
@@ -111,14 +122,30 @@ def kind_of(ending: str, head: str, field: str) -> Kind:
     head = head.lstrip()
     if ending in (".jsonl", ".ndjson"):
         return "json-lines"
-    if _OBJECT.match(head):
+    if ending == ".json" or _begins_as_json(head):
         line, end, _ = head.partition("\n")
-        return "json" if end and not _is_json(line) else "json-lines"
-    if _OBJECTS.match(head) or ending == ".json" or _are_texts(head):
-        return "json"
+        is_lines = _OBJECT.match(head) and (not end or _is_json(line))
+        return "json-lines" if is_lines else "json"
     if ending in TABLES or is_table(head, field):
         return "table"
-    return "wiki" if _WIKI.match(head) else "text"
+    return "wiki" if DOC.match(head) else "text"
+
+
+def _begins_as_json(head: str) -> bool:
+    """Whether a value stands there alone: ``{"a": 1} is an object`` and ``[]`` in prose are prose.
+
+    Where the first value is damaged or longer than the beginning, the lines behind it decide.
+    """
+    if not (_OBJECT.match(head) or _ARRAY.match(head)):
+        return False
+    try:
+        value, end = json.JSONDecoder().raw_decode(head)
+    except (ValueError, RecursionError):
+        whole = head[1:].lstrip() if head[0] == "[" else head
+        first, *others = head.split("\n", 2)[:2]
+        return len(first) > LOOKED_AT or any(map(_is_object, others)) or _is_object(whole)
+    rest = head[end:].lstrip(" \t\r")
+    return rest[:1] in ("", "\n", "{") if isinstance(value, dict) else not rest.strip()
 
 
 def _is_json(text: str) -> bool:
@@ -129,15 +156,12 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _are_texts(head: str) -> bool:
-    """Whether it begins as an array of texts; ``["Well," she said]`` is prose."""
-    if not re.match(r'\[\s*"', head):
-        return False
+def _is_object(text: str) -> bool:
+    """Whether a whole JSON object stands at the beginning."""
     try:
-        _, end = json.JSONDecoder().raw_decode(head, head.index('"'))
-    except ValueError:
+        return isinstance(json.JSONDecoder().raw_decode(text)[0], dict)
+    except (ValueError, RecursionError):
         return False
-    return bool(re.match(r'\s*(\]\s*$|,\s*")', head[end:]))
 
 
 class Dialect(NamedTuple):
@@ -152,46 +176,66 @@ class Dialect(NamedTuple):
     quoting: int
 
 
+# Between tabs, quotes are often none; between commas they always are (RFC 4180).
+_DIALECTS = [*(Dialect(sign, csv.QUOTE_MINIMAL) for sign in ",\t;|"), Dialect("\t", csv.QUOTE_NONE)]
+
+
 def dialect_of(head: str) -> Dialect:
     """The one that its first line names, as Excel does it (``sep=;``); or else that in which the
     most of the first rows have as many fields as the header.
     """
     if named := re.match(r"sep=(.)\n", head, re.IGNORECASE):
         return Dialect(named[1], csv.QUOTE_MINIMAL)
-    found = itertools.product(",\t;|", (csv.QUOTE_MINIMAL, csv.QUOTE_NONE))
-    return max(itertools.starmap(Dialect, found), key=lambda dialect: _fit(head, dialect))
+    return max(_DIALECTS, key=lambda dialect: _fit(head, dialect))
 
 
-def _fit(head: str, dialect: Dialect) -> tuple[float, int]:
-    """The share of the first rows that have as many fields as the header, and how many."""
+def _fit(head: str, dialect: Dialect) -> tuple[float, int, int]:
+    """The share of the first rows that have as many fields as the header; fields, and rows.
+
+    Where lines are rows as well without quotes, no quote runs over several of them.
+    """
     rows = first_rows(head, dialect)
     wide = len(rows[0]) if rows else 0
     same = sum(len(row) == wide for row in rows)
-    return (same / len(rows) if wide > 1 else 0.0), wide
+    return (same / len(rows) if wide > 1 else 0.0), wide, len(rows)
 
 
 def first_rows(head: str, dialect: Dialect, most: int = 50) -> list[list[str]]:
     """The first rows of a table that are whole."""
     lines = [f"{line}\n" for line in head[:LOOKED_AT].split("\n")]
-    rows = csv.reader(lines, delimiter=dialect.delimiter, quoting=dialect.quoting)
+    rows = csv.reader(
+        lines,
+        delimiter=dialect.delimiter,
+        quoting=dialect.quoting,
+        strict=dialect.delimiter == "	",  # else what is damaged is found when it is read
+    )
+    found: list[list[str]] = []
+    is_cut = len(head) > LOOKED_AT
     try:
-        found = [row for row in itertools.islice(rows, most) if row]
-    except csv.Error:
-        return []
-    return found[:-1] if len(head) > LOOKED_AT and len(found) < most else found
+        found += (row for row in itertools.islice(rows, most) if row)
+    except csv.Error as error:
+        return found if is_cut and "unexpected end" in str(error) else []
+    return found[:-1] if is_cut and len(found) < most else found
 
 
 def is_table(head: str, field: str) -> bool:
-    """Whether all rows have as many fields, and a column is so named or holds only numbers."""
-    dialect = dialect_of(head)
-    header, *rows = first_rows(head, dialect) or [[]]
+    """Whether the rows have as many fields as a header that names them.
+
+    A column is named ``field``, and there are some rows; or one holds only numbers, as ids are.
+    """
+    head = re.sub(r"\Asep=.\n", "", head, flags=re.IGNORECASE)
+    header, *rows = first_rows(head, dialect_of(head)) or [[]]
     if len(header) < 2 or not rows or any(len(row) != len(header) for row in rows):
         return False
-    named = all(re.fullmatch(r"[\w .-]{1,40}", name) for name in header)
-    return field in header or (
-        len(rows) > 2 and named and any(map(_are_numbers, zip(*rows, strict=True)))
-    )
+    if not all(re.fullmatch(r"[^\W\d][\w .-]{0,40}", name.strip()) for name in header):
+        return False
+    if all(re.fullmatch(r"[-: ]+", value) for value in rows[0]):  # the line below it in Markdown
+        return False
+    has_numbers = any(map(_are_numbers, zip(*rows, strict=True)))
+    if field in (name.strip() for name in header):
+        return len(rows) > 2 or has_numbers
+    return len(rows) > 2 and has_numbers
 
 
 def _are_numbers(column: tuple[str, ...]) -> bool:
-    return all(re.fullmatch(r"-?[\d.]+", value) for value in column)
+    return all(re.fullmatch(r"-?\d+([.,]\d+)?", value) for value in column)

@@ -8,11 +8,11 @@ from pathlib import Path
 from helpers.common.errors import CourseError, DamagedFile
 from helpers.text.archives import Gauge
 from helpers.text.documents import LONGEST, lines, text_blocks
+from helpers.text.kinds import DOC
 
 _KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")  # NUL, and halves of a UTF-16 pair
 _SPACE, _DECODER = re.compile(r"\s*"), json.JSONDecoder()
-_DOC = re.compile(r"<doc( [^\n]*)?>\s*")
 _WHOLE = "Mend it, or copy or extract the file again."
 NAME_IT = "Name the one that holds the text in text_field."
 
@@ -44,7 +44,7 @@ def _field_of(record: dict, field: str, place: str) -> Iterator[str]:
 def _parsed(line: str, place: str) -> dict:
     record, what = None, "no object"
     try:
-        record = json.loads(line)
+        record = json.loads(line.strip())
     except json.JSONDecodeError as error:
         what = f"{error.msg}, column {error.colno}"
     except (ValueError, RecursionError) as error:  # thousands of digits, or of brackets
@@ -160,7 +160,9 @@ def wiki_texts(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterato
     text: list[str] | None = None
     number = 0
     for number, line in enumerate(lines(file, encoding, gauge), 1):
-        if text is None and _DOC.fullmatch(line):
+        if DOC.fullmatch(line):
+            if text is not None:
+                raise DamagedFile(f"{file}, line {number:,}: a </doc> is missing before.", _WHOLE)
             text = []
         elif text is not None and line.strip() == "</doc>":
             yield "\n".join(text)
@@ -176,7 +178,7 @@ def wiki_texts(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterato
 
 
 def listed(names: Iterable[str]) -> str:
-    names = list(names)
+    names = [name if len(name) <= 60 else f"{name[:60]}…" for name in names]
     more = f" and {len(names) - 20:,} more" if names[20:] else ""
     return ", ".join(map(repr, names[:20])) + more or "none"
 

@@ -29,6 +29,7 @@ def csv_texts(
         header = next(filter(None, rows), [])
         if header and header[0].lower() == "sep=":  # Excel's note of the delimiter
             header = next(rows, [])
+        header = [name.strip() for name in header]
         if header.count(field) != 1:
             there = listed(header)
             raise CourseError(f"{file} has no column {field!r}. There is {there}.", NAME_IT)

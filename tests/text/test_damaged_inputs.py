@@ -105,7 +105,11 @@ def test_damaged_json_is_never_a_traceback(place: int, damage: bytes, tmp_path_f
     damaged = GOOD[:place] + damage + GOOD[place + 1 :]
     file = tmp_path_factory.getbasetemp() / "a.jsonl"
     file.write_bytes(damaged)
-    other = {what for (at, sign), what in BINARY.items() if damaged.startswith(sign, at)}
+    other = {
+        what
+        for (at, sign), what in BINARY.items()
+        if damaged.startswith(sign, at) and (b"\0" in damaged or not sign.isalnum())
+    }
     try:
         assert read(file) and not other
     except CourseError as error:

@@ -124,3 +124,12 @@ def test_a_folder_that_may_not_be_opened_is_named(
     found = text_files(["texts"], full)
     assert [f.name for f in found.files] == ["a.txt"]
     assert "deep/er (Permission denied)" in found.left_out
+
+
+def test_a_link_that_leads_back_to_itself_is_told(workspace: Workspace) -> None:
+    workspace.texts.mkdir(parents=True)
+    (workspace.texts / "a.txt").symlink_to(workspace.texts / "a.txt")
+    with pytest.raises(CourseError, match="a link that leads back to itself"):
+        text_files([str(workspace.texts / "a.txt")], workspace)
+    with pytest.raises(CourseError, match="a link that leads nowhere"):
+        text_files(["texts/*.txt"], workspace)

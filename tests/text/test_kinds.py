@@ -34,6 +34,9 @@ from tests.support.input_makers import array, jsonl, read, table, zst
 DOCUMENTS = ["One, said “she”.\n\nIts second part.", 'Two "quotes", and\ta tab.', "三。", "4"]
 WIKI = "".join(f'<doc id="1" title="A "B" C">\n{text}\n</doc>\n' for text in DOCUMENTS)
 
+SPOKEN = ["She came.", '"Come here.', 'Sit down."', '"Well" he said']
+LONG = "y" * 2_000_000
+OTHERS = {"not quoted.tsv": SPOKEN, "a long first text.txt": [LONG, "b"]}
 RECORDS = {
     "wiki_00": jsonl(DOCUMENTS),
     "RC_2019-01.zst": zst(jsonl(DOCUMENTS)),
@@ -55,6 +58,11 @@ RECORDS = {
     "of Excel.csv": b"\xef\xbb\xbfsep=;\r\n" + table(DOCUMENTS, ";"),
     "of Unicode.csv": table(DOCUMENTS, "\t").decode().encode("utf-16"),
     "with an ending of text.txt": table(DOCUMENTS),
+    "not quoted.tsv": b"id\ttext\n" + "".join(f"{i}\t{t}\n" for i, t in enumerate(SPOKEN)).encode(),
+    "of Excel.txt": b"\xef\xbb\xbfsep=;\r\n" + table(DOCUMENTS, ";"),
+    "other quotes.txt": WIKI.replace('<doc id="1" ', "<doc  id='1' ").encode(),
+    "a first null.txt": json.dumps([None, *({"text": text} for text in DOCUMENTS)]).encode(),
+    "a long first text.txt": json.dumps([LONG, "b"]).encode(),
     "wiki_01": WIKI.encode(),
     "tags.txt": WIKI.encode(),
 }
@@ -62,7 +70,7 @@ RECORDS = {
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_records_are_read_whatever_the_file_is_called(name: str, put: Callable) -> None:
-    assert read(put(name, RECORDS[name])) == DOCUMENTS
+    assert read(put(name, RECORDS[name])) == OTHERS.get(name, DOCUMENTS)
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -70,7 +78,8 @@ def test_a_folder_gives_them_too(name: str, workspace: Workspace) -> None:
     workspace.texts.mkdir(parents=True)
     (workspace.texts / name).write_bytes(RECORDS[name])
     report = ROAD.run("split", workspace, SplitSettings(train=1, valid=0, test=0))
-    assert report.documents == (len(DOCUMENTS), 0, 0) and not any("read" in n for n in report.notes)
+    assert report.documents == (len(OTHERS.get(name, DOCUMENTS)), 0, 0)
+    assert not any("Not read" in note for note in report.notes)
 
 
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"))))
@@ -173,6 +182,9 @@ NO_TEXT = {
     "subtitles": lambda _: b"1\r\n00:00:00,000 --> 00:00:01,000\r\nHello\r\n",
     "of subtitles": lambda _: "WEBVTT\n\n00:00.000 --> 00:01.000\n你好\n".encode("utf-16"),
     "a file of subtitles": lambda _: b"[Script Info]\nTitle: A\n",
+    "file of subtitles": lambda _: b"1\n00:01,000 --> 00:02,000\nHello\n",
+    "words with their times": lambda _: b"[ar:Ann]\n[00:12.00]Hello\n[00:15.30]world\n",
+    "XML file": lambda _: b'<doc id="1">a</doc>\n<doc id="2">b</doc>\n',
     "song words": lambda _: b"[00:12.00]Hello\n[00:15.30]world\n",
 }
 
@@ -190,6 +202,21 @@ def test_what_is_no_plain_text_is_refused_by_its_name(
 
 
 PROSE = {
+    "a sentence on JSON": '{"text": "a"} is what an object looks like.\n{} is an empty one.\n',
+    "a list in a book on Python": '["a", "b"] is a list in Python.\n[] is the empty list.\n',
+    "a set": '{"Hello": she said}\nand left.\n',
+    "two lines on text": "text,music\nHello, you\n",
+    "a frequency list": "the\t1200\nof\t900\nand\t800\na\t700\n",
+    "contents": "Chapter One\t1\nChapter Two\t15\nChapter Three\t31\n",
+    "verses": "1\tIn the beginning\n2\tAnd the earth\n3\tAnd God said\n",
+    "numbers": "1,2\n3,4\n5,6\n7,8\n",
+    "sighs": "Well,...\nSo,...\nOh,...\nAh,...\n",
+    "a Markdown table": "id|text\n--|--\n1|Hello\n2|you\n",
+    "a chat with times": "[10:15.30] ann: hi\nbob: hello\n",
+    "on formats": "WebVTT（网页）是一种格式。\n{1}{2} are sets.\nGIF89a is the format of 1989.\n",
+    "a gene": "PAR1 is a gene.\n",
+    "a play": "<body falls>\nAnn: oh\n<feed the cat>\n",
+    "notes in comments": "<!-- a -->\n" * 40 + "# Title\nText\n",
     "a list of names": "Ann, Bob\nCid, Dan\n",
     "a poem": "One, two,\nthree, four,\nfive, six,\nseven, eight,\n",
     "a poem with numbers": "1, two\nthree, four\n5, six\n",
@@ -215,6 +242,11 @@ def test_prose_stays_prose(name: str, put: Callable) -> None:
 
 
 WRONG = {
+    "in the middle.txt": (
+        b'<doc id="1">\na\n<doc id="2">\nb\n</doc>\n',
+        "line 3: a </doc> is missing before",
+        "extract",
+    ),
     "no column.csv": (b"id,body\n1,a\n", "no column 'text'. There is 'id', 'body'", "text_field"),
     "none named.txt": (b"id;body\n1;a\n2;b\n3;c\n", "There is 'id', 'body'", "text_field"),
     "twice.csv": (b"text,text\na,b\n", "no column 'text'. There is 'text', 'text'", "text_field"),
