@@ -70,6 +70,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def default_workspace_left_alone(home: Path) -> Iterator[None]:
+    """No test works in the default workspace, where the course is to lie: whole, or not yet."""
+    yield
+    runs = home / "runs"
+    assert not runs.exists() or (runs / "sample" / "workspace.json").exists()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def same_draws() -> Iterator[None]:
     """Hypothesis also draws constants out of the modules that are imported so far.

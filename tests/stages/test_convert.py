@@ -125,9 +125,10 @@ def test_explicit_paths_need_no_earlier_stage(
 
 
 def test_a_folder_without_model_pt_lists_what_is_below_and_proposes_the_best(
-    finished: Workspace,
+    finished: Workspace, workspace: Workspace
 ) -> None:
-    done = command("convert", "--roberta-checkpoint-path", finished.root)
+    elsewhere = ("--workspace", workspace.root)
+    done = command("convert", *elsewhere, "--roberta-checkpoint-path", finished.root)
     assert done.returncode == 2
     table, hint = done.stderr.strip().rsplit("\n", 1)
     for name in ("base/model.pt", "checkpoints/checkpoint_best.pt", "checkpoints/checkpoint_last"):
