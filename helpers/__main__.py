@@ -118,8 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CourseError as error:
         print(error, file=sys.stderr)
         return FOR_A_PERSON
-    except KeyboardInterrupt:
-        print("Stopped. Run the same command again to go on.", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        said = str(stopped) or "Stopped. Run the same command again to go on."
+        print(said, file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -40,3 +40,11 @@ class DamagedFile(CourseError):
 
 class InUse(CourseError):
     """Another run is working in the same workspace."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A person has stopped the work: what is kept of it, and how to go on."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython prints in a notebook instead of a traceback."""
+        return [str(self)]

@@ -1,5 +1,6 @@
 """Running fairseq's tools, and showing their commands as a student would type them."""
 
+import collections
 import importlib.util
 import itertools
 import os
@@ -8,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from helpers.common.errors import CourseError
@@ -68,11 +69,21 @@ def _quoted(word: str) -> str:
     return '"' + word.replace('"', '\\"').replace("`", "\\`") + '"'
 
 
-def follow(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) -> Iterator[str]:
-    """Run a fairseq tool and yield what it prints, line by line; all of it goes to ``log`` too.
+def run(
+    command: Sequence[str],
+    log: Path,
+    *,
+    heard: Callable[[str], None] = lambda line: None,
+    keep_open: Sequence[int] = (),
+    saves: bool = False,
+) -> None:
+    """Run a fairseq tool to its end; all that it prints goes to ``log``.
 
     Args:
+        heard: is given what it prints, line by line.
         keep_open: file descriptors that the tool inherits (the workspace's lock).
+        saves: interrupted, it is told to end (SIGTERM) and is waited for; a second time, or where
+            ``heard`` raises, it is killed.
 
     Raises:
         CourseError: the tool ended with an error; its last lines are in the message.
@@ -82,11 +93,12 @@ def follow(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) 
     environment = CALM | os.environ | {"PYTHONUNBUFFERED": "1"}
     environment.pop("MPLBACKEND", None)  # a notebook's backend is not known to the tool
     log.parent.mkdir(parents=True, exist_ok=True)
-    last: list[str] = []
+    last: collections.deque[str] = collections.deque(maxlen=8)
     with (
         log.open("a", encoding="utf-8") as sink,
         child(
             command,
+            saves=saves,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -98,20 +110,31 @@ def follow(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) 
             pass_fds=keep_open,
         ) as process,
     ):
-        for line in process.stdout:
-            sink.write(line)
-            sink.flush()
-            last = [*last[-29:], line.rstrip()]
-            yield line.rstrip("\n")
+
+        def listen() -> Iterator[str]:
+            for line in process.stdout:
+                sink.write(line)
+                sink.flush()
+                last.append(line.rstrip())
+                yield line.rstrip("\n")
+
+        try:
+            for line in listen():
+                heard(line)
+        except KeyboardInterrupt:
+            if saves:
+                process.tell()
+                collections.deque(listen(), maxlen=0)
+            raise
     if process.returncode:
         raise CourseError(
-            f"{Path(command[0]).name} ended with exit code {process.returncode}:\n"
-            + "\n".join(last[-8:]),
+            f"{_name(command)} ended with exit code {process.returncode}:\n" + "\n".join(last),
             f"The whole output is in {log}.",
         )
 
 
-def run(command: Sequence[str], log: Path, *, keep_open: Sequence[int] = ()) -> None:
-    """Run a fairseq tool to its end. Raises as :func:`follow`."""
-    for _ in follow(command, log, keep_open=keep_open):
-        pass
+def _name(command: Sequence[str]) -> str:
+    """The tool in a command, without the Python that runs it."""
+    python = command[0] == sys.executable
+    words = [word for word in command[1:] if not word.startswith("-")] if python else command
+    return Path(words[0]).stem.replace("_", "-") if words else "python"

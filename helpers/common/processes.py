@@ -20,47 +20,100 @@ from helpers.common.foreign_code import refuse_foreign_code
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_running: dict[int, subprocess.Popen] = {}  # by the thread that waits for it
+ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_running: dict[int, "Child"] = {}  # by the thread that waits for it
 
 
-def die_with_parent() -> None:
-    """Have this process killed when its parent dies (Linux)."""
+def die_with_parent(by: int = signal.SIGKILL) -> None:
+    """Have this process get a signal when its parent dies (Linux)."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(1, by)
+
+
+class Child(subprocess.Popen):
+    """A process of this one's, which ends when this one does (Linux).
+
+    Args:
+        saves: told to end (SIGTERM), it saves its work first. What else a terminal sends to all
+            processes of a command it does not hear: this one tells it.
+        options: as for ``subprocess.Popen``.
+    """
+
+    def __init__(self, command: Sequence[str], *, saves: bool, **options: object) -> None:
+        self.saves, self.told = saves, False
+        super().__init__(command, preexec_fn=self._begin, **options)
+
+    def _begin(self) -> None:
+        if self.saves:
+            for number in (signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+        if sys.platform == "linux":
+            die_with_parent(signal.SIGTERM if self.saves else signal.SIGKILL)
+
+    def tell(self) -> None:
+        """Tell it to save and to end."""
+        self.told = True
+        self.terminate()
+
+    def end(self) -> None:
+        """Tell it to save and to end, or kill it: the second time, or where it saves nothing."""
+        if self.saves and not self.told:
+            self.tell()
+        else:
+            self.kill()
 
 
 @contextlib.contextmanager
-def child(command: Sequence[str], **options: object) -> Iterator[subprocess.Popen]:
-    """A process that is killed when what is done with it fails or is interrupted.
+def child(command: Sequence[str], *, saves: bool = False, **options: object) -> Iterator[Child]:
+    """A :class:`Child` that is killed when what is done with it fails or is interrupted."""
+    with _endings_interrupt() if saves else contextlib.nullcontext():
+        with _interrupts_held() as came:
+            process = Child(command, saves=saves, **options)
+        with process:
+            try:
+                _running[threading.get_ident()] = process
+                if came:
+                    raise KeyboardInterrupt
+                yield process
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                _running.pop(threading.get_ident(), None)
 
-    Args:
-        options: as for ``subprocess.Popen``.
-    """
-    with _interrupts_held() as came:
-        dies = die_with_parent if sys.platform == "linux" else None
-        process = subprocess.Popen(command, preexec_fn=dies, **options)
-    with process:
-        try:
-            _running[threading.get_ident()] = process
-            if came:
-                raise KeyboardInterrupt
-            yield process
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            _running.pop(threading.get_ident(), None)
+
+@contextlib.contextmanager
+def _endings_interrupt() -> Iterator[None]:
+    """What would end this process raises KeyboardInterrupt first, so that a child can save."""
+    came: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    main = threading.current_thread() is threading.main_thread()
+    before = {n: signal.getsignal(n) for n in ENDINGS if main}
+    heard = [number for number in before if before[number] != signal.SIG_IGN]  # not under nohup
+    for number in heard:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, before[number])
+        if came:
+            signal.raise_signal(came[0])
 
 
 def stop(thread: threading.Thread) -> None:
-    """Raise KeyboardInterrupt in a thread, as Ctrl-C does in the main one, and kill its child.
+    """Raise KeyboardInterrupt in a thread, as Ctrl-C does in the main one, and end its child.
 
     A thread that waits for something else than its child is stopped when that has come.
     """
     raised = ctypes.py_object(KeyboardInterrupt)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), raised)
     if process := _running.get(thread.ident):
-        process.kill()
+        process.end()
 
 
 @contextlib.contextmanager

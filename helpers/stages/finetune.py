@@ -2,9 +2,10 @@
 
 import dataclasses
 import math
+from pathlib import Path
 
 from helpers.base.sources import refuse_unfit
-from helpers.common.errors import CourseError, StageMissing
+from helpers.common.errors import CourseError, StageMissing, Stopped
 from helpers.common.report import Report, Table
 from helpers.common.symbols import SPLITS
 from helpers.ids.binary_files import read_counts, read_sizes
@@ -21,7 +22,14 @@ from helpers.models.masked_lm import perplexity
 from helpers.models.summaries import summary
 from helpers.training.command import finetune_command
 from helpers.training.log import curve, diverged, events
-from helpers.training.resume import BEST, IN_BETWEEN, LAST, begin_or_resume, updates_before
+from helpers.training.resume import (
+    BEST,
+    IN_BETWEEN,
+    LAST,
+    begin_or_resume,
+    finish,
+    updates_before,
+)
 from helpers.training.train import train
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import FinetuneSettings
@@ -87,26 +95,44 @@ def _refuse_lost_shards(workspace: Workspace) -> None:
 
 
 def _work(job: Job) -> FinetuneReport:
-    workspace, settings, folder = job.workspace, job.settings, job.workspace.checkpoints
+    workspace, settings, folder = job.workspace, job.settings, job.workspace.training
     _check_data(workspace, settings)
     first = updates_before(workspace, settings)
     done, notes = begin_or_resume(job)
     if done < settings.max_update:  # else fairseq would do one more update, at rate 0
-        train(
-            finetune_command(workspace, settings, resumed=done > 0),
-            folder / LOG,
-            max_update=settings.max_update,
-            must_load=folder / LAST if done else workspace.base_model,
-            done=done or first,  # of an interrupted run, else of the base's own training
-            lock=job.lock,
-        )
+        try:
+            train(
+                finetune_command(workspace, settings, resumed=done > 0),
+                folder / LOG,
+                max_update=settings.max_update,
+                must_load=folder / LAST if done else workspace.base_model,
+                done=done or first,  # of an interrupted run, else of the base's own training
+                lock=job.lock,
+            )
+        except KeyboardInterrupt:
+            raise _stopped(workspace, settings.max_update) from None
     for file in folder.glob(IN_BETWEEN):
         file.unlink()
-    return dataclasses.replace(_report(workspace), notes=tuple(notes))
+    report = _report(folder)
+    return dataclasses.replace(report, notes=(*notes, *finish(workspace)))
 
 
-def _report(workspace: Workspace) -> FinetuneReport:
-    folder = workspace.checkpoints
+def _stopped(workspace: Workspace, max_update: int) -> Stopped:
+    """What to say of a training that was stopped: where it lies, and what lies there still."""
+    folder = workspace.training
+    saved = max((s.updates for file in folder.glob("*.pt") if (s := summary(file))), default=0)
+    said = "Stopped before the first checkpoint: nothing of this training is kept."
+    if saved:
+        said = (
+            f"Stopped. {saved:,} of {max_update:,} updates are saved in {folder}: run the same "
+            "again, and it goes on from there."
+        )
+    if (workspace.checkpoints / BEST).is_file():
+        said += f"\nThe training before stays in {workspace.checkpoints}."
+    return Stopped(said)
+
+
+def _report(folder: Path) -> FinetuneReport:
     best = summary(folder / BEST)
     last = summary(folder / LAST)
     if best is None or last is None:

@@ -31,9 +31,9 @@ def overrides(
     done = checkpoints.updates(state) if settings.start == "continue" else 0
     return {
         "task.data": ":".join(map(str, data_folders(workspace.data_bin))),
-        "checkpoint.save_dir": workspace.checkpoints,
+        "checkpoint.save_dir": workspace.training,
         **_beginning(workspace, settings.start, resumed),
-        "hydra.run.dir": workspace.checkpoints,
+        "hydra.run.dir": workspace.training,
         "optimization.max_update": settings.max_update,
         "optimization.lr": [settings.lr],
         "optimization.update_freq": [settings.update_freq],

@@ -1,16 +1,20 @@
-"""The folder of a training's checkpoints: what an interrupted run goes on from, and what is moved.
+"""The folders of a training's checkpoints: where it goes on, and where its result comes to lie.
 
 fairseq resumes by itself from ``checkpoint_last.pt`` in its folder, whatever base model, data or
-settings it is given; so ``run.json`` there names the ones it was made with, and checkpoints of
-other runs are moved aside first.
+settings it is given; so ``run.json`` there names the ones it was made with. A run trains in
+``checkpoints.unfinished``; when it is done, that becomes ``checkpoints``, and what lay there before
+``checkpoints.old-N``. So a result stays in its place until there is another, and a run that was
+begun or finished once is found again, wherever its folder lies.
 """
 
 import json
-import shutil
+import math
+import os
 from pathlib import Path
+from shutil import copyfile as copy
 
 from helpers.common.errors import CourseError
-from helpers.common.files import set_aside, write_whole
+from helpers.common.files import remove, set_aside, write_whole
 from helpers.models import checkpoints
 from helpers.models.finite import refuse_not_finite
 from helpers.models.summaries import summary
@@ -71,16 +75,47 @@ def _identity(job: Job) -> dict:
 
 
 def begin_or_resume(job: Job) -> tuple[int, list[str]]:
-    """Make the folder ready: the updates that are done already, and notes."""
-    folder = job.workspace.checkpoints
+    """Make the folder of the training ready: the updates that are done already, and notes."""
+    folder, notes = job.workspace.training, []
     identity = _identity(job)
-    notes = []
-    if folder.is_dir() and any(folder.iterdir()):
-        if not job.force and written_identity(folder) == identity:
-            return _mend(folder)
-        notes.append(f"The checkpoints of another run are kept in {set_aside(folder).name}.")
-    write_whole(folder / RUN, json.dumps(identity, indent=1) + "\n")
-    return 0, notes
+    same = None if job.force else _made_from(identity, job.workspace)
+    if same != folder and any(folder.glob("*.pt")):
+        kept = set_aside(folder).name
+        notes.append(f"An unfinished training with other settings or data is kept in {kept}.")
+    if same is None:
+        remove(folder)
+        write_whole(folder / RUN, json.dumps(identity, indent=1) + "\n")
+        return 0, notes
+    if same != folder:
+        remove(folder)
+        same.rename(folder)
+    done, mended = _mend(folder)
+    if same not in (folder, job.workspace.checkpoints):
+        notes.append(f"The same training was found in {same.name}.")
+    if 0 < done < job.settings.max_update:
+        notes.append(f"An interrupted run was continued after update {done:,}.")
+    return done, [*notes, *mended]
+
+
+def _made_from(identity: dict, workspace: Workspace) -> Path | None:
+    """The folder with the checkpoints of the same run, finished or not; None without one."""
+    name = workspace.checkpoints.name
+    asides = sorted(workspace.root.glob(f"{name}*.old-*"))
+    for folder in (workspace.training, workspace.checkpoints, *asides):
+        if written_identity(folder) == identity:
+            return folder
+    return None
+
+
+def finish(workspace: Workspace) -> list[str]:
+    """Let a finished training take the place of the one before; notes."""
+    folder, notes = workspace.checkpoints, []
+    if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+        kept = set_aside(folder).name
+        notes.append(f"The checkpoints of the training before are kept in {kept}.")
+    remove(folder)
+    workspace.training.rename(folder)
+    return notes
 
 
 def written_identity(folder: Path) -> dict | None:
@@ -101,12 +136,11 @@ def _mend(folder: Path) -> tuple[int, list[str]]:
         for file in folder.glob("*.pt"):
             file.unlink()
         return 0, []
-    newest = max(readable, key=lambda s: (s.updates, s.file.name == LAST))
-    whole = {s.file.name for s in readable}
     notes = []
-    for name in (LAST, BEST):
-        if name not in whole:
-            write_whole(folder / name, lambda target: shutil.copyfile(newest.file, target))
+    measured = [s for s in readable if not math.isnan(s.loss)]
+    for name, able in ((LAST, readable), (BEST, measured)):
+        if able and name not in {s.file.name for s in readable}:
+            newest = max(able, key=lambda s: (s.updates, s.file.name == LAST))
+            write_whole(folder / name, lambda target, newest=newest: copy(newest.file, target))
             notes.append(f"{name} could not be used; {newest.file.name} took its place.")
-    done = next((s.updates for s in readable if s.file.name == LAST), newest.updates)
-    return done, [f"An interrupted run was continued after update {done}.", *notes]
+    return summary(folder / LAST).updates, notes

@@ -43,6 +43,7 @@ class Workspace:
         self.base_dict = self.root / "base" / "dict.txt"
         self.data_bin = self.root / "data-bin" / "mydata"
         self.checkpoints = self.root / "checkpoints"
+        self.training = self.root / "checkpoints.unfinished"
         self.pt = self.root / "pt"
         self.hf = self.root / "hf"
         self.evaluation = self.root / "evaluation.json"

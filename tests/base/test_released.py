@@ -12,6 +12,7 @@ import torch
 
 from helpers.base import match
 from helpers.common.errors import CourseError
+from helpers.models.summaries import summary
 from helpers.stages.finetune import FinetuneReport
 from helpers.stages.road import ROAD
 from helpers.training.log import events
@@ -319,20 +320,21 @@ def test_a_continued_run_that_was_interrupted_resumes_from_its_own_checkpoint(
     ready: Workspace,
 ) -> None:
     interrupted(lambda: ROAD.run("finetune", ready, CONTINUED))
-    done = TRAINED_FOR + BLOCKS
+    done = summary(ready.training / "checkpoint_last.pt").updates
+    assert done > TRAINED_FOR + BLOCKS, "it was saved again when it was stopped"
     report = ROAD.run("finetune", ready, CONTINUED)
     first, second = make.loaded(ready)
     assert first != second
-    assert second.startswith(f"{ready.checkpoints / 'checkpoint_last.pt'} (")
+    assert second.startswith(f"{ready.training / 'checkpoint_last.pt'} (")
     assert second.endswith(f"@ {done} updates)")
-    assert f"continued after update {done}" in " ".join(report.notes)
+    assert f"continued after update {done:,}" in " ".join(report.notes)
     goes_on_from_the_base(ready, report)
 
 
 def refused(workspace: Workspace, settings: FinetuneSettings) -> str:
     with pytest.raises(CourseError) as error:
         ROAD.run("finetune", workspace, settings)
-    assert not workspace.checkpoints.exists()
+    assert not workspace.checkpoints.exists() and not workspace.training.exists()
     return str(error.value)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.common import fairseq
 from helpers.common.errors import CourseError
-from helpers.common.fairseq import follow, run, shown
+from helpers.common.fairseq import run, shown
 from helpers.common.files import PROJECT
 from helpers.common.symbols import SPLITS
 from helpers.ids.data_bin import preprocess_command
@@ -79,9 +79,9 @@ def test_without_fairseq_the_way_out_is_named(
 def test_a_tool_dies_with_its_parent(tmp_path: Path) -> None:
     child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
     parent = (
-        "import sys; from pathlib import Path; from helpers.common.fairseq import follow\n"
-        f"for line in follow([sys.executable, '-c', {child!r}], Path({str(tmp_path / 'log')!r})):"
-        "\n    print(line, flush=True)"
+        "import sys; from pathlib import Path; from helpers.common.fairseq import run\n"
+        f"run([sys.executable, '-c', {child!r}], Path({str(tmp_path / 'log')!r}),"
+        "heard=lambda line: print(line, flush=True))"
     )
     process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
     pid = int(process.stdout.readline())
@@ -102,12 +102,11 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def test_a_reader_that_stops_stops_the_tool(tmp_path: Path) -> None:
+def test_a_reader_that_fails_ends_the_tool(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import os, time; print(os.getpid()); time.sleep(60)"]
-    lines = follow(command, tmp_path / "log")
-    pid = int(next(lines))
-    lines.close()
-    assert not _alive(pid)
+    with pytest.raises(ZeroDivisionError):
+        run(command, tmp_path / "log", heard=lambda line: 1 / 0, saves=True)
+    assert not _alive(int((tmp_path / "log").read_text()))
 
 
 def test_the_tool_inherits_the_descriptors_that_it_should(tmp_path: Path) -> None:

@@ -61,10 +61,8 @@ def wait_until(what: Callable[[], bool], seconds: float) -> bool:
 
 
 def updates(workspace: Workspace) -> int:
-    """The last update of this training, when the finished one's log has been set aside."""
-    log = workspace.checkpoints / LOG
-    if not (workspace.root / "checkpoints.old-1").exists():
-        return 0
+    """The last update of the training that goes on."""
+    log = workspace.training / LOG
     found = re.findall(r'num_updates": "(\d+)"', log.read_text("utf-8")) if log.is_file() else []
     return int(found[-1]) if found else 0
 
@@ -84,7 +82,7 @@ def kill_after(workspace: Workspace, settings: dict[str, int], update: int) -> N
     try:
         assert wait_until(lambda: updates(workspace) >= update or batch.poll() is not None, 1800)
         assert batch.poll() is None, "it was done before it could be killed"
-        assert any("fairseq-hydra-train" in words for words in processes_of(workspace).values())
+        assert any("fairseq_hydra_train" in words for words in processes_of(workspace).values())
     finally:
         batch.send_signal(signal.SIGKILL)
         batch.wait()

@@ -13,7 +13,7 @@ from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
 from helpers.training.command import finetune_command
 from helpers.training.log import curve, events
-from helpers.training.resume import _mend
+from helpers.training.resume import LAST, _mend
 from helpers.training.train import train
 from helpers.workflow.settings import (
     BinarizeSettings,
@@ -43,7 +43,7 @@ def test_data_of_ones_own_with_an_index_beyond_the_dictionary_is_refused(ready: 
     file.write_bytes(file.read_bytes()[:-2] + b"\xff\xff")
     with pytest.raises(CourseError, match=r"valid\.bin, line .*the index 65,535 is none"):
         ROAD.run("finetune", ready, SHORT)
-    assert not ready.checkpoints.exists()
+    assert not ready.checkpoints.exists() and not ready.training.exists()
 
 
 def test_the_largest_seed_is_possible(ready: Workspace) -> None:
@@ -115,10 +115,12 @@ def test_the_fewest_updates_have_a_curve_too(ready: Workspace, updates: int) -> 
 
 def test_an_interrupted_run_goes_on_from_its_last_checkpoint(ready: Workspace) -> None:
     interrupted(lambda: ROAD.run("finetune", ready, SHORT))
+    done = summary(ready.training / LAST).updates
+    assert 3 < done < 6, "it was saved again when it was stopped, after the checkpoint of update 3"
     report = ROAD.run("finetune", ready, SHORT)
     log = (ready.checkpoints / "train.log").read_text("utf-8")
-    assert f"Loaded checkpoint {ready.checkpoints / 'checkpoint_last.pt'} (epoch" in log
-    assert "continued after update 3" in " ".join(report.notes)
+    assert f"Loaded checkpoint {ready.training / 'checkpoint_last.pt'} (epoch" in log
+    assert f"continued after update {done}" in " ".join(report.notes)
     assert report.updates == 6
     assert [update for update, _ in report.valid_curve] == [3, 6]
     assert not list(ready.checkpoints.glob("checkpoint_*_*.pt"))
@@ -189,7 +191,7 @@ def test_a_line_that_is_too_long_is_named_before_training(ready: Workspace) -> N
     with pytest.raises(CourseError, match=r"Line [\d,]+ of \w+ has 1,2\d\d tokens") as error:
         ROAD.run("finetune", ready, SHORT)
     assert "max_line_tokens = 510" in error.value.hint
-    assert not ready.checkpoints.exists()
+    assert not ready.checkpoints.exists() and not ready.training.exists()
 
 
 def test_an_empty_validation_split_is_refused(ready: Workspace) -> None:

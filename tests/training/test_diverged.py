@@ -79,7 +79,7 @@ def test_a_validation_loss_of_nan_is_no_result(workspace: Workspace) -> None:
     for name in (BEST, LAST):
         save(workspace.checkpoints / name, 6, math.nan)
     with pytest.raises(CourseError, match="After update 6 the loss is no number"):
-        _report(workspace)
+        _report(workspace.checkpoints)
 
 
 def test_a_pretraining_does_not_go_on_from_no_numbers(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""A training that is stopped: what was there stays, what was trained is saved, and is found."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers.common.files import PROJECT
+from helpers.models.summaries import summary
+from helpers.stages.road import ROAD
+from helpers.training.resume import BEST, LAST
+from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
+from tests.support.commands import command, interrupted
+from tests.support.small import SHORT
+
+# No checkpoint is due before it is stopped.
+ENDLESS = ("--max-update", "100000", "--validate-every", "100000", "--max-tokens", "512")
+OTHER = SHORT.model_copy(update={"lr": 1e-4})
+
+
+def models(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in (BEST, LAST)}
+
+
+def begun(workspace: Workspace) -> subprocess.Popen:
+    """A training in a shell of its own, ten updates or more after its beginning."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "helpers", "finetune", "--workspace", workspace.root, *ENDLESS],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        start_new_session=True,
+    )
+    log = workspace.training / "train.log"
+    while not (log.is_file() and "[train_inner]" in log.read_text("utf-8")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    return process
+
+
+def test_the_finished_training_stays_until_there_is_another(copied: Workspace) -> None:
+    before, settings = models(copied.checkpoints), copied.record.stages["finetune"].settings
+    interrupted(lambda: ROAD.run("finetune", copied, OTHER))
+    assert models(copied.checkpoints) == before
+    done = summary(copied.training / LAST).updates
+    back = ROAD.run("finetune", copied, FinetuneSettings(**settings))
+    assert back.reused and models(copied.checkpoints) == before
+    report = ROAD.run("finetune", copied, OTHER)
+    assert f"continued after update {done}" in " ".join(report.notes)
+    assert "checkpoints.old-1" in " ".join(report.notes)
+    assert models(copied.root / "checkpoints.old-1") == before
+    assert not copied.training.exists()
+    after = models(copied.checkpoints)
+    again = ROAD.run("finetune", copied, FinetuneSettings(**settings))
+    assert "The same training was found in checkpoints.old-1." in again.notes
+    assert again.updates == settings["max_update"] and models(copied.checkpoints) == before
+    assert [models(folder) for folder in copied.root.glob("checkpoints.old-*")] == [after]
+
+
+def test_two_unfinished_trainings_are_both_found_again(copied: Workspace) -> None:
+    third = SHORT.model_copy(update={"lr": 2e-4})
+    interrupted(lambda: ROAD.run("finetune", copied, OTHER))
+    first = summary(copied.training / LAST).updates
+    interrupted(lambda: ROAD.run("finetune", copied, third))
+    assert summary(copied.root / "checkpoints.unfinished.old-1" / LAST).updates == first
+    report = ROAD.run("finetune", copied, OTHER)
+    assert f"continued after update {first}" in " ".join(report.notes)
+    assert not (copied.root / "checkpoints.unfinished.old-1").exists()
+    assert (copied.root / "checkpoints.unfinished.old-2" / LAST).is_file()
+
+
+@pytest.mark.parametrize(
+    ("number", "to"),
+    [
+        (signal.SIGINT, os.killpg),  # as a terminal does
+        (signal.SIGTERM, os.kill),
+        pytest.param(signal.SIGHUP, os.killpg, marks=pytest.mark.long),
+        pytest.param(signal.SIGKILL, os.kill, marks=pytest.mark.long),
+    ],
+)
+def test_whatever_ends_it_a_checkpoint_is_saved_first(copied, number, to) -> None:
+    before = models(copied.checkpoints)
+    process = begun(copied)
+    to(process.pid, number)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    for _ in range(600):  # killed, it could not wait
+        if found := summary(copied.training / LAST):
+            break
+        time.sleep(0.1)
+    assert found.updates >= 10
+    assert "Traceback" not in said and models(copied.checkpoints) == before
+    if number == signal.SIGINT:
+        assert f"{found.updates} of 100,000 updates are saved in {copied.training}" in said
+        assert f"The training before stays in {copied.checkpoints}" in said
+        longer = ("--max-update", found.updates + 2, "--validate-every", 100_000)
+        done = command("finetune", "--workspace", copied.root, *longer, "--max-tokens", 512)
+        assert done.returncode == 0 and "checkpoints.unfinished.old-1" in done.stdout
+
+
+def test_the_second_time_it_ends_at_once(copied: Workspace) -> None:
+    process = begun(copied)
+    trains = int(subprocess.check_output(["pgrep", "-P", str(process.pid)]).split()[0])
+    os.kill(trains, signal.SIGSTOP)  # it hears nothing, as one that hangs
+    os.killpg(process.pid, signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Stopped" in said and "Traceback" not in said
+    assert not Path(f"/proc/{trains}").exists()
