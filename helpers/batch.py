@@ -119,7 +119,7 @@ def run(
     notebooks = chosen(only)
     values = parameters(given, notebooks)
     _refuse_to_replace_the_base(workspace, values)
-    with workspace.lock("batch"), _short_when_stopped():
+    with workspace.lock("all notebooks", "batch"), _short_when_stopped():
         for name in notebooks:
             before = _finished(workspace)
             begun = time.monotonic()

@@ -74,8 +74,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def default_workspace_left_alone(home: Path) -> Iterator[None]:
     """No test works in the default workspace, where the course is to lie: whole, or not yet."""
     yield
-    runs = home / "runs"
-    assert not runs.exists() or (runs / "sample" / "workspace.json").exists()
+    sample = home / "runs" / "sample"
+    assert not sample.exists() or (sample / "workspace.json").exists()
 
 
 @pytest.fixture(scope="session", autouse=True)

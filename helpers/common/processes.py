@@ -105,6 +105,15 @@ def _endings_interrupt() -> Iterator[None]:
             signal.raise_signal(came[0])
 
 
+def kernel() -> object | None:
+    """The notebook's kernel that this process is; None elsewhere."""
+    if "IPython" not in sys.modules:  # importing it takes longer than much of the work
+        return None
+    from IPython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None)
+
+
 def stop(thread: threading.Thread) -> None:
     """Raise KeyboardInterrupt in a thread, as Ctrl-C does in the main one, and end its child.
 
@@ -112,6 +121,11 @@ def stop(thread: threading.Thread) -> None:
     """
     raised = ctypes.py_object(KeyboardInterrupt)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), raised)
+    end_child(thread)
+
+
+def end_child(thread: threading.Thread) -> None:
+    """End what a thread waits for: see :meth:`Child.end`."""
     if process := _running.get(thread.ident):
         process.end()
 

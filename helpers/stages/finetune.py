@@ -166,5 +166,7 @@ FINETUNE = Stage(
     outputs=lambda workspace: [workspace.checkpoints / BEST, workspace.checkpoints / LAST],
     work=_work,
     in_place=True,
+    loses="nothing: fairseq saves a checkpoint first, and the same training goes on from there. "
+    "Pressed once more, it ends at once, and what was trained since the last one is lost",
     after=("binarize", "prepare", "base"),
 )

@@ -43,7 +43,7 @@ def train(
         CourseError: fairseq ended with an error, did not load what it should, or diverged.
     """
     told = _Told(log, must_load, done)
-    with Progress(max_update, "updates", done) as progress:
+    with Progress(max_update, "updates", done, "fairseq is starting") as progress:
 
         def heard(line: str) -> None:
             if event := told.hear(line):

@@ -58,9 +58,10 @@ class Stage:
         work: does it, and returns the report.
         describe: the report on outputs that the student has put there. Without it nothing counts
             as the student's own: the work itself decides what happens to files in its place.
-        in_place: the work writes its outputs where they stand, because it takes hours and goes on
-            where it was broken off; else it writes into the job's folder, and whatever lies there
-            when it is done is moved into the workspace.
+        in_place: the work itself puts its outputs where they are to stand, because it takes hours
+            and goes on where it was broken off; else it writes into the job's folder, and whatever
+            lies there when it is done is moved into the workspace.
+        loses: what a person loses who stops it.
         after: names of the stages whose outputs are read.
         instead_of: names of stages that make the same files in another way; the record keeps the
             one that has made them last.
@@ -80,6 +81,7 @@ class Stage:
     after: tuple[str, ...] = ()
     instead_of: tuple[str, ...] = ()
     in_place: bool = False
+    loses: str = "what it has done so far; what was made before stays"
     elsewhere: Callable[[Settings], Path | None] = lambda settings: None
 
     @property

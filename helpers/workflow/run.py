@@ -46,7 +46,7 @@ class Road(dict[str, Stage]):
             InUse: another run holds the workspace.
             CourseError: whatever else a person can mend.
         """
-        with workspace.lock() as lock:
+        with workspace.lock(name) as lock:
             for folder in (workspace.scratch, *map(workspace.kept, self)):
                 workspace.refuse_link(folder)
             run = _Run(self, self[name], workspace, settings, lock, force)

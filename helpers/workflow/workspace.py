@@ -1,4 +1,4 @@
-"""Where every file of a run lies, and the lock.
+"""Where every file of a run lies.
 
 A workspace is one folder with fairseq's and the classroom guide's names in it (``mydata``,
 ``data-bin``, ``checkpoints``, ``pt``), so that any fairseq tutorial can be followed beside it.
@@ -6,14 +6,11 @@ A workspace is one folder with fairseq's and the classroom guide's names in it (
 
 import contextlib
 import os
-import stat
-from collections.abc import Iterator
 from pathlib import Path
 
-import portalocker
-
-from helpers.common.errors import CourseError, InUse
-from helpers.common.files import PROJECT, expanded, possible, resolve, writing
+from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT, expanded, possible, resolve
+from helpers.workflow.lock import Holder, held, holder
 from helpers.workflow.record import Record
 
 # fairseq splits its data path at ':', and Hydra expands '$' and cannot quote these others.
@@ -114,43 +111,15 @@ class Workspace:
     def record(self) -> Record:
         return Record(self.root / "workspace.json")
 
-    @contextlib.contextmanager
-    def lock(self, name: str = "stage") -> Iterator[int]:
-        """Hold the workspace, so that one run at a time works in it.
+    def lock(self, stage: str, name: str = "stage") -> contextlib.AbstractContextManager[int]:
+        """Hold the workspace, so that one run at a time works in it; see :func:`held`.
 
-        The lock is the operating system's (flock): it vanishes with the last process that holds
-        the yielded file descriptor. A child that must keep the lock is given it.
-
-        Raises:
-            InUse: another process holds it.
-            CourseError: the folder cannot be written to, or no plain file stands for the lock.
+        Args:
+            stage: what is to be done, for those who find the workspace in use.
         """
-        with writing(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
-            descriptor = self._opened(self.root / f".{name}.lock")
-        with os.fdopen(descriptor, "r+", errors="replace") as handle:
-            try:
-                portalocker.lock(handle, portalocker.LOCK_EX | portalocker.LOCK_NB)
-            except portalocker.LockException:
-                raise InUse(
-                    f"Another run is working in {self.root} (process {handle.read(20).strip()}).",
-                    "Wait until it is done, stop it, or choose another workspace.",
-                ) from None
-            with writing(self.root):
-                os.ftruncate(handle.fileno(), 0)
-                os.write(handle.fileno(), str(os.getpid()).encode())
-            yield handle.fileno()
+        return held(self.root / f".{name}.lock", stage)
 
-    def _opened(self, lock: Path) -> int:
-        """The file descriptor of a lock, which is made where it is not there; no link is followed.
-
-        Raises:
-            CourseError: it is a link, a folder, or another thing that is no file.
-        """
-        if not os.path.lexists(lock) or stat.S_ISREG(lock.lstat().st_mode):
-            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-            return os.open(lock, flags, 0o666)
-        raise CourseError(
-            f"{lock} is no plain file, and the course writes into it which process is at work.",
-            "Remove it, and run this step again.",
-        )
+    @property
+    def worker(self) -> Holder | None:
+        """The run that works in it now."""
+        return holder(self.root / ".stage.lock")

@@ -2,21 +2,66 @@
 
 import time
 
+import pytest
+
 from helpers.common import progress as module
-from helpers.common.progress import Progress, drawn_by
+from helpers.common.progress import Progress, drawn_by, watched_by
 
 
-def test_of_bytes_it_shows_megabytes_their_rate_and_the_time_left(monkeypatch):
-    clock, drawn = [100.0], []
-    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+@pytest.fixture
+def clock(monkeypatch) -> list[float]:
+    """The time, which a test sets."""
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_of_bytes_it_shows_megabytes_their_rate_and_the_time_left(clock):
+    drawn = []
     with drawn_by(drawn.append), Progress(80_000_000, "bytes", 20_000_000) as bar:
-        clock[0] += 4
-        bar.update(40_000_000, "reading")
-        clock[0] += 8
+        for megabytes in (30, 40):
+            clock[0] += 4
+            bar.update(megabytes * 1_000_000, "reading")
+        bar._show()
+        at_forty = drawn[-1]
+        clock[0] += 16
         bar.update(80_000_000)
     assert "MB/s" not in drawn[0] and "left" not in drawn[0]
-    assert "40.0 of 80.0 MB · 4 s · 5 MB/s · about 8 s left · reading" in drawn[1]
-    assert "80.0 of 80.0 MB · 12 s · 5 MB/s · reading" in drawn[-1]
+    assert "40.0 of 80.0 MB · 8 s · 2 MB/s · about 16 s left · reading" in at_forty
+    assert "80.0 of 80.0 MB · 24 s · 2 MB/s · reading" in drawn[-1]
+
+
+def test_the_time_left_is_reckoned_from_the_last_steps(clock):
+    drawn = []
+    with drawn_by(drawn.append), Progress(1000, "updates", text="fairseq is starting") as bar:
+        assert "0 of 1,000 updates · 0 s · fairseq is starting" in drawn[-1]
+        clock[0] += 60  # fairseq has started, which is no measure for an update
+        bar.update(10, "loss 9.00 bits")
+        bar._show()
+        assert "60 s · loss" in drawn[-1]
+        for done in range(20, 110, 10):  # ten seconds each, and then a hundred
+            clock[0] += 10
+            bar.update(done)
+        bar._show()
+        assert "about 15 min left" in drawn[-1]
+        for done in range(110, 190, 10):
+            clock[0] += 100
+            bar.update(done)
+        bar._show()
+        assert "about 2 h 17 min left" in drawn[-1]
+        clock[0] += 1000  # it stands still: it will take longer
+        bar._show()
+        assert "about 5 h 32 min left" in drawn[-1]
+
+
+def test_its_seconds_go_on_while_nothing_is_told(monkeypatch):
+    monkeypatch.setattr(module, "TICK", 0.01)
+    drawn, watched = [], []
+    with drawn_by(drawn.append), watched_by(watched.append), Progress(5, "updates"):
+        while len(drawn) < 3 or len(watched) < 3:
+            time.sleep(0.01)
+    assert watched[-1].passed > watched[0].passed
+    assert watched[0].done == 0 and watched[0].total == 5
 
 
 def test_of_other_things_it_counts_them(monkeypatch):

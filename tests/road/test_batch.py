@@ -133,7 +133,7 @@ def test_an_unknown_notebook_is_refused_before_anything_runs(workspace):
 
 
 def test_a_second_run_in_the_same_workspace_is_refused(workspace):
-    with workspace.lock("batch"), pytest.raises(InUse, match=str(os.getpid())):
+    with workspace.lock("all notebooks", "batch"), pytest.raises(InUse, match=str(os.getpid())):
         batch.run(workspace, only=["split"])
 
 

@@ -46,7 +46,11 @@ def _words(file: Path) -> str:
 
 def is_free(workspace: Workspace) -> bool:
     """Whether nothing of a run is left: no process, no lock."""
-    with contextlib.suppress(InUse), workspace.lock("batch"), workspace.lock():
+    with (
+        contextlib.suppress(InUse),
+        workspace.lock("all notebooks", "batch"),
+        workspace.lock("split"),
+    ):
         return not processes_of(workspace)
     return False
 

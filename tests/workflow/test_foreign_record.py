@@ -209,14 +209,14 @@ def test_a_lock_that_is_a_link_is_refused_and_what_it_leads_to_untouched(workspa
 
 def test_a_lock_that_is_a_folder_is_refused(workspace):
     (workspace.root / ".stage.lock").mkdir(parents=True)
-    with pytest.raises(CourseError, match="no plain file"), workspace.lock():
+    with pytest.raises(CourseError, match="no plain file"), workspace.lock("split"):
         pass
 
 
 def test_a_lock_with_any_content_is_taken(workspace):
     workspace.root.mkdir()
     (workspace.root / ".stage.lock").write_bytes(b"\xff" * 99)
-    with workspace.lock(), pytest.raises(InUse), workspace.lock():
+    with workspace.lock("split"), pytest.raises(InUse), workspace.lock("split"):
         pass
 
 

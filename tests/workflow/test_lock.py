@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -15,7 +17,9 @@ from helpers.workflow.workspace import Workspace
 HOLD = """
 import subprocess, sys, time
 from helpers.workflow.workspace import Workspace
-with Workspace(sys.argv[1]).lock() as lock:
+from helpers.common.progress import Progress
+with Workspace(sys.argv[1]).lock("split") as lock, Progress(8, "lines") as progress:
+    progress.update(3, "reading")
     child = sys.argv[2:] and subprocess.Popen(["sleep", "60"], pass_fds=(lock,)).pid
     print(child or "held", flush=True)
     time.sleep(60)
@@ -45,15 +49,17 @@ def hold(workspace: Workspace):
 
 def test_a_second_run_is_refused_and_told_which_process_works(workspace, hold):
     process, _ = hold()
-    with pytest.raises(InUse, match=f"process {process.pid}"), workspace.lock():
+    with pytest.raises(InUse, match=f"process {process.pid}") as caught, workspace.lock("split"):
         pass
+    assert "has been working on split since" in caught.value.message
+    assert f"kill {process.pid}" in caught.value.hint
 
 
 def test_two_kinds_of_lock_do_not_hinder_each_other(workspace):
-    batch, again = workspace.lock("batch"), workspace.lock("batch")
-    with batch, workspace.lock("stage"), pytest.raises(InUse), again:
+    batch, again = (workspace.lock("all", "batch") for _ in range(2))
+    with batch, workspace.lock("split"), pytest.raises(InUse), again:
         pass
-    with workspace.lock("batch"):
+    with workspace.lock("all", "batch"):
         pass
 
 
@@ -61,7 +67,7 @@ def test_the_lock_vanishes_with_a_killed_process(workspace, hold):
     process, _ = hold()
     process.send_signal(signal.SIGKILL)
     process.wait()
-    with workspace.lock():
+    with workspace.lock("split"):
         pass
 
 
@@ -69,13 +75,68 @@ def test_a_child_that_was_given_the_lock_holds_it_after_its_parent(workspace, ho
     process, child = hold("with a child")
     process.send_signal(signal.SIGKILL)
     process.wait()
-    with pytest.raises(InUse), workspace.lock():
+    with pytest.raises(InUse), workspace.lock("split"):
         pass
     os.kill(int(child), signal.SIGKILL)
     for _ in range(100):
         try:
-            with workspace.lock():
+            with workspace.lock("split"):
                 return
         except InUse:
             time.sleep(0.05)
     raise AssertionError("the lock outlived its last holder")
+
+
+def test_who_holds_it_is_seen_from_elsewhere_with_what_is_done_and_stopped(workspace, hold):
+    assert workspace.worker is None
+    process, _ = hold()
+    for _ in range(100):
+        worker = workspace.worker
+        if worker and worker.standing and worker.standing.done:
+            break
+        time.sleep(0.05)
+    assert (worker.process, worker.stage, worker.notebook) == (process.pid, "split", False)
+    assert "3 of 8 lines" in str(worker.standing) and "reading" in worker.standing.html()
+    worker.stop()
+    assert process.wait(20) == -signal.SIGTERM
+    assert workspace.worker is None
+
+
+def test_to_look_does_not_hinder_a_run_that_begins(workspace):
+    looking, ended = threading.Event(), threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            assert workspace.worker is None or workspace.worker.stage == "split"
+            looking.set()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    assert looking.wait(20)
+    for _ in range(50):
+        with workspace.lock("split"):
+            pass
+    ended.set()
+    thread.join()
+
+
+def test_a_run_on_another_machine_is_stopped_there(workspace, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "gethostname", lambda: "the-other-one")
+        held = workspace.lock("encode")
+        held.__enter__()
+    worker = workspace.worker
+    assert not worker.is_here
+    with pytest.raises(InUse, match="working on encode") as caught, workspace.lock("split"):
+        pass
+    assert "stop it on the machine the-other-one" in caught.value.hint
+    held.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("content", [b"", b"12345", b"{}", b"[1]", b"\xff"])
+def test_a_holder_that_nobody_knows_is_just_ending(workspace, content):
+    with workspace.lock("split"):
+        (workspace.root / ".stage.lock").write_bytes(content)
+        assert workspace.worker is None
+        with pytest.raises(InUse, match="just ending"), workspace.lock("split"):
+            pass

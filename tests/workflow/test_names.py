@@ -64,6 +64,6 @@ def test_a_folder_so_deep_that_no_file_has_room_in_it_is_no_workspace(tmp_path):
 
 def test_a_name_that_is_too_long_below_a_folder_that_is_not_there_yet(tmp_path):
     with pytest.raises(CourseError, match="File name too long"):
-        Workspace(tmp_path / "new" / ("a" * 300)).lock().__enter__()
+        Workspace(tmp_path / "new" / ("a" * 300)).lock("split").__enter__()
     with pytest.raises(CourseError, match="File name too long"), writing(tmp_path):
         (tmp_path / ("a" * 300)).touch()

@@ -35,7 +35,7 @@ def test_a_name_with_a_tilde_that_is_no_home_is_a_plain_name(home):
 @pytest.mark.parametrize("name", ["with space", "微调 课程", "quote'd", "a,b=c[1]", "ünïcode"])
 def test_ordinary_and_odd_names_are_fine(tmp_path, name):
     workspace = Workspace(tmp_path / name)
-    with workspace.lock():
+    with workspace.lock("split"):
         workspace.record.save()
     assert workspace.record.file.is_file()
 
@@ -74,7 +74,7 @@ def test_the_project_itself_is_no_workspace(name, monkeypatch):
 def test_a_file_in_place_of_the_folder_is_explained(tmp_path):
     (tmp_path / "file").touch()
     for root in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(CourseError, match="cannot be written"), Workspace(root).lock():
+        with pytest.raises(CourseError, match="cannot be written"), Workspace(root).lock("split"):
             pass
 
 
@@ -86,7 +86,7 @@ def test_the_refusals_of_the_system_become_sentences(workspace, monkeypatch, cod
         raise OSError(number, os.strerror(number), str(path))
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(CourseError) as caught, workspace.lock():
+    with pytest.raises(CourseError) as caught, workspace.lock("split"):
         pass
     assert os.strerror(number) in caught.value.message
     assert str(workspace.root) in caught.value.message

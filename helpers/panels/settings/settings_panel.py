@@ -42,7 +42,7 @@ class SettingsPanel(Panel):
         self.notes = {name: widgets.HTML(layout=wide("22em")) for name in self.controls}
         self.preview, self.message = widgets.HTML(layout=wide()), widgets.HTML()
         self.line = widgets.HTML(layout=wide())
-        self.run = RunBox(self._step)
+        self.run = RunBox(self._step, workspace, ROAD[command].loses)
         # JupyterLab may have two threads deliver what was moved, and the later must be shown last.
         self.one_at_a_time = threading.RLock()
         for name, control in self.controls.items():

@@ -1,0 +1,189 @@
+"""The lock of a workspace, and what is known of the run that holds it.
+
+The lock is the operating system's (flock): it vanishes with the last process that holds its file.
+In the file stands who that is, how far it is, and so how it can be seen and stopped from elsewhere.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import shlex
+import signal
+import socket
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import portalocker
+from pydantic import TypeAdapter, ValidationError
+
+from helpers.common.errors import CourseError, InUse
+from helpers.common.files import writing
+from helpers.common.processes import kernel
+from helpers.common.progress import Standing, watched_by
+
+TRIES = 3  # to be sure that it is a run, not somebody who has looked whether there is one
+PAUSE = 0.1  # seconds
+WRITTEN = 1.0  # seconds, at least, from one standing to the next
+
+
+@dataclasses.dataclass(frozen=True)
+class Holder:
+    """The run that works in a workspace.
+
+    Attributes:
+        process, host: where it runs.
+        by: what has begun it: "the notebook 04_finetune.ipynb", "the command finetune".
+        stage: what it does.
+        since: when it began, in seconds since 1970.
+        notebook: an interrupt stops it (■); a command is ended.
+        standing: how far it is, where it says so.
+    """
+
+    process: int
+    host: str
+    by: str
+    stage: str
+    since: float
+    notebook: bool
+    standing: Standing | None = None
+
+    @classmethod
+    def this(cls, stage: str) -> "Holder":
+        """This process."""
+        notebook = kernel() is not None
+        name = Path(os.environ.get("JPY_SESSION_NAME", "")).name
+        command = f"the command {shlex.join(sys.argv[1:2]) or Path(sys.argv[0]).name}"
+        by = f"the notebook {name}".strip() if notebook else command
+        return cls(os.getpid(), socket.gethostname(), by, stage, time.time(), notebook)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it runs on this machine, and is alive; not so a child that it has left."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.process, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:  # somebody else's
+            pass
+        return True
+
+    def stop(self) -> None:
+        """Interrupt it, as ■ or Ctrl-C does; what it has begun is saved where that is possible."""
+        with contextlib.suppress(OSError):
+            os.kill(self.process, signal.SIGINT if self.notebook else signal.SIGTERM)
+
+    def __str__(self) -> str:
+        at = time.strftime("%H:%M", time.localtime(self.since))
+        return f"{self.by} has been working on {self.stage} since {at} (process {self.process})"
+
+    @property
+    def how_to_stop(self) -> str:
+        if self.host != socket.gethostname():
+            return f"stop it on the machine {self.host}, where it runs"
+        if self.notebook:
+            return f"stop it with ■ in that notebook (or: kill -INT {self.process})"
+        return f"stop it with Ctrl-C in its terminal (or: kill {self.process})"
+
+
+@contextlib.contextmanager
+def held(lock: Path, stage: str) -> Iterator[int]:
+    """Hold a lock: its file descriptor, which a child that must keep it is given.
+
+    How far the bars within are is written into it.
+
+    Raises:
+        InUse: another process holds it.
+        CourseError: the folder cannot be written to, or no plain file stands for the lock.
+    """
+    with writing(lock.parent):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _opened(lock)
+    with os.fdopen(descriptor, "rb+", buffering=0) as file:
+        for tries in range(TRIES):
+            if _taken(file.fileno()):
+                break
+            if tries == TRIES - 1:
+                raise _in_use(lock)
+            time.sleep(PAUSE)
+        me = Holder.this(stage)
+        with writing(lock.parent):
+            _write(file.fileno(), me)
+        with watched_by(_Told(file.fileno(), me)):
+            yield file.fileno()
+
+
+def holder(lock: Path) -> Holder | None:
+    """Who holds a lock now; None where nobody does, or nobody that is known."""
+    with contextlib.suppress(OSError), lock.open("rb") as file:
+        for _ in range(TRIES):
+            if _taken(file.fileno()):
+                return None
+            with contextlib.suppress(ValidationError):
+                file.seek(0)
+                return TypeAdapter(Holder).validate_json(file.read())
+            time.sleep(PAUSE)  # it is just being written
+    return None
+
+
+class _Told:
+    """Writes into the lock how far a bar is, now and then."""
+
+    def __init__(self, descriptor: int, me: Holder) -> None:
+        self.descriptor, self.me, self.written = descriptor, me, 0.0
+
+    def __call__(self, standing: Standing) -> None:
+        if time.monotonic() - self.written > WRITTEN:
+            self.written = time.monotonic()
+            with contextlib.suppress(OSError):  # a full disk does not stop the work here
+                _write(self.descriptor, dataclasses.replace(self.me, standing=standing))
+
+
+def _write(descriptor: int, me: Holder) -> None:
+    text = json.dumps(dataclasses.asdict(me)).encode()
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, text)
+    os.ftruncate(descriptor, len(text))
+
+
+def _taken(descriptor: int) -> bool:
+    """Take the lock if it is free."""
+    try:
+        portalocker.lock(descriptor, portalocker.LOCK_EX | portalocker.LOCK_NB)
+    except portalocker.LockException:
+        return False
+    return True
+
+
+def _in_use(lock: Path) -> InUse:
+    who = holder(lock)
+    if who is None or not (who.is_here or who.host != socket.gethostname()):
+        return InUse(
+            f"A run in {lock.parent} is just ending: its training may be saving a checkpoint.",
+            "Wait a moment, and try again.",
+        )
+    said = f"{who.by[0].upper()}{str(who)[1:]}"
+    return InUse(
+        f"{said} in {lock.parent}.",
+        f"Wait until it is done, {who.how_to_stop}, or choose another workspace.",
+    )
+
+
+def _opened(lock: Path) -> int:
+    """The file descriptor of a lock, which is made where it is not there; no link is followed.
+
+    Raises:
+        CourseError: it is a link, a folder, or another thing that is no file.
+    """
+    if not os.path.lexists(lock) or stat.S_ISREG(lock.lstat().st_mode):
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        return os.open(lock, flags, 0o666)
+    raise CourseError(
+        f"{lock} is no plain file, and the course writes into it which process is at work.",
+        "Remove it, and run this step again.",
+    )
