@@ -99,7 +99,7 @@ def write_whole(file: Path, content: str | bytes | Callable[[Path], object]) -> 
         content: the text (UTF-8), the bytes, or a function that writes to the path it is given.
     """
     with writing(file.parent):
-        file.parent.mkdir(parents=True, exist_ok=True)
+        _made(file.parent)
         beside = file.with_name(f".{file.name}.{os.getpid()}")
         try:
             if callable(content):
@@ -112,13 +112,13 @@ def write_whole(file: Path, content: str | bytes | Callable[[Path], object]) -> 
 
 
 def move_into_place(source: Path, target: Path) -> None:
-    """Flush ``source`` to the disk, then let it replace ``target`` in one step.
+    """Flush ``source`` to the disk, let it replace ``target`` in one step, and flush its folder.
 
-    To another disk it is copied first, and the copy replaces ``target`` in one step.
+    So a file that stands there is whole after a power cut too. To another disk it is copied first,
+    and the copy replaces ``target`` in one step.
     """
-    with source.open("rb+") as handle:
-        os.fsync(handle.fileno())
-    target.parent.mkdir(parents=True, exist_ok=True)
+    flush(source)
+    _made(target.parent)
     try:
         source.replace(target)
     except OSError as error:
@@ -126,6 +126,29 @@ def move_into_place(source: Path, target: Path) -> None:
             raise
         write_whole(target, lambda beside: _copy(source, beside))
         source.unlink()
+    flush(target.parent)
+
+
+def flush(path: Path) -> None:
+    """Have the system write a file, or which files a folder has, to the disk now."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folders
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:  # disks on a network may know no flushing of folders
+        if not path.is_dir() or error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _made(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each flushed into the one above it."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        flush(path.parent)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -141,6 +164,7 @@ def set_aside(path: Path) -> Path:
     while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
         number += 1
     path.rename(aside)
+    flush(path.parent)
     return aside
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from shutil import copyfile as copy
 
 from helpers.common.errors import CourseError
-from helpers.common.files import remove, set_aside, write_whole
+from helpers.common.files import files_below, flush, remove, set_aside, write_whole
 from helpers.models import checkpoints
 from helpers.models.finite import refuse_not_finite
 from helpers.models.summaries import summary
@@ -114,7 +114,10 @@ def finish(workspace: Workspace) -> list[str]:
         kept = set_aside(folder).name
         notes.append(f"The checkpoints of the training before are kept in {kept}.")
     remove(folder)
+    for path in (*files_below(workspace.training), workspace.training):
+        flush(path)  # fairseq leaves it to the system when its checkpoints reach the disk
     workspace.training.rename(folder)
+    flush(folder.parent)
     return notes
 
 

@@ -115,7 +115,7 @@ def use_finetune(notebook: Opened, work: Workspace) -> None:
     notebook.fill("finetune", "max_update", "100000")
     panel.get_by_role("button", name="Run this step").click()
     expect(panel).to_contain_text("updates ·", timeout=2 * MINUTE)  # the bar has begun
-    notebook.stop("finetune")
+    notebook.interrupt()
     expect(panel).to_contain_text("Stopped.", timeout=MINUTE)
     notebook.fill("finetune", "max_update", "3")
     expect(panel).to_contain_text("3 updates of up to")

@@ -183,8 +183,9 @@ class Opened:
             self.panel(command).get_by_role("button", name=button).click()
         chooser.value.set_files(file)
 
-    def stop(self, command: str) -> None:
-        self.panel(command).get_by_role("button", name="Stop").click()
+    def interrupt(self) -> None:
+        """Press ■ in the toolbar."""
+        self.page.get_by_role("button", name="Interrupt the kernel").click()
 
     def theme(self, name: str) -> None:
         change = "(theme) => jupyterapp.commands.execute('apputils:change-theme', {theme})"

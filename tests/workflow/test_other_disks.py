@@ -59,7 +59,7 @@ def test_to_another_disk_a_file_is_copied_flushed_and_renamed(tmp_path, two_disk
     source.chmod(0o604)
     os.utime(source, ns=(5, 10**18 + 7))
     move_into_place(source, target)
-    assert happened == ["flush", "here", "flush", "there"]
+    assert happened == ["flush", "flush", "here", "flush", "there", "flush", "flush"]
     assert target.read_bytes() == b"new" and not source.exists()
     assert (target.stat().st_mtime_ns, target.stat().st_mode & 0o777) == (10**18 + 7, 0o604)
     assert [file.name for file in target.parent.iterdir()] == ["file"]

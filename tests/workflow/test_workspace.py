@@ -3,12 +3,14 @@
 import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, resolve, set_aside, write_whole, writing
+from helpers.training.resume import finish
 from helpers.workflow.record import Entry, Fingerprint, Record, fingerprint
 from helpers.workflow.workspace import Workspace
 
@@ -97,15 +99,49 @@ def test_other_errors_of_the_system_keep_their_traceback(tmp_path):
         raise OSError(errno.EIO, "weird")
 
 
+def to_the_disk(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is done from here on: "flush NAME" of a file or a folder, and "name NAME"."""
+    happened: list[str] = []
+    replace, rename, fsync = Path.replace, Path.rename, os.fsync
+
+    def flushed(descriptor: int) -> None:
+        happened.append(f"flush {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+        fsync(descriptor)
+
+    def named(old: Callable) -> Callable:
+        return lambda path, to: happened.append(f"name {Path(to).name}") or old(path, to)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(Path, "replace", named(replace))
+    monkeypatch.setattr(Path, "rename", named(rename))
+    return happened
+
+
 @pytest.mark.parametrize("content", ["tëxt", b"bytes", lambda p: p.write_text("x")], ids=type)
-def test_a_file_is_flushed_to_the_disk_before_it_gets_its_name(tmp_path, monkeypatch, content):
-    happened = []
-    replace, fsync = Path.replace, os.fsync
-    monkeypatch.setattr(Path, "replace", lambda *a: happened.append("name") or replace(*a))
-    monkeypatch.setattr(os, "fsync", lambda fd: happened.append("flush") or fsync(fd))
-    write_whole(tmp_path / "new" / "file", content)
-    assert happened == ["flush", "name"]
-    assert [p.name for p in (tmp_path / "new").iterdir()] == ["file"]
+def test_a_file_is_flushed_before_it_gets_its_name_and_its_folder_after(
+    tmp_path, monkeypatch, content
+):
+    happened = to_the_disk(monkeypatch)
+    write_whole(tmp_path / "old" / "new" / "file", content)
+    beside = f"flush .file.{os.getpid()}"
+    made = [f"flush {tmp_path.name}", "flush old", beside, "name file", "flush new"]
+    assert sorted(happened[:2]) == sorted(made[:2]) and happened[2:] == made[2:]
+    assert [p.name for p in (tmp_path / "old" / "new").iterdir()] == ["file"]
+    happened.clear()
+    set_aside(tmp_path / "old")
+    assert happened == ["name old.old-1", f"flush {tmp_path.name}"]
+
+
+def test_a_finished_training_is_on_the_disk_before_it_gets_its_place(workspace, monkeypatch):
+    for folder in (workspace.training, workspace.checkpoints):
+        folder.mkdir(parents=True)
+        (folder / "checkpoint_last.pt").write_bytes(b"last")
+    happened = to_the_disk(monkeypatch)
+    finish(workspace)
+    root, training = f"flush {workspace.root.name}", f"flush {workspace.training.name}"
+    aside = ["name checkpoints.old-1", root]
+    last = ["flush checkpoint_last.pt", training, "name checkpoints", root]
+    assert happened == [*aside, *last]
 
 
 @pytest.mark.parametrize("old", [None, "old content"])
