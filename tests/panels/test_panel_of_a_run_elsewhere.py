@@ -61,7 +61,7 @@ def running(workspace: Workspace) -> Iterator[subprocess.Popen]:
 def kernel(workspace: Workspace) -> Iterator[tuple[KernelManager, Callable[[str], dict]]]:
     environment = os.environ | {
         "PYTHONPATH": str(PROJECT),
-        "JPY_SESSION_NAME": "/home/me/notebooks/01_split.ipynb",
+        "JPY_SESSION_NAME": "notebooks/01_split.ipynb",
     }
     manager, client = start_new_kernel(env=environment)
 
