@@ -5,6 +5,7 @@ import os
 import sys
 import typing
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
@@ -19,7 +20,7 @@ BUG, FOR_A_PERSON, INTERRUPTED = 1, 2, 130
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
-        prog="roberta-course",
+        prog=_as_typed(),
         description="From plain text files through fairseq to a Hugging Face RoBERTa.",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -44,6 +45,12 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--only", nargs="+", default=[], metavar="NOTEBOOK", help="only these")
     return top
+
+
+def _as_typed() -> str:
+    """How the command was called, for examples that can be copied."""
+    called = Path(sys.argv[0]).name
+    return "python -m helpers" if called == "__main__.py" else called
 
 
 def _add_workspace(command: argparse.ArgumentParser) -> None:

@@ -79,11 +79,15 @@ class Holder:
             os.kill(self.process, signal.SIGINT if self.notebook else signal.SIGTERM)
 
     def __str__(self) -> str:
+        if self.host == socket.gethostname() and not self.is_here:
+            return f"what {self.by} had begun is just ending: a training saves its checkpoint"
         at = time.strftime("%H:%M", time.localtime(self.since))
         return f"{self.by} has been working on {self.stage} since {at} (process {self.process})"
 
     @property
     def how_to_stop(self) -> str:
+        if not self.is_here and self.host == socket.gethostname():
+            return "which takes a moment"
         if self.host != socket.gethostname():
             return f"stop it on the machine {self.host}, where it runs"
         if self.notebook:
@@ -162,14 +166,10 @@ def _taken(descriptor: int) -> bool:
 
 def _in_use(lock: Path) -> InUse:
     who = holder(lock)
-    if who is None or not (who.is_here or who.host != socket.gethostname()):
-        return InUse(
-            f"A run in {lock.parent} is just ending: its training may be saving a checkpoint.",
-            "Wait a moment, and try again.",
-        )
-    said = f"{who.by[0].upper()}{str(who)[1:]}"
+    if who is None:
+        return InUse(f"Another run works in {lock.parent}.", "Wait a moment, and try again.")
     return InUse(
-        f"{said} in {lock.parent}.",
+        f"In {lock.parent}, {who}.",
         f"Wait until it is done, {who.how_to_stop}, or choose another workspace.",
     )
 
