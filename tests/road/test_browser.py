@@ -119,7 +119,7 @@ def use_finetune(notebook: Opened, work: Workspace) -> None:
     expect(panel).to_contain_text("Stopped.", timeout=MINUTE)
     notebook.fill("finetune", "max_update", "3")
     expect(panel).to_contain_text("3 updates of up to")
-    assert "The checkpoints of another run are kept" in notebook.press("finetune")
+    assert "The checkpoints of the training before are kept" in notebook.press("finetune")
     assert work.record.stages["finetune"].report["updates"] == 3
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 import threading
 import time
 import traceback
@@ -22,9 +23,21 @@ _at_work: list["RunBox"] = []
 
 
 def stop_all(*_: object) -> None:
-    """Stop what the panels of this process do; also what an idle kernel does when ■ is pressed."""
+    """Stop what the panels of this process do."""
     for box in list(_at_work):
         box.stop()
+
+
+def _stop_all_when_idle() -> None:
+    """Let ■ stop the panels' work while no cell runs; a kernel ignores it then.
+
+    Called in the kernel's main thread. While it answers a message, it puts what was there before
+    aside, and back when it has done.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        kernel().saved_sigint_handler = stop_all
+    else:
+        signal.signal(signal.SIGINT, stop_all)
 
 
 class RunBox(widgets.VBox):
@@ -70,8 +83,8 @@ class RunBox(widgets.VBox):
         if self.workspace.worker:
             self._begin(self._watch)
             return
-        if shell := kernel():  # it sets what ■ does while it has nothing to do, after each message
-            shell.saved_sigint_handler = stop_all
+        if shell := kernel():
+            shell.io_loop.add_callback(_stop_all_when_idle)
         self.stoppable = True
         work = functools.partial(self.step(), force=self.force.value)
         self._begin(functools.partial(self._work, work))
