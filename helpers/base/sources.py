@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 from helpers.base.course_base import DICTIONARY, MODEL, unpack
+from helpers.base.folders import meant
 from helpers.common.errors import CourseError
 from helpers.ids.dictionary import Dictionary, refuse_other_tokens, roberta_dictionary
 from helpers.models import checkpoints, shapes, tensor_names
@@ -46,7 +47,7 @@ def inputs(
                 "Leave the dictionary out, or name a model in source.",
             )
         return [MODEL, DICTIONARY] if source == COURSE else []
-    found = workspace.locate(source)
+    found = meant(workspace.locate(source))
     if found.is_dir() and is_huggingface(found):
         if dict_file:
             raise CourseError(
@@ -109,7 +110,7 @@ def read(files: list[Path], scratch: Path) -> Source:
             model, *inside = _extracted(model, scratch)
             files = [model, *files[1:], *inside]
         dict_file = files[1] if len(files) > 1 else roberta_dictionary()
-        state, dictionary = checkpoints.read(model), Dictionary.load(dict_file)
+        state, dictionary, notes = read_both(model, dict_file)
     tensor_names.renamed(list(state["model"]), "huggingface")  # refuses what is no plain RoBERTa
     refuse_unfit(state, dictionary, model, dict_file, hint)
     return Source(state, dictionary, name, tuple(notes))
@@ -147,6 +148,13 @@ def _copied(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Path
     return target
 
 
+def read_both(model: Path, dict_file: Path) -> tuple[dict, Dictionary, list[str]]:
+    """A checkpoint and its dictionary, and notes; rows that only round up are cut off."""
+    state, dictionary = checkpoints.read(model), Dictionary.load(dict_file)
+    state, notes = shapes.without_padding(state, len(dictionary) + 1)
+    return state, dictionary, notes
+
+
 def refuse_unfit(
     state: dict, dictionary: Dictionary, model: Path, file: Path, hint: str = NAME_IT
 ) -> None:
@@ -158,6 +166,13 @@ def refuse_unfit(
     """
     shapes.refuse_broken(state, model)
     rows = shapes.rows_of_vocabulary(state)
+    if shapes.is_rounded_up(rows, len(dictionary) + 1):
+        raise CourseError(
+            f"{model} has {rows:,} rows for tokens, which is {len(dictionary) + 1:,} rounded up, "
+            "and fairseq wants one for each symbol of its dictionary.",
+            "Move both elsewhere, and name the model in source (notebook 00_setup): the rows that "
+            "no symbol has are then cut off.",
+        )
     if rows != len(dictionary) + 1:
         raise CourseError(
             f"{model} has {rows:,} rows for tokens, but {file} with the special symbols has "

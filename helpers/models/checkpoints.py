@@ -1,18 +1,15 @@
 """fairseq checkpoints: read without running their code, and written."""
 
-import argparse
-import errno
-import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from helpers.common.errors import CourseError
-from helpers.common.foreign_code import refuse_foreign_code
-from helpers.models.checkpoint_values import refuse_odd_values
+from helpers.common.pickles import read_safely
+from helpers.models.checkpoint_values import checked_values
 from helpers.models.finite import refuse_not_finite, refuse_whole_numbers
-from helpers.models.old_checkpoints import METERS, modern
-from helpers.models.shapes import shape
-from helpers.models.tensor_names import HEAD_WEIGHT
+from helpers.models.old_checkpoints import complete_cfg, modern
+from helpers.models.shapes import kept_layers, shape
+from helpers.models.tensor_names import HEAD_WEIGHT, unwrapped
 
 if TYPE_CHECKING:
     import torch
@@ -30,12 +27,13 @@ def read(file: Path) -> dict:
     """Read a fairseq RoBERTa checkpoint, today's or an old one; nothing in the file is executed.
 
     Returns:
-        The checkpoint in today's form: ``cfg``, ``model`` (the tensors), ``extra_state`` … One
-        that was written by fairseq 0.10 or older still has its ``args`` beside them.
+        The checkpoint in today's form: ``cfg`` (of a RoBERTa; nothing of its owner's is in it
+        but where the data were), ``model`` (the tensors), ``extra_state`` … One that was written
+        by fairseq 0.10 or older still has its ``args`` beside them.
 
     Raises:
-        CourseError: it cannot be read safely, is no fairseq checkpoint of a RoBERTa, or holds
-            what is no number.
+        CourseError: it cannot be read safely, is no fairseq checkpoint of a plain RoBERTa, or
+            holds what is no number.
     """
     state = read_safely(file)
     if not (isinstance(state, dict) and isinstance(state.get("model"), dict)):
@@ -49,58 +47,57 @@ def read(file: Path) -> dict:
             "Name a model.pt written by fairseq.",
         )
     try:
-        refuse_not_finite(state["model"], file)
-        state = modern(state)
+        tensors = unwrapped(state["model"], file)
+        refuse_not_finite(tensors, file)
+        state = modern({**state, "model": tensors})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CourseError(
             f"{file} is damaged: its parts are not what fairseq writes ({error}).",
             "Take it once more from where it was published or trained.",
         ) from None
-    refuse_odd_values(state, file)
+    values, model = checked_values(state, file), state["cfg"]["model"]
     if HEAD_WEIGHT not in state["model"]:
-        kind = state["cfg"]["model"].get("_name") or state["cfg"]["model"].get("arch")
+        kind = model.get("_name") or model.get("arch")
         raise CourseError(
             f"{file} is a fairseq checkpoint of {kind!r}, not of a RoBERTa with its LM head.",
             "Name the model.pt of a RoBERTa that was trained as a masked language model.",
         )
     refuse_whole_numbers(state["model"], file)
-    return state
+    state = kept_layers(state, values.get("encoder_layers_to_keep"), file)
+    return {**state, "cfg": complete_cfg(values)}
 
 
-def read_safely(file: Path) -> object:
-    """What PyTorch saved in a file, without running anything in it.
+class _Watched:
+    """A file that remembers why it could not be written; of that PyTorch tells nothing."""
 
-    Allowed are tensors, plain containers, ``argparse.Namespace`` and fairseq's old meters.
+    def __init__(self, handle: BinaryIO) -> None:
+        self.handle, self.refusal = handle, None
+        self.flush = handle.flush
 
-    Raises:
-        CourseError: the file asks for more (the message says what), or is damaged.
-    """
-    import torch
-
-    if not file.is_file():
-        raise CourseError(f"There is no file {file}.", "Name a fairseq checkpoint (model.pt).")
-    refuse_foreign_code()
-    mapped = zipfile.is_zipfile(file)  # torch's format since 1.6; older files are plain pickles
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace, *METERS]):
-            return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception as error:  # of damaged bytes PyTorch may make any error
-        if isinstance(error, (OSError, MemoryError)) and error.args[:1] != (errno.EINVAL,):
+    def write(self, content: bytes) -> int:
+        try:
+            return self.handle.write(content)
+        except OSError as error:
+            self.refusal = error
             raise
-        asked = str(error).split("GLOBAL ")[-1].split(" ")[0] if "GLOBAL " in str(error) else ""
-        why = f"it asks to run {asked}" if asked else "it is damaged or something else"
-        raise CourseError(
-            f"{file} is no checkpoint that can be read safely: {why}.",
-            "Take it once more from where it was published; most often a download broke off.",
-        ) from None
 
 
 def write(content: dict, file: Path) -> None:
-    """Save tensors in PyTorch's format; the bytes do not depend on where the file stands."""
+    """Save tensors in PyTorch's format; the bytes do not depend on where the file stands.
+
+    Raises:
+        OSError: the disk's.
+    """
     import torch
 
     with file.open("wb") as handle:  # given a path, torch writes its name into the file
-        torch.save(content, handle)
+        watched = _Watched(handle)
+        try:
+            torch.save(content, watched)
+        except RuntimeError:
+            if watched.refusal is None:
+                raise
+            raise watched.refusal from None
 
 
 def updates(state: dict) -> int:
@@ -124,21 +121,11 @@ def for_a_base(state: dict, *, keep_optimizer: bool = False) -> dict:
         )
     if keep_optimizer:
         refuse_not_finite(state["last_optimizer_state"], "The optimizer state")
-    cfg = {name: value for name, value in state["cfg"].items() if name != "job_logging_cfg"}
-    cfg["model"] = {**cfg["model"], **shape(state)}
-    cfg["task"] = {**(cfg.get("task") or {}), "_name": "masked_lm", "data": ""}
-    cfg["common"] = {**(cfg.get("common") or {}), "user_dir": None}
-    cfg["checkpoint"] = {
-        **(cfg.get("checkpoint") or {}),
-        "save_dir": "checkpoints",
-        "finetune_from_model": None,
-        "restore_file": "checkpoint_last.pt",
-    }
     extra = state.get("extra_state") or {}
     kept = {name: extra[name] for name in ("train_iterator", "val_loss", "best") if name in extra}
     return {
         "args": None,
-        "cfg": cfg,
+        "cfg": complete_cfg(state["cfg"]["model"] | shape(state)),
         "model": single_precision(state["model"]),
         "optimizer_history": state.get("optimizer_history") or [dict(NO_HISTORY)],
         "task_state": {},

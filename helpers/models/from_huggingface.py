@@ -4,9 +4,10 @@ import math
 from pathlib import Path
 
 from helpers.common.errors import CourseError
+from helpers.common.pickles import read_safely
 from helpers.common.symbols import MASK, SPECIALS
 from helpers.ids.dictionary import Dictionary, refuse_other_tokens
-from helpers.models import checkpoints, shapes, tensor_names
+from helpers.models import shapes, tensor_names
 from helpers.models.finite import refuse_not_finite
 from helpers.models.folder_config import ACTIVATION, FolderConfig, folder_config, json_object
 from helpers.models.old_checkpoints import complete_cfg
@@ -81,6 +82,7 @@ def read_folder(folder: Path) -> tuple[dict, Dictionary, list[str]]:
         "attention_dropout": config.attention_probs_dropout_prob,
     }
     state = {"cfg": complete_cfg(model), "model": tensor_names.from_huggingface(tensors, weights)}
+    state, notes = shapes.without_padding(state, len(dictionary) + 1)
     shapes.refuse_broken(state, weights)
     found = shapes.shape(state)
     for name, what in COUNTED.items():
@@ -90,7 +92,7 @@ def read_folder(folder: Path) -> tuple[dict, Dictionary, list[str]]:
                 f"{found[name]:,}.",
                 "Take both once more from where they were published.",
             )
-    return state, dictionary, _notes(config, folder)
+    return state, dictionary, [*notes, *_notes(config, folder)]
 
 
 def _notes(config: FolderConfig, folder: Path) -> list[str]:
@@ -120,7 +122,7 @@ def _puts_a_space(folder: Path) -> bool:
 
 def _tensors(file: Path) -> dict:
     if file.suffix == ".bin":
-        tensors = checkpoints.read_safely(file)
+        tensors = read_safely(file)
     else:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -131,7 +133,10 @@ def _tensors(file: Path) -> dict:
             raise CourseError(f"{file} is damaged: {error}.", "Download it again.") from None
     import torch
 
-    if isinstance(tensors, dict) and all(isinstance(t, torch.Tensor) for t in tensors.values()):
+    if isinstance(tensors, dict) and all(
+        isinstance(name, str) and isinstance(t, torch.Tensor) for name, t in tensors.items()
+    ):
+        tensors = tensor_names.unwrapped(tensors, file)
         refuse_not_finite(tensors, file)
         return tensors
     raise CourseError(f"{file} does not hold tensors by name.", "Download it again.")

@@ -13,15 +13,6 @@ if TYPE_CHECKING:
     import torch
 
 
-class Meter:
-    """Stands for fairseq's meters, which its checkpoints of 2019 hold; nothing of it is used."""
-
-
-METERS = [
-    (Meter, f"fairseq.{module}.{name}")
-    for module in ("meters", "logging.meters")
-    for name in ("AverageMeter", "TimeMeter", "StopwatchMeter")
-]
 _RENAMED = (
     (r"^decoder\.", "encoder."),
     (r"\.emb_layer_norm\.", ".layernorm_embedding."),
@@ -33,12 +24,11 @@ _RENAMED = (
 def modern(state: dict) -> dict:
     """The same checkpoint with ``cfg``, today's names, and plain dictionaries for Namespaces."""
     tensors, were_renamed = today_named(state["model"])
-    cfg = state.get("cfg")
-    if cfg is None:
-        cfg = complete_cfg(vars(state["args"]))
-    elif isinstance(cfg["model"], argparse.Namespace):  # every argument of a command line
-        cfg = {**cfg, "model": complete_cfg(vars(cfg["model"]))["model"]}
-    new = {**state, "cfg": plain(cfg), "model": tensors}
+    cfg = plain(state.get("cfg"))
+    if state.get("args") is not None and not (cfg and cfg.get("model")):
+        args = vars(state["args"])  # all in one
+        cfg = {"model": args, "task": {"data": args.get("data")}, "bpe": args.get("bpe")}
+    new = {**state, "cfg": cfg, "model": tensors}
     history = state.get("optimizer_history")
     if not (isinstance(history, list) and history and isinstance(history[-1], dict)):
         new["optimizer_history"] = None
@@ -73,11 +63,11 @@ def today_named(tensors: dict) -> "tuple[dict[str, torch.Tensor], bool]":
 
 
 def complete_cfg(values: dict) -> dict:
-    """A configuration as fairseq 0.12 saves it, for a model that comes without one.
+    """A configuration as fairseq 0.12 saves it, for a RoBERTa of any origin.
 
     Args:
-        values: what is known, by the names of ``cfg.model`` and ``cfg.task``; the rest is
-            RoBERTa's.
+        values: what is known of it, by the names of ``cfg.model`` and ``cfg.task``: its sizes,
+            activation and dropout, and where its data were. The rest is RoBERTa's.
     """
     model = {
         "_name": "roberta",
@@ -100,11 +90,12 @@ def complete_cfg(values: dict) -> dict:
         "quant_noise_scalar": 0.0,
         "spectral_norm_classification_head": False,
     }
-    shape = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
-    names = [*model, *(f"encoder_{name}" for name in shape), "max_positions"]
+    sizes = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
+    known = ("activation_fn", "dropout", "attention_dropout", "max_positions")
+    names = [*known, *(f"encoder_{name}" for name in sizes), "untie_weights_roberta"]
     task = {
         "_name": "masked_lm",
-        "data": "",
+        "data": values.get("data", ""),
         "sample_break_mode": "complete",
         "tokens_per_sample": values.get("max_positions", 512),
         "mask_prob": 0.15,
@@ -116,7 +107,7 @@ def complete_cfg(values: dict) -> dict:
         "_name": None,
         "common": {"seed": 1, "fp16": False, "user_dir": None},
         "model": model | {name: values[name] for name in names if name in values},
-        "task": task | {name: values[name] for name in task if name in values},
+        "task": task,
         "criterion": {"_name": "masked_lm"},
         "checkpoint": {},
         "bpe": None,

@@ -1,5 +1,6 @@
 """What a RoBERTa consists of: which tensors a checkpoint must hold, and of which shapes."""
 
+import re
 from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
@@ -10,12 +11,78 @@ if TYPE_CHECKING:
 
 LEAST = 32  # positions that are used: plain sentences have to fit
 WIDER = f"{ENCODER}layers.0.fc1.weight"
+_LAYER = re.compile(rf"(?<=^{re.escape(ENCODER)}layers\.)\d+(?=\.)")
+PER_SYMBOL = (TOKENS, HEAD_WEIGHT, f"{HEAD}bias")  # these have a row for each symbol
+# To multiples of these the rows of a table are rounded up, since matrices are then faster.
+ROUND = tuple(2**power for power in range(3, 11))
 
 
 def layers_of(tensors: "dict[str, torch.Tensor]") -> int:
     """The number of layers, by the names of their tensors; where one is skipped, it is missing."""
     prefix = f"{ENCODER}layers."
     return len({name.split(".")[3] for name in tensors if name.startswith(prefix)})
+
+
+def kept_layers(state: dict, keep: "str | list[int] | None", file: object) -> dict:
+    """The checkpoint with the layers that fairseq would take of it (``encoder_layers_to_keep``).
+
+    Where a model was trained with them, its checkpoint holds them alone, under new numbers, and
+    fairseq would look for the old ones once more.
+
+    Raises:
+        CourseError: there are other layers in it than are to be kept.
+    """
+    if not keep:
+        return state
+    numbers = [part.strip() for part in keep.split(",")] if isinstance(keep, str) else keep
+    layers = layers_of(state["model"])
+    kept = sorted({int(number) for number in map(str, numbers) if number.isdecimal()})
+    is_list = len(kept) == len(numbers)
+    if is_list and len(kept) == layers:
+        return state
+    if not is_list or kept[-1] >= layers:
+        raise CourseError(
+            f"{file} has {layers} layers, and its encoder_layers_to_keep is no list of them: "
+            f"{str(keep)[:60]!r}.",
+            "Save the model once more by fairseq, with encoder_layers_to_keep set to null.",
+        )
+    new_number = {str(old): str(new) for new, old in enumerate(kept)}
+    tensors = {
+        _LAYER.sub(lambda found: new_number[found[0]], name): tensor
+        for name, tensor in state["model"].items()
+        if not (layer := _LAYER.search(name)) or layer[0] in new_number
+    }
+    return {**state, "model": tensors, "last_optimizer_state": None}
+
+
+def is_rounded_up(rows: int, symbols: int) -> bool:
+    """Whether so many rows are those of the symbols, rounded up."""
+    return rows > symbols and any(rows == -(-symbols // each) * each for each in ROUND)
+
+
+def without_padding(state: dict, symbols: int) -> tuple[dict, list[str]]:
+    """The checkpoint without rows that no symbol has, and a note; where the number is rounded up.
+
+    Args:
+        symbols: as many as there are with ``<mask>``, by the dictionary.
+    """
+    cut: dict[tuple, torch.Tensor] = {}  # a tensor under two names stays one
+    most = 0
+    for name in PER_SYMBOL:
+        tensor = state["model"].get(name)
+        rows = len(tensor) if getattr(tensor, "ndim", 0) else 0
+        if is_rounded_up(rows, symbols):
+            most = max(most, rows)
+            cut[name] = tensor
+    if not cut:
+        return state, []
+    once = {tensor.data_ptr(): tensor[:symbols].clone() for tensor in cut.values()}
+    tensors = state["model"] | {name: once[tensor.data_ptr()] for name, tensor in cut.items()}
+    note = (
+        f"Its table had {most:,} rows, which is {symbols:,} rounded up: the last "
+        f"{most - symbols:,}, of which the dictionary knows no token, were cut off."
+    )
+    return {**state, "model": tensors, "last_optimizer_state": None}, [note]
 
 
 def expected(tensors: "dict[str, torch.Tensor]") -> dict[str, tuple[int, ...]]:
@@ -73,6 +140,12 @@ def refuse_broken(state: dict, file: object) -> None:
             "Take a model with more positions; RoBERTa has 512.",
         )
     width = tensors[TOKENS].shape[1]
+    if heads is None:
+        raise CourseError(
+            f"{file} does not say how many attention heads it has (encoder_attention_heads): its "
+            "parts are not what fairseq writes.",
+            "Save the model once more by fairseq itself.",
+        )
     if not isinstance(heads, int) or heads < 1 or width % heads:
         raise CourseError(
             f"{file} says that its width of {width} is divided among {heads} attention heads.",

@@ -42,12 +42,78 @@ LAYER_NAMES = {
     "final_layer_norm.": "output.LayerNorm.",
 }
 
+# Parts of names that wrappers put in, anywhere: data-parallel training, compilation, sharding.
+WRAPPERS = {
+    *("module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_fpw_module"),
+    "_checkpoint_wrapped_module",
+}
+WRAPPED_AS = re.compile(r"^(base_model\.)?model\.")  # in front of all: PEFT's, Lightning's
+# What else files hold, by parts of its tensors' names, and the way to a plain model.
+MERGE = "Merge it into the model where it was trained (peft: merge_and_unload), and save that."
+UNQUANTIZED = "Take the model as it was before it was quantized."
+FOREIGN = {
+    r"flat_param": (
+        "flat parameters of FSDP, which hold many tensors in one",
+        "Save the model's full state dict where it was trained, unsharded, and name that.",
+    ),
+    r"\b(lora|ia3|vera|hada|lokr|oft|boft)_|\.base_layer\.|modules_to_save|prompt_embeddings": (
+        "an adapter (LoRA or another of PEFT)",
+        MERGE,
+    ),
+    r"adapter": ("an adapter", "Take the model as it was before adapters were put into it."),
+    r"\.(SCB|CB|weight_format)$": ("weights in 8 bits (bitsandbytes)", UNQUANTIZED),
+    r"absmax$|quant_map$|quant_state": ("weights in 4 bits (bitsandbytes)", UNQUANTIZED),
+    r"\.(qweight|qzeros|qbias|scales|g_idx)$": ("quantized weights (GPTQ, AWQ)", UNQUANTIZED),
+    r"(\b|_)(scale|scales|scale_inv|zero_points?|amax)$|fake_quant|_packed|activation_post_process"
+    r"|\.(centroids|assignments)$": ("scales of a quantization", UNQUANTIZED),
+    r"parametrizations\.|(weight|bias)_(orig|mask|g|v|u)$": (
+        "weights in parts, as pruning or normalization keeps them",
+        "Remove them (torch.nn.utils.prune.remove, or parametrize.remove_parametrizations), and "
+        "save the model again.",
+    ),
+    r"sentence_encoder\.layer_norm\.": (
+        "a layer norm behind the layers (encoder_normalize_before)",
+        "fairseq's RoBERTa has its norms behind each sublayer; other models cannot be used.",
+    ),
+}
+
 # Tensors of Hugging Face's that take no part in masked-language modelling.
 UNUSED = (
     f"{EMBEDDINGS}position_ids",
     f"{EMBEDDINGS}token_type_ids",
     "roberta.pooler.",
 )
+
+
+def unwrapped(tensors: "dict[str, torch.Tensor]", file: object) -> "dict[str, torch.Tensor]":
+    """The tensors without what wrappers put into their names, once it is clear that all are known.
+
+    >>> list(unwrapped({"module.encoder._orig_mod.lm_head.bias": 0}, "model.pt"))
+    ['encoder.lm_head.bias']
+
+    Args:
+        file: whose they are, for messages.
+
+    Raises:
+        CourseError: adapters, quantized or sharded weights, and such; or one tensor twice.
+    """
+    plain = {}
+    for name, tensor in tensors.items():
+        bare = ".".join(part for part in name.split(".") if part not in WRAPPERS)
+        bare = WRAPPED_AS.sub("", bare)
+        if bare in plain:
+            raise CourseError(
+                f"{file} holds the tensor {bare} twice, once under a wrapper's name.",
+                "Save the model once more where it was trained, without the wrapper.",
+            )
+        plain[bare] = tensor
+    for sign, (what, hint) in FOREIGN.items():
+        if name := next((name for name in plain if re.search(sign, name)), None):
+            raise CourseError(
+                f"{file} holds {what}: it has a tensor {name!r}, which a RoBERTa does not have.",
+                hint,
+            )
+    return plain
 
 
 def renamed(names: list[str], to: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from helpers.base.pretraining import prepare, pretrain
 from helpers.base.sources import SCRATCH, Source
 from helpers.common.errors import CourseError
 from helpers.common.files import fresh_folder
+from helpers.common.pickles import read_safely
 from helpers.common.report import Report, Table
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
@@ -109,9 +110,11 @@ def _inputs(workspace: Workspace, settings: BaseSettings) -> list[Path]:
 def _describe(workspace: Workspace) -> BaseReport:
     """The report on a model.pt and a dict.txt that a person has put into base/."""
     state, dictionary = checkpoints.read(workspace.base_model), Dictionary.load(workspace.base_dict)
-    if state.get("args") is not None:
+    names = read_safely(workspace.base_model)["model"].keys()
+    if state.get("args") is not None or names != state["model"].keys():
+        what = "of fairseq 0.10 or older" if state.get("args") is not None else "of another program"
         raise CourseError(
-            "base/model.pt is in the form of fairseq 0.10 or older, which today's does not read.",
+            f"base/model.pt is in the form {what}, which today's fairseq does not read.",
             "Move it and its dict.txt elsewhere, and name it in source: it is then converted.",
         )
     sources.refuse_unfit(state, dictionary, workspace.base_model, workspace.base_dict)

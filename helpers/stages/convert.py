@@ -4,7 +4,7 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-from helpers.base.sources import refuse_unfit
+from helpers.base import sources
 from helpers.common.errors import CourseError, StageStale
 from helpers.common.files import resolve
 from helpers.common.report import Report, Table, text_table
@@ -102,11 +102,11 @@ def _nothing_to_convert(folder: Path) -> CourseError:
     )
 
 
-def read_both(model: Path, dictionary_file: Path) -> tuple[dict, Dictionary]:
-    """A checkpoint and its dictionary, after the check that they fit."""
-    state, dictionary = checkpoints.read(model), Dictionary.load(dictionary_file)
-    refuse_unfit(state, dictionary, model, dictionary_file)
-    return state, dictionary
+def read_both(model: Path, dictionary_file: Path) -> tuple[dict, Dictionary, list[str]]:
+    """A checkpoint and its dictionary, after the check that they fit, and notes."""
+    state, dictionary, notes = sources.read_both(model, dictionary_file)
+    sources.refuse_unfit(state, dictionary, model, dictionary_file)
+    return state, dictionary, notes
 
 
 def convert_into(folder: Path, state: dict, dictionary: Dictionary, lines: list[str]) -> float:
@@ -153,7 +153,7 @@ def _work(job: Job) -> ConvertReport:
     if not job.settings.roberta_checkpoint_path:
         _refuse_another_base(job.workspace, model)
     _refuse_what_would_be_read_too(elsewhere(job.settings) or job.workspace.hf)
-    state, dictionary = read_both(model, dictionary_file)
+    state, dictionary, notes = read_both(model, dictionary_file)
     lines = lines_to_compare(job.workspace)
     difference = convert_into(job.folder, state, dictionary, lines)
     if model.parent == job.workspace.pt:  # what is read is not replaced by its copy
@@ -164,6 +164,7 @@ def _work(job: Job) -> ConvertReport:
         files=FILES,
         lines=len(lines),
         difference=difference,
+        notes=tuple(notes),
     )
 
 

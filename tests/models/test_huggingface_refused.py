@@ -72,7 +72,7 @@ def test_there_is_no_optimizer_to_keep(plain_hf: Path, workspace: Workspace) -> 
 
 def test_where_sizes_differ_no_dictionary_is_asked_for(hf_copy: Path, workspace: Workspace) -> None:
     longer_vocabulary(hf_copy)
-    assert "--dict" not in refused(workspace, hf_copy, "50,272").hint
+    assert "--dict" not in refused(workspace, hf_copy, "50,271").hint
 
 
 @pytest.mark.parametrize(

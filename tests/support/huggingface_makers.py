@@ -229,8 +229,8 @@ def added_token(*, resized: bool) -> Change:
 
 
 def longer_vocabulary(folder: Path) -> None:
-    """More rows than tokens, as where a size was rounded up to a multiple of 16."""
-    random_model(vocab_size=ROWS + 7).save_pretrained(folder)
+    """More rows than tokens, and no rounded number of them."""
+    random_model(vocab_size=ROWS + 6).save_pretrained(folder)
 
 
 def bin_of(content: object) -> Change:

@@ -1,0 +1,105 @@
+"""What PyTorch saved, read without running anything that is in the file."""
+
+import argparse
+import errno
+import pickletools
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from helpers.common.errors import CourseError
+from helpers.common.foreign_code import refuse_foreign_code
+
+CALLS = {"INST", "OBJ", "EXT1", "EXT2", "EXT4"}  # ways to call something that torch.save has not
+LONGEST_SHOWN = 100  # characters of a name that somebody else has chosen
+
+
+class Meter:
+    """Stands for fairseq's meters, which its checkpoints of 2019 hold; nothing of it is used."""
+
+
+class ScalarKind:
+    """Stands for ``numpy.dtype``, of a single number or text."""
+
+    def __init__(self, code: str, *_: object) -> None:
+        self.code, self.order = code, ""
+
+    def __setstate__(self, state: tuple) -> None:
+        self.order = state[1]  # of the bytes
+
+
+def scalar(kind: ScalarKind, content: bytes) -> "float | int | complex | bool | str | bytes":
+    """Stands for the function that makes a NumPy scalar: Python's own number, or text."""
+    dtype = np.dtype(kind.order + kind.code)
+    if dtype.kind not in "biufcUS":
+        raise ValueError(f"a NumPy scalar of the kind {kind.code}")
+    return np.frombuffer(content, dtype).item()
+
+
+METERS = [
+    (Meter, f"fairseq.{module}.{name}")
+    for module in ("meters", "logging.meters")
+    for name in ("AverageMeter", "TimeMeter", "StopwatchMeter")
+]
+# NumPy 1 and 2 have the function in different places.
+SCALARS = [
+    (scalar, "numpy.core.multiarray.scalar"),
+    (scalar, "numpy._core.multiarray.scalar"),
+    (ScalarKind, "numpy.dtype"),
+]
+
+
+def read_safely(file: Path) -> object:
+    """What PyTorch saved in a file, without running anything in it.
+
+    Allowed are tensors, plain containers, ``argparse.Namespace``, fairseq's old meters, and
+    NumPy's scalars, which become Python's.
+
+    Raises:
+        CourseError: the file asks for more (the message says what), or is damaged.
+    """
+    import torch
+
+    if not file.is_file():
+        raise CourseError(f"There is no file {file}.", "Name a fairseq checkpoint (model.pt).")
+    refuse_foreign_code()
+    mapped = zipfile.is_zipfile(file)  # torch's format since 1.6; older files are plain pickles
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace, *METERS, *SCALARS]):
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
+    except Exception as error:  # of damaged bytes PyTorch may make any error
+        if isinstance(error, (OSError, MemoryError)) and error.args[:1] != (errno.EINVAL,):
+            raise
+        if asks := _refused(str(error), mapped):
+            raise CourseError(
+                f"{file} is no checkpoint that can be read safely: {asks}.",
+                "Nothing of it was run. Where it was made, save it once more by torch.save as it "
+                "is, with tensors, numbers and texts alone in it.",
+            ) from None
+        raise CourseError(
+            f"{file} is no checkpoint that can be read safely: it is damaged or something else.",
+            "Take it once more from where it was published; most often a download broke off.",
+        ) from None
+
+
+def _refused(said: str, zipped: bool) -> str:
+    """What a file asks for, where PyTorch refused that for safety; else nothing.
+
+    Args:
+        zipped: it is in torch's format; what else begins like a pickle may be a text.
+    """
+    if asked := re.search(r"GLOBAL (\S+)", said):
+        return f"it asks to run {asked[1][:LONGEST_SHOWN]}"
+    if "TorchScript" in said:
+        return "it is a program (TorchScript)"
+    if built := re.search(r"(Trying to call reduce|Can only (build|create new))[^\n]*", said):
+        return f"it asks to run something that it has built ({built[0][:LONGEST_SHOWN]})"
+    if operand := re.search(r"Unsupported operand (\d+)", said):
+        found = pickletools.code2op.get(chr(int(operand[1])))
+        if found and found.name in CALLS:
+            return f"it asks to run what pickle's {found.name} names"
+        if found and zipped:
+            return f"it is in another pickle protocol than torch.save's own ({found.name})"
+    return ""
