@@ -3,14 +3,28 @@
 import contextlib
 import errno
 import os
+import re
+import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+import portalocker
 
 from helpers.common.errors import CourseError
 
 PROJECT = Path(__file__).resolve().parents[2]
 LONGEST_SHOWN = 100  # characters of a name that no file can have
+DRAFTS = ".drafts-"
+# What a disk answers to one who writes, in plain words.
+FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "your share of the disk is used up"}
+REFUSED = {
+    errno.EROFS: "nothing can be written there",
+    errno.EFBIG: "no file there may be so large",
+    errno.EIO: "the disk fails, this one or that of a file which was read",
+    errno.ESTALE: "the disk of another machine is not what it was",
+}
 
 
 def home() -> Path:
@@ -69,7 +83,8 @@ def _no_name(path: str | Path, why: str) -> CourseError:
 def writing(folder: Path) -> Iterator[None]:
     """Turn the operating system's refusals into sentences: no permission, no space, a file there.
 
-    Also a folder in the place of a file, and a name that is too long.
+    Also a folder in the place of a file, a name that is too long, and a disk that fails; told by
+    Python, or by a library in Rust (safetensors, tokenizers), which has errors of its own.
 
     Raises:
         CourseError: for these; other errors pass through.
@@ -81,15 +96,64 @@ def writing(folder: Path) -> Iterator[None]:
             f"{error.filename or folder} cannot be written: {error.strerror}.",
             "Choose a workspace in a folder of your own, or mend its permissions.",
         ) from None
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise _no_name(error.filename or folder, error.strerror) from None
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    except CourseError:
+        raise
+    except Exception as error:
+        number = _number(error)
+        if number == errno.ENAMETOOLONG:
+            raise _no_name(
+                getattr(error, "filename", None) or folder, os.strerror(number)
+            ) from None
+        if number not in FULL | REFUSED:
             raise
         raise CourseError(
-            f"{folder} cannot be written: {os.strerror(error.errno)}.",
-            "Make room, or choose a workspace on another disk; what was finished is kept.",
+            f"{folder} cannot be written: {os.strerror(number)} ({(FULL | REFUSED)[number]}).",
+            f"{'Make room, or choose' if number in FULL else 'Choose'} a workspace on another "
+            "disk; what was finished is kept.",
         ) from None
+
+
+def _number(error: Exception) -> int | None:
+    """The operating system's number of an error, if it is one of its."""
+    if isinstance(error, OSError):
+        return error.errno
+    told = re.search(r"\(os error (\d+)\)", str(error))  # by Rust
+    return int(told[1]) if told else None
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[Path]:
+    """Hold a folder, which is made where it is not there; others who would hold it wait.
+
+    Its lock is a file in it, which is removed afterwards; one that a killed run left locks nothing,
+    and its drafts are removed.
+
+    Yields:
+        An empty folder in it, on the same disk, for drafts; it is removed afterwards, too.
+    """
+    _made(folder)
+    file, flags = folder / ".in-use.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    while True:
+        with os.fdopen(os.open(file, flags, 0o666), "r+") as handle:
+            portalocker.lock(handle, portalocker.LOCK_EX)
+            if not _is_at(file, handle.fileno()):  # it was removed while this process waited
+                continue
+            try:
+                for killed in folder.glob(f"{DRAFTS}*"):
+                    remove(killed)
+                with tempfile.TemporaryDirectory(dir=folder, prefix=DRAFTS) as drafts:
+                    yield Path(drafts)
+            finally:
+                file.unlink(missing_ok=True)
+            return
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether an open file stands there still."""
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def write_whole(file: Path, content: str | bytes | Callable[[Path], object]) -> None:
@@ -100,7 +164,8 @@ def write_whole(file: Path, content: str | bytes | Callable[[Path], object]) -> 
     """
     with writing(file.parent):
         _made(file.parent)
-        beside = file.with_name(f".{file.name}.{os.getpid()}")
+        # Of this call alone: processes of other machines may have the same number.
+        beside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
         try:
             if callable(content):
                 content(beside)
@@ -174,6 +239,18 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def remove_all_but_logs(folder: Path) -> None:
+    """Remove what is in a folder, and the folder too where no log was in it; errors are ignored."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is inside comes first
+        with contextlib.suppress(OSError):  # a log may be in a folder
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            elif path.suffix != ".log":
+                path.unlink()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def fresh_folder(folder: Path) -> Path:

@@ -16,7 +16,15 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from helpers.common.errors import CourseError
-from helpers.common.files import files_below, fresh_folder, move_into_place, set_aside, writing
+from helpers.common.files import (
+    alone_in,
+    files_below,
+    fresh_folder,
+    move_into_place,
+    remove_all_but_logs,
+    set_aside,
+    writing,
+)
 from helpers.common.report import Report
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.parameters import Settings
@@ -83,9 +91,8 @@ class _Run:
         self.notes += [f"Your own file is kept as {name}." for name in asides]
         if not self.force and (report := self._done_before()):
             return report
-        folder = fresh_folder(self.workspace.scratch / self.stage.name)
         begun = time.monotonic()
-        with writing(self.workspace.root):
+        with writing(self.workspace.root), self._folder() as folder:
             report = self._work(folder)
             outputs = self._publish(folder)
         report = _noted(report, self.notes)
@@ -93,24 +100,31 @@ class _Run:
         return report
 
     def into_folder(self, target: Path) -> Report:
-        """Make the outputs in another folder, file by file; nothing else in it is touched.
+        """Make the outputs in another folder; nothing else in it is touched.
 
         The record knows nothing of it: the work is done each time.
         """
         self._read_inputs()
         made = {path: target / path.name for path in self.stage.outputs(self.workspace)}
         _refuse_folders(made.values())
-        folder = fresh_folder(self.workspace.scratch / self.stage.name)
-        with writing(target):
-            try:
-                report = _noted(self._work(folder), self.notes)
-                for path, there in made.items():
-                    move_into_place(folder / self.workspace.key(path), there)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-                with contextlib.suppress(OSError):  # what other stages left is in it
-                    folder.parent.rmdir()
+        with writing(self.workspace.root), self._folder() as folder:
+            report = _noted(self._work(folder), self.notes)
+            with writing(target), alone_in(target) as drafts:  # that files of two runs do not mix
+                for path, there in made.items():  # to another disk they are copied: all, or none
+                    move_into_place(folder / self.workspace.key(path), drafts / there.name)
+                for there in made.values():
+                    move_into_place(drafts / there.name, there)
         return report
+
+    @contextlib.contextmanager
+    def _folder(self) -> Iterator[Path]:
+        """An empty folder for the work; of work that fails, logs stay, as its message may say."""
+        try:
+            yield fresh_folder(self.workspace.scratch / self.stage.name)
+        except BaseException:
+            remove_all_but_logs(self.workspace.scratch)
+            raise
+        shutil.rmtree(self.workspace.scratch)
 
     def _read_inputs(self) -> None:
         """Fingerprint every input; note those that are the student's own."""
@@ -126,7 +140,6 @@ class _Run:
         """Outputs that stand there and that no record knows: the student's own."""
         if self.stage.describe is None:
             return []
-
         there = (path for path in self.stage.outputs(self.workspace) if path.is_file())
         return [path for path in there if not self._is_known(self.workspace.key(path))]
 
@@ -245,7 +258,6 @@ class _Run:
             path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # other files are in it, or it is gone
                 path.parent.rmdir()
-        shutil.rmtree(workspace.scratch)
         for name in names:
             shutil.rmtree(workspace.kept(name), ignore_errors=True)
         return prints

@@ -1,18 +1,21 @@
 """Files that are moved to another disk, and folders that the settings name for the outputs."""
 
+import contextlib
 import dataclasses
 import errno
+import functools
 import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from helpers.common.errors import CourseError
-from helpers.common.files import move_into_place
+from helpers.common.files import alone_in, move_into_place, write_whole
 from helpers.common.report import Report
 from helpers.workflow import run
 from helpers.workflow.definition import Stage
@@ -124,11 +127,27 @@ def test_a_folder_on_another_disk_may_be_named(workspace, other_disk):
     assert not workspace.scratch.exists()
 
 
+@on_two_disks
+def test_to_a_disk_without_room_for_all_no_file_is_moved(workspace, other_disk, monkeypatch):
+    def full(source: Path, target: Path) -> None:
+        if source.name == NAMES[1]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        target.write_bytes(source.read_bytes())
+
+    (other_disk / NAMES[0]).write_text("old")
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(CourseError, match="the disk is full"):
+        converting(other_disk).run("convert", workspace, ConvertSettings())
+    assert {file.name: file.read_text() for file in other_disk.iterdir()} == {NAMES[0]: "old"}
+
+
 def test_the_root_of_a_disk_may_be_named(workspace, monkeypatch):
     moved = []
     monkeypatch.setattr(run, "move_into_place", lambda source, target: moved.append(target))
+    # Who may write there?
+    monkeypatch.setattr(run, "alone_in", lambda folder: contextlib.nullcontext(workspace.root))
     converting(Path("/")).run("convert", workspace, ConvertSettings())
-    assert moved == [Path("/", name) for name in NAMES]
+    assert moved == [folder / name for folder in (workspace.root, Path("/")) for name in NAMES]
 
 
 @pytest.mark.parametrize("kind", ["another folder", "the workspace"])
@@ -175,3 +194,76 @@ def test_two_workspaces_may_write_into_one_folder_at_once(tmp_path):
     assert failed == []
     assert {file.name for file in (tmp_path / "out").iterdir()} == {*NAMES}
     assert not [*tmp_path.glob(".*")]
+
+
+def at_once(*work: Callable[[], object]) -> None:
+    """Each in a thread of its own; the first error is raised."""
+    with ThreadPoolExecutor(len(work)) as pool:
+        for done in [pool.submit(each) for each in work]:
+            done.result(timeout=60)
+
+
+def test_files_of_two_workspaces_do_not_mix_in_one_folder(tmp_path, monkeypatch):
+    """Each move waits until the other run has moved one, or cannot."""
+    move, between, target = move_into_place, threading.Barrier(2), tmp_path / "out"
+
+    def slowly(source: Path, where: Path) -> None:
+        if where.parent == target:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                between.wait(timeout=0.3)
+        move(source, where)
+
+    monkeypatch.setattr(run, "move_into_place", slowly)
+    target.mkdir()
+    (target / "README.md").write_text("a third person's")
+    road = converting(target)
+    at_once(
+        *(
+            functools.partial(road.run, "convert", Workspace(tmp_path / name), ConvertSettings())
+            for name in ("one", "two")
+        )
+    )
+    assert len({(target / name).read_text() for name in NAMES}) == 1
+    assert {file.name for file in target.iterdir()} == {*NAMES, "README.md"}
+
+
+def test_who_waits_for_a_folder_gets_it_and_its_lock_is_gone_at_the_end(tmp_path):
+    """The lock is removed while others wait for it, and they take a new one."""
+    inside, most = [], []
+
+    def work() -> None:
+        for _ in range(20):
+            with alone_in(tmp_path / "out"):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    at_once(work, work, work)
+    assert most == [1] * 60
+    assert not [*(tmp_path / "out").iterdir()]
+
+
+def test_what_a_killed_run_left_locks_nobody_out_and_is_removed(tmp_path):
+    (tmp_path / ".in-use.lock").touch()
+    (tmp_path / ".drafts-1" / "hf").mkdir(parents=True)
+    with alone_in(tmp_path), pytest.raises(OSError, match="the work"):
+        raise OSError("the work")
+    with pytest.raises(FileNotFoundError), alone_in(tmp_path):
+        raise FileNotFoundError
+    assert not [*tmp_path.iterdir()]
+
+
+def test_two_that_write_one_file_at_once_leave_each_others_draft_alone(tmp_path):
+    both = threading.Barrier(2, timeout=60)
+
+    def write(text: str) -> Callable[[Path], None]:
+        def content(beside: Path) -> None:
+            beside.write_text(text)
+            both.wait()
+
+        return content
+
+    texts = ("one" * 1000, "two" * 10)
+    at_once(*(functools.partial(write_whole, tmp_path / "file", write(text)) for text in texts))
+    assert (tmp_path / "file").read_text() in texts
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]

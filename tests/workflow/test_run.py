@@ -210,7 +210,31 @@ def test_work_that_fails_changes_nothing(road):
         broken.run("split", road, SplitSettings(seed=3))
     assert state(road, "split") == before
     assert road.record.file.read_bytes() == record
+    assert not road.scratch.exists()
     assert ROAD.run("encode", road, EncodeSettings(workers=1)).reused
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()], ids=type)
+def test_of_work_that_fails_only_logs_are_left(road, error):
+    def fail(job: object) -> Report:
+        job.out(road.raw("train")).write_text("half")
+        (job.workspace.scratch / "pretraining" / "data").mkdir(parents=True)
+        (job.workspace.scratch / "pretraining" / "data" / "train.bin").write_text("large")
+        (job.workspace.scratch / "pretraining" / "train.log").write_text("why")
+        (job.workspace.scratch / "link").symlink_to(road.texts)
+        (job.kept / "shard").mkdir(parents=True)
+        raise error
+
+    texts = {file.name for file in road.texts.iterdir()}
+    broken = Road(*ROAD.values(), dataclasses.replace(SPLIT, work=fail))
+    with pytest.raises((CourseError, KeyboardInterrupt)):
+        broken.run("split", road, SplitSettings(seed=3))
+    left = [path.relative_to(road.scratch).as_posix() for path in road.scratch.rglob("*")]
+    assert sorted(left) == ["pretraining", "pretraining/train.log"]
+    assert {file.name for file in road.texts.iterdir()} == texts
+    assert (road.kept("split") / "shard").is_dir()
+    assert not do(road, "split", seed=3).reused
+    assert not road.scratch.exists()
 
 
 def test_what_a_run_no_longer_makes_is_removed_unless_it_is_read(road):
