@@ -116,7 +116,7 @@ def use_finetune(notebook: Opened, work: Workspace) -> None:
     panel.get_by_role("button", name="Run this step").click()
     expect(panel).to_contain_text("updates ·", timeout=2 * MINUTE)  # the bar has begun
     notebook.interrupt()
-    expect(panel).to_contain_text("Stopped.", timeout=MINUTE)
+    expect(panel).to_contain_text("The training before stays", timeout=MINUTE)
     notebook.fill("finetune", "max_update", "3")
     expect(panel).to_contain_text("3 updates of up to")
     assert "The checkpoints of the training before are kept" in notebook.press("finetune")
