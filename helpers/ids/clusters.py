@@ -4,26 +4,27 @@
 """
 
 import contextlib
+import dataclasses
 import logging
 import os
+import pickle
 import shutil
 import signal
-import socket
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import allowed_workers
+from helpers.ids.schedulers import connected, refuse_other_workers, wait_for_workers
 from helpers.ids.shard import ON_A_SHARED_DISK, ShardTask, make_shard
 from helpers.workflow.settings import PrepareSettings
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
-REACHED = 10  # seconds for the answer of a scheduler
-WORKERS = 60  # seconds for the first worker of a scheduler
+PATIENCE = 20  # seconds without a finished task until a scheduler is asked whether it still works
 AGAIN = "What is finished is kept: run this step again, and it goes on from there."
 
 
@@ -35,14 +36,14 @@ def cluster(settings: PrepareSettings, tasks: int) -> Iterator["Client"]:
         CourseError: there is no such scheduler, profile or SLURM, or its connection was lost.
     """
     from distributed import KilledWorker
-    from distributed.client import FutureCancelledError
+    from distributed.client import FutureCancelledError, FuturesCancelledError
     from distributed.comm import CommClosedError
 
     refuse_foreign_code()
     with _quiet():
         try:
             if settings.scheduler:
-                opened = _scheduler(settings.scheduler)
+                opened = connected(settings.scheduler)
             elif settings.slurm:
                 opened = _slurm(settings.slurm, settings.workers or tasks)
             else:
@@ -56,7 +57,7 @@ def cluster(settings: PrepareSettings, tasks: int) -> Iterator["Client"]:
                 f"the last was {error.last_worker.address}.",
                 f"Use fewer workers, or ones with more memory. {AGAIN}",
             ) from None
-        except (CommClosedError, FutureCancelledError):
+        except (CommClosedError, FutureCancelledError, FuturesCancelledError):
             raise CourseError(
                 "The connection to the scheduler was lost.", f"See whether it still runs. {AGAIN}"
             ) from None
@@ -64,16 +65,15 @@ def cluster(settings: PrepareSettings, tasks: int) -> Iterator["Client"]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the log of distributed, whose news are errors here; and without its warnings."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    """Without logs: the news of distributed, asyncio and tornado are errors here; no warnings."""
+    before = logging.root.manager.disable
+    logging.disable()
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="distributed|dask_jobqueue")
             yield
     finally:
-        logger.setLevel(before)
+        logging.disable(before)
 
 
 @contextlib.contextmanager
@@ -100,34 +100,6 @@ def _local(number: int) -> Iterator["Client"]:
 def _deaf() -> None:
     """Ctrl-C reaches workers in the same terminal, too; they are stopped in good order instead."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@contextlib.contextmanager
-def _scheduler(address: str) -> Iterator["Client"]:
-    from distributed import Client
-    from distributed.comm import get_address_host_port
-
-    try:
-        # A client that reaches nobody may end, in its own time, just while another begins, and then
-        # both wait for the same lock for ever. So it is made only where somebody answers.
-        socket.create_connection(get_address_host_port(address), REACHED).close()
-        client = Client(address, timeout=REACHED)
-    except (OSError, ValueError, TypeError, AssertionError) as error:
-        why = str(error) or type(error).__name__
-        raise CourseError(
-            f"There is no Dask scheduler at {address} ({why.splitlines()[0][:80]}).",
-            "It is started by `dask scheduler`, which prints its address, such as "
-            "tcp://10.0.0.1:8786.",
-        ) from None
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=WORKERS)
-        except TimeoutError:
-            raise CourseError(
-                f"The scheduler at {address} has no workers.",
-                f"Start some: dask worker {address} --nworkers 8 --nthreads 1",
-            ) from None
-        yield client
 
 
 @contextlib.contextmanager
@@ -175,33 +147,71 @@ def make_shards(client: "Client", tasks: list[ShardTask]) -> Iterator[ShardTask]
     """Do tasks wherever the client's workers are; each one is given when it is done.
 
     Raises:
-        CourseError: what :func:`helpers.ids.shard.make_shard` raises, a worker that lacks the
-            course, or one whose folders are others.
+        CourseError: what :func:`helpers.ids.shard.make_shard` raises, a worker that has another
+            course or none, or one whose folders are others; a scheduler that answers no more.
     """
-    from distributed import as_completed
-
-    futures = {client.submit(make_shard, task, pure=False): task for task in tasks}
+    futures = {
+        client.submit(pickle.loads, pickle.dumps(_Call(make_shard, task)), pure=False): task
+        for task in tasks
+    }
     try:
-        for future in as_completed(futures):
+        for future, error in _finished(client, set(futures)):
             task = futures[future]
-            try:
-                host = future.result()
-            except ImportError as error:
-                raise CourseError(
-                    f"A worker lacks a package: {error}.",
-                    "Every machine needs the course, installed in the same way as here.",
-                ) from None
-            except MemoryError:
+            if isinstance(error, MemoryError):
                 raise CourseError(
                     "There is not enough memory for a worker.", f"Use fewer of them. {AGAIN}"
-                ) from None
+                )
+            if error:
+                if isinstance(error, ImportError | AttributeError | TypeError):
+                    refuse_other_workers(client)  # else it is a bug
+                raise error
             os.listdir(task.folder.parent)  # noqa: PTH208 (a network disk looks again)
             if not task.counts:
                 raise CourseError(
-                    f"The worker on {host} has finished {task.folder.name}, and it is not here.",
+                    f"A worker has finished {task.folder.name}, and it is not here.",
                     ON_A_SHARED_DISK,
                 )
             yield task
     except BaseException:
         client.cancel(list(futures))
         raise
+
+
+@dataclasses.dataclass(frozen=True)
+class _Call:
+    """What is done by being unpickled, and thus within the task.
+
+    A worker of distributed that cannot unpickle a task ends without a word, and this is how one
+    without the course, or with another, says so.
+    """
+
+    function: Callable[[ShardTask], None]
+    task: ShardTask
+
+    def __reduce__(self) -> tuple[Callable[[ShardTask], None], tuple[ShardTask]]:
+        return self.function, (self.task,)
+
+
+def _finished(
+    client: "Client", futures: set["Future"]
+) -> Iterator[tuple["Future", Exception | None]]:
+    """Futures as they are done, and their errors, while there are a scheduler and workers."""
+    from distributed import wait
+
+    while futures:
+        try:
+            done, _ = wait(futures, timeout=PATIENCE, return_when="FIRST_COMPLETED")
+            for future in done:  # its result would lie with the worker, which may be gone by now
+                error = future.exception(PATIENCE)
+                futures.remove(future)
+                yield future, error
+        except TimeoutError:
+            if client.cluster is None:  # one of this process needs no question; SLURM has a queue
+                _still_working(client.scheduler.address)
+
+
+def _still_working(address: str) -> None:
+    try:
+        wait_for_workers(address)
+    except CourseError as error:
+        raise CourseError(error.message, f"{error.hint} {AGAIN}") from None

@@ -7,12 +7,14 @@ meet, and one that is there is finished.
 
 import dataclasses
 import functools
+import hashlib
 import importlib.metadata
 import json
 import os
 import re
 import shutil
 import socket
+import sys
 import uuid
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +22,7 @@ from typing import BinaryIO
 import numpy as np
 
 from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT
 from helpers.ids.binary_files import Counts, IndexedWriter, index_table, prepared_chunk
 from helpers.ids.dictionary import Dictionary
 from helpers.text.chunks import Chunk, line_end, smaller_chunks
@@ -27,6 +30,7 @@ from helpers.text.chunks import Chunk, line_end, smaller_chunks
 LOOK = 4_000_000  # bytes, in which the end of a document is looked for
 COUNTS = "counts.json"
 ON_A_SHARED_DISK = "All machines need the workspace under the same path: put it on a shared disk."
+SAME_COURSE = "Install the course there as it is here, from the same folder or bundle."
 VERSIONS = ("roberta-course", "tiktoken", "numpy")  # of what the bytes depend on
 # An end of a line; a "\r" at the end of a block is not decided. Then a line's end and blank lines.
 _END = rb"(?:\r\n|\n|\r(?=[^\n]))"
@@ -75,9 +79,16 @@ def shard_names(number: int) -> list[str]:
     return [f"shard{i:0{width}d}" for i in range(number)]
 
 
+@functools.cache
 def versions() -> dict[str, str]:
-    """What has to be the same on every machine."""
-    return {name: importlib.metadata.version(name) for name in VERSIONS}
+    """What has to be the same on every machine; the course's, with a fingerprint of its code."""
+    code = hashlib.sha256()
+    for folder in ("common", "text", "tokens", "ids"):
+        for file in sorted((PROJECT / "helpers" / folder).glob("*.py")):
+            code.update(file.read_bytes())
+    found = {name: importlib.metadata.version(name) for name in VERSIONS}
+    found["roberta-course"] += f"+{code.hexdigest()[:8]}"
+    return {"Python": "{}.{}".format(*sys.version_info)} | found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,18 +123,14 @@ class ShardTask:
         return sorted(self.folder.parent.glob(f".{self.folder.name}.*"))
 
 
-def make_shard(task: ShardTask) -> str:
+def make_shard(task: ShardTask) -> None:
     """Make the ``.bin`` and ``.idx`` of a task in one process, with little memory.
-
-    Returns:
-        The name of the machine.
 
     Raises:
         CourseError: the machine does not see the workspace or has other versions, or the text
             has changed.
     """
-    host = socket.gethostname()
-    _look_around(task, host)
+    _look_around(task)
     draft = task.folder.with_name(f".{task.folder.name}.{uuid.uuid4().hex}")
     draft.mkdir()
     try:
@@ -136,7 +143,6 @@ def make_shard(task: ShardTask) -> str:
             raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return host
 
 
 @functools.lru_cache(maxsize=1)  # a process does one task after the other
@@ -160,22 +166,27 @@ def _write(task: ShardTask, draft: Path) -> None:
             os.fsync(handle.fileno())
 
 
-def _look_around(task: ShardTask, host: str) -> None:
+def _look_around(task: ShardTask) -> None:
     """Whether this machine can do the work."""
+    host = socket.gethostname()
     for path in (task.text.file, task.dictionary, task.folder.parent):
         if not path.exists():
             raise CourseError(
                 f"The worker on {host} does not see {path}.",
                 ON_A_SHARED_DISK,
             )
-    here = versions()
-    if other := [name for name in task.versions if here.get(name) != task.versions[name]]:
-        name = other[0]
-        raise CourseError(
-            f"The worker on {host} has {name} {here.get(name)}; here it is {task.versions[name]}.",
-            "Install the course there from the same folder or bundle, so that the bytes agree.",
-        )
+    refuse_other_versions(f"on {host}", versions(), task.versions)
     _unchanged(task)
+
+
+def refuse_other_versions(worker: str, theirs: dict[str, str], ours: dict[str, str]) -> None:
+    """Raise CourseError where a worker has not what the machine has that hands out the work."""
+    for name, wanted in ours.items():
+        if theirs.get(name) != wanted:
+            raise CourseError(
+                f"The worker {worker} has {name} {theirs.get(name)}; here it is {wanted}.",
+                SAME_COURSE,
+            )
 
 
 def _unchanged(task: ShardTask) -> None:

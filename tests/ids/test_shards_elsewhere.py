@@ -206,14 +206,6 @@ def test_a_shard_that_no_worker_can_make_is_told(works, said, work, monkeypatch)
     assert not any(file.is_file() for file in binarized_files(work.data_bin))
 
 
-def test_a_scheduler_that_is_not_there_is_told_soon(work: Workspace, monkeypatch) -> None:
-    monkeypatch.setattr(clusters, "REACHED", 1)
-    for address in ("tcp://127.0.0.1:1", "nonsense", "tcp://127.0.0.1:notaport"):
-        with pytest.raises(CourseError, match="There is no Dask scheduler at") as caught:
-            road.do(work, "prepare", shards=2, scheduler=address)
-        assert "dask scheduler" in caught.value.hint
-
-
 # SLURM
 
 
