@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 
-from helpers.common.fairseq import tool
+from helpers.common.fairseq import WITHOUT_FAIRSEQ, has_fairseq, is_offered, tool
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import allowed_workers
 from helpers.common.report import Report, Table
@@ -17,8 +17,8 @@ from helpers.tokens.bpe_files import ENCODER_MODULE
 from helpers.workflow.workspace import Workspace
 
 FAIRSEQ = "ve-fairseq==0.12.3"
-INSTALL = "make env"
-WITHOUT_FAIRSEQ = "needs Linux on x86-64; under Windows use WSL 2 (wsl --install)"
+INSTALL = "make -B env"  # without -B it does nothing where it was done before
+ANEW = "rm -r .venv; make env"
 GIGABYTE = 10**9
 TOOLS = {
     "fairseq's BPE encoder": [sys.executable, "-m", ENCODER_MODULE],
@@ -91,7 +91,7 @@ def _python() -> Item:
     found = ".".join(map(str, sys.version_info[:3]))
     if (3, 11) <= sys.version_info < (3, 13):
         return Item("OK", "Python", found)
-    return Item("FAIL", "Python", found, "make clean env PYTHON=python3.11")
+    return Item("FAIL", "Python", found, f"{ANEW} PYTHON=python3.11")
 
 
 def _packages() -> list[Item]:
@@ -121,24 +121,24 @@ def _version(name: str) -> str:
 def _fairseq() -> list[Item]:
     name, wanted = FAIRSEQ.split("==")
     found = _version(name)
-    if not found and not sys.platform.startswith("linux"):
-        return [Item("--", "fairseq", "not installed", WITHOUT_FAIRSEQ)]
-    if found != wanted:
+    if found != wanted and is_offered():
         return [Item("FAIL", "fairseq", found or "missing", INSTALL)]
+    if not found and not has_fairseq():
+        return [Item("--", "fairseq", "not installed", WITHOUT_FAIRSEQ)]
+    state, found = ("OK", found) if found == wanted else ("--", "another build than the course's")
     refuse_foreign_code()
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        return [Item("OK", "fairseq", found), *pool.map(_starts, TOOLS)]
+        return [Item(state, "fairseq", found), *pool.map(_starts, TOOLS)]
 
 
 def _starts(name: str) -> Item:
-    reinstall = f"make clean {INSTALL.removeprefix('make ')}"
     try:
         done = subprocess.run([*TOOLS[name], "--help"], capture_output=True, text=True, timeout=120)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Item("FAIL", name, f"does not start ({error})", reinstall)
+        return Item("FAIL", name, f"does not start ({error})", ANEW)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        return Item("FAIL", name, f"does not start ({last})", reinstall)
+        return Item("FAIL", name, f"does not start ({last})", ANEW)
     return Item("OK", name, "starts")
 
 

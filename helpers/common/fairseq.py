@@ -12,11 +12,18 @@ import sysconfig
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import packaging.tags
+
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, home
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import child
 
+BUILDS = {f"cp{v}-cp{v}-manylinux_2_28_x86_64" for v in (311, 312)}  # the wheels of ve-fairseq
+WITHOUT_FAIRSEQ = (
+    "needs Linux on x86-64 and Python 3.11 or 3.12; on such a computer Windows has WSL 2 for it "
+    "(wsl --install)"
+)
 # Idle threads soon sleep instead of spinning, or a busy machine would slow training to a crawl; and
 # freed memory is kept up to 1 GiB, since fetching it anew each update costs a quarter of the time.
 CALM = {
@@ -27,12 +34,24 @@ CALM = {
 }
 
 
+def has_fairseq() -> bool:
+    """Whether fairseq is installed here."""
+    return importlib.util.find_spec("fairseq") is not None
+
+
+def is_offered() -> bool:
+    """Whether there is a build of fairseq for this system, processor and Python."""
+    return not BUILDS.isdisjoint(map(str, packaging.tags.sys_tags()))
+
+
 def require_fairseq() -> None:
     """Raise CourseError, with the way out, where fairseq is not installed."""
-    if importlib.util.find_spec("fairseq") is None:
+    if not has_fairseq():
         raise CourseError(
             "fairseq is not installed here, and this step is done by fairseq itself.",
-            "On Linux (or WSL 2 under Windows) run `make env`; it installs ve-fairseq.",
+            "Install everything anew: make -B env."
+            if is_offered()
+            else f"It {WITHOUT_FAIRSEQ}. The steps before, up to 03_binarize, work without it.",
         )
 
 

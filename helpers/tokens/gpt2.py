@@ -47,7 +47,7 @@ def gpt2_file(name: str) -> Path:
     if content is None or sha256_of(content) != SHA256[name]:
         raise CourseError(
             f"gpt2_bpe/{name} is missing, and no correct copy of it could be had.",
-            f"Run `make env` again, or put {ADDRESS}{name} there by hand.",
+            f"Run `make -B env`, or put {ADDRESS}{name} there by hand.",
         )
     write_whole(file, content)
     return file

@@ -71,9 +71,12 @@ def test_without_fairseq_the_way_out_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fairseq.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(CourseError, match="fairseq is not installed") as error:
-        run([sys.executable, "-c", "pass"], tmp_path / "log")
-    assert "make env" in error.value.hint
+    for offered, said in ((True, "make -B env"), (False, "needs Linux on x86-64")):
+        monkeypatch.setattr(fairseq, "is_offered", lambda offered=offered: offered)
+        with pytest.raises(CourseError, match="fairseq is not installed") as error:
+            run([sys.executable, "-c", "pass"], tmp_path / "log")
+        assert said in error.value.hint
+        assert ("make" in error.value.hint) == offered
 
 
 def test_a_tool_dies_with_its_parent(tmp_path: Path) -> None:

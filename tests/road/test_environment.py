@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+import packaging.tags
 import pytest
 
 from helpers import environment
@@ -50,7 +51,7 @@ def test_a_package_that_is_not_as_pinned_fails_with_the_way_out(
     pretend(monkeypatch, **{name: found})
     assert main(["check", "--workspace", str(workspace.root)]) == 1
     (line,) = [li for li in capsys.readouterr().out.splitlines() if li.startswith("[FAIL]")]
-    assert re.fullmatch(rf"\[FAIL\] {name}: \S+, wanted [\d.]+  → make env", line)
+    assert re.fullmatch(rf"\[FAIL\] {name}: \S+, wanted [\d.]+  → make -B env", line)
 
 
 def test_a_build_for_one_processor_is_the_version_that_it_names(monkeypatch):
@@ -58,22 +59,40 @@ def test_a_build_for_one_processor_is_the_version_that_it_names(monkeypatch):
     assert environment._version("torch") == "2.13.0"
 
 
+def here_is(monkeypatch: pytest.MonkeyPatch, system: str, *, python: str = "cp311") -> None:
+    """Pretend that wheels for another system fit."""
+    tags = [packaging.tags.Tag(python, python, system), packaging.tags.Tag("py3", "none", "any")]
+    monkeypatch.setattr(packaging.tags, "sys_tags", lambda: iter(tags))
+
+
 @pytest.mark.parametrize("found", ["0.12.2", ""], ids=["another version", "missing"])
 def test_fairseq_must_be_the_build_that_the_course_was_made_with(workspace, monkeypatch, found):
     pretend(monkeypatch, ve_fairseq=found)
-    monkeypatch.setattr(sys, "platform", "linux")
+    here_is(monkeypatch, "manylinux_2_28_x86_64", python="cp312")
     report = check(workspace)
-    assert states(report)["fairseq"] == "FAIL"
+    item = next(item for item in report.items if item.name == "fairseq")
+    assert (item.state, item.mend) == ("FAIL", "make -B env")
     assert not report.ok
 
 
-@pytest.mark.parametrize("platform", ["darwin", "win32"])
-def test_where_fairseq_is_not_offered_it_is_no_failure(workspace, monkeypatch, platform):
+ELSEWHERE = ["manylinux_2_28_aarch64", "musllinux_1_2_x86_64", "macosx_14_0_arm64", "win_amd64"]
+
+
+@pytest.mark.parametrize("system", ELSEWHERE)
+def test_where_fairseq_is_not_offered_it_is_no_failure(workspace, monkeypatch, system):
     pretend(monkeypatch, ve_fairseq="")
-    monkeypatch.setattr(sys, "platform", platform)
+    here_is(monkeypatch, system)
+    monkeypatch.setattr(environment, "has_fairseq", lambda: False)
     item = next(item for item in check(workspace).items if item.name == "fairseq")
-    assert str(item).startswith("[--]   fairseq: not installed  → needs Linux")
-    assert "WSL 2" in item.mend
+    assert str(item).startswith("[--]   fairseq: not installed  → needs Linux on x86-64")
+    assert "WSL 2" in item.mend and "make" not in item.mend
+
+
+def test_a_build_of_ones_own_where_none_is_offered_is_told_apart(workspace, monkeypatch):
+    pretend(monkeypatch, ve_fairseq="")
+    here_is(monkeypatch, "manylinux_2_28_aarch64")
+    item = next(item for item in check(workspace).items if item.name == "fairseq")
+    assert (item.state, item.found) == ("--", "another build than the course's")
 
 
 PYTHON = f"#!{sys.executable}\n"
@@ -114,7 +133,7 @@ def test_a_tool_that_gives_its_help_starts(script):
 def test_a_tool_that_does_not_start_fails_with_its_last_words(script, case):
     content, said = BROKEN[case]
     item = script(content)
-    assert (item.state, item.mend) == ("FAIL", "make clean env")
+    assert (item.state, item.mend) == ("FAIL", "rm -r .venv; make env")
     assert said in item.found
 
 
@@ -125,7 +144,7 @@ def test_a_tool_that_may_not_be_run_fails(script):
 def test_a_tool_that_is_not_there_fails(workspace, monkeypatch):
     monkeypatch.setattr(environment, "TOOLS", {"a tool": ["/no/such/tool"]})
     item = next(item for item in check(workspace).items if item.name == "a tool")
-    assert (item.state, item.mend) == ("FAIL", "make clean env")
+    assert (item.state, item.mend) == ("FAIL", "rm -r .venv; make env")
     assert "No such file" in item.found
 
 

@@ -43,7 +43,7 @@ def test_without_a_correct_copy_the_way_out_is_named(download, gpt2_folder: Path
     monkeypatch.setattr(module, "download", lambda name: download)
     with pytest.raises(CourseError, match=r"gpt2_bpe/vocab\.bpe is missing") as caught:
         gpt2_file("vocab.bpe")
-    assert "make env" in caught.value.hint
+    assert "make -B env" in caught.value.hint
     assert not (gpt2_folder / "vocab.bpe").exists()
 
 
