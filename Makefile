@@ -3,16 +3,12 @@
 PYTHON  ?= python3
 VENV    := .venv
 PY      := $(VENV)/bin/python
-FAIRSEQ := ve-fairseq==0.12.3
-TORCH   := torch==2.13.0
 # In a container: make lab LAB_FLAGS=--allow-root
 LAB_FLAGS ?=
 # Without a GPU: make course TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
-# fairseq's build is for this system alone.
-HAS_FAIRSEQ := $(findstring Linux x86_64,$(shell uname -sm))
 
-.PHONY: env course test test-long bench lab bundle notebooks base-model lint clean
+.PHONY: env course test test-long bench lab bundle lock notebooks base-model lint clean
 
 # In an unpacked bundle all packages lie in wheels/: pip takes them from there and asks no index,
 # TORCH_INDEX included. The path is relative, since pip splits it at spaces.
@@ -21,15 +17,44 @@ $(VENV)/.installed: export PIP_NO_INDEX := 1
 $(VENV)/.installed: export PIP_FIND_LINKS := wheels
 endif
 
+# `$(call locked,install)`: what locks/ lists, and nothing whose SHA-256 does not stand there. Of
+# torch there are two builds, and pip is asked which one it finds. What is not a wheel is built with
+# the setuptools of locks/tools.txt, since what pip fetches for a build of its own it does not check.
+PIP     = $(PY) -m pip $(1) --quiet --require-hashes --no-deps
+SOURCE := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+TORCH   = $(shell grep --only-matching 'torch==[0-9.]*' pyproject.toml)
+FIND    = $(PY) -m pip install --quiet --dry-run --ignore-installed --no-deps --only-binary :all: --report - $(SOURCE) $(TORCH)
+BUILD  := import json, sys; version = json.load(sys.stdin)["install"][0]["metadata"]["version"]; \
+	print("torch" + "".join(version.partition("+")[1:]))
+locked  = $(PIP) --requirement locks/tools.txt && \
+	found=$$($(FIND)) && build=$$(printf %s "$$found" | $(PY) -c '$(BUILD)') && \
+	$(PIP) $(SOURCE) --requirement "locks/$$build.txt" && \
+	$(PIP) --no-build-isolation --requirement locks/packages.txt --requirement locks/fairseq.txt
+
 env: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml constraints.txt Makefile
+$(VENV)/.installed: pyproject.toml $(wildcard locks/*.txt) Makefile
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 13) else f"Python 3.11 or 3.12 is needed, and $(PYTHON) is {v[0]}.{v[1]}. Try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(if $(TORCH_INDEX),$(PY) -m pip install --quiet --index-url $(TORCH_INDEX) $(TORCH))
-	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[test]'
-	$(if $(HAS_FAIRSEQ),$(PY) -m pip install --quiet --no-deps $(FAIRSEQ))
+	$(call locked,install)
+	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+# Write locks/ anew, after pyproject.toml was changed: whatever it asks for on each platform, each
+# file with its SHA-256. A version that still fits stays; where a lock is deleted first, it is the
+# newest. Packages come from PyPI, and torch without CUDA from PyTorch's index.
+UV     := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command 'make lock'
+NO_CUDA = --index https://pypi.org/simple --index-strategy unsafe-best-match \
+	--default-index $(or $(TORCH_INDEX),https://download.pytorch.org/whl/cpu)
+lock:
+	$(PYTHON) -m venv $(VENV)
+	$(call PIP,install) --requirement locks/lock.txt
+	for group in tools fairseq lock; do \
+		$(UV) --no-deps --group pyproject.toml:$$group --output-file locks/$$group.txt || exit 1; done
+	$(UV) --extra test --constraint locks/tools.txt --no-emit-package torch $(NO_CUDA) --output-file locks/packages.txt pyproject.toml
+	echo $(TORCH) | $(UV) --no-deps $(NO_CUDA) --output-file locks/torch+cpu.txt -
+	echo $(TORCH) | $(UV) --constraint locks/packages.txt --output-file locks/torch.txt -
 
 course: env
 	$(PY) -m helpers run --workspace runs/sample
@@ -58,21 +83,15 @@ lab: env
 	JUPYTER_CONFIG_PATH='$(CURDIR)/jupyter' $(PY) -m jupyter lab --notebook-dir=. $(LAB_FLAGS) notebooks/00_setup.ipynb
 
 # One archive for machines of this kind without a network: the project, and in wheels/ whatever
-# `make env` installs, compiled. It is made in dist/.unfinished, and moved when it is whole.
+# `make env` installs. It is made in dist/.unfinished, and moved when it is whole.
 DRAFT  := dist/.unfinished
-WHEEL  := $(PY) -m pip wheel --quiet --wheel-dir $(DRAFT)/wheels --find-links $(DRAFT)/wheels
-NEEDED := import tomllib; toml = tomllib.load(open("pyproject.toml", "rb")); project = toml["project"]; \
-	print(*toml["build-system"]["requires"], *project["dependencies"], *project["optional-dependencies"]["test"], sep="\n")
 KIND    = $(shell $(PY) -c 'import sys, sysconfig; print("cp%d%d" % sys.version_info[:2], sysconfig.get_platform().replace("-", "_"), sep="-")')
 
 bundle: env
 	@set -e; trap 'rm -rf $(DRAFT)' EXIT; trap 'exit 1' HUP INT TERM; \
 	rm -rf $(DRAFT); mkdir -p $(DRAFT)/wheels; \
 	git ls-files -z --error-unmatch . > $(DRAFT)/files; \
-	$(PY) -c '$(NEEDED)' > $(DRAFT)/needed.txt; \
-	$(if $(TORCH_INDEX),$(WHEEL) --no-deps --index-url $(TORCH_INDEX) $(TORCH);) \
-	$(WHEEL) --constraint constraints.txt --requirement $(DRAFT)/needed.txt; \
-	$(if $(HAS_FAIRSEQ),$(WHEEL) --no-deps $(FAIRSEQ);) \
+	$(call locked,download --dest $(DRAFT)/wheels) || exit 1; \
 	tar --create --file $(DRAFT)/bundle.tar --transform 's,^,roberta-course/,' --owner 0 --group 0 --mode a+rX \
 		--null --files-from $(DRAFT)/files --directory $(DRAFT) wheels; \
 	mv --verbose $(DRAFT)/bundle.tar dist/roberta-course-$(KIND).tar
