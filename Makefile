@@ -37,7 +37,7 @@ $(VENV)/.installed: pyproject.toml $(wildcard locks/*.txt) Makefile
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 13) else f"Python 3.11 or 3.12 is needed, and $(PYTHON) is {v[0]}.{v[1]}. Try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(call locked,install)
-	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(PY) -m pip install -qq --no-deps --no-build-isolation --editable .
 	touch $@
 
 # Write locks/ anew, after pyproject.toml was changed: whatever it asks for on each platform, each

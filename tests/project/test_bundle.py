@@ -5,17 +5,16 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from helpers.common.files import PROJECT
+from tests.support.packages import NOWHERE, offline, write_locks, write_wheel
 from tests.support.project import HOME_NAME, LOCAL, project_files
 
 TOP = "roberta-course"
-NOWHERE = "http://127.0.0.1:9/simple"
 
 pytestmark = pytest.mark.skipif(
     not (PROJECT / ".git").exists(), reason="a bundle is made from a git repository"
@@ -35,20 +34,6 @@ def bundled(project: Path, *others: str, **env: str) -> subprocess.CompletedProc
     return run("make", "--old-file=env", "bundle", *others, cwd=project, env=os.environ | env)
 
 
-def offline() -> dict[str, str]:
-    """The environment of a machine that reaches no index and knows no cache or setting of pip."""
-    ours = ("PIP_", "PYTHON", "MAKE", "TORCH")
-    return {
-        **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
-        "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}",  # the bundle is for this python3
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_INDEX_URL": NOWHERE,
-        "PIP_NO_CACHE_DIR": "1",
-        # pip takes it as "compile: 0". Compiling all modules takes longer than installing them.
-        "PIP_NO_COMPILE": "0",
-    }
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A repository with the work tree's files, so that the bundle is not made in this one."""
@@ -66,22 +51,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(copy)
 
 
-PACKAGE = "little-package"  # of which the small bundle has a wheel, and of nothing else
+LITTLE = {"tools": "a-tool", "torch": "torch", "packages": "a-package", "fairseq": "another"}
 
 
 @pytest.fixture(scope="module")
 def small(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of the project with one package, for which nothing is downloaded."""
-    wheels = tmp_path_factory.mktemp("index")
-    about = f"{PACKAGE.replace('-', '_')}-1.0"
-    metadata = f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: 1.0\n"
-    tag = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    with zipfile.ZipFile(wheels / f"{about}-py3-none-any.whl", "w") as wheel:
-        for name, content in (("METADATA", metadata), ("WHEEL", tag), ("RECORD", "")):
-            wheel.writestr(f"{about}.dist-info/{name}", content)
-    env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
-    others = (f'NEEDED=print("{PACKAGE}==1.0")', "HAS_FAIRSEQ=")
-    return made(bundled(project, *others, **env), project)
+    """A bundle whose locks name a few little packages, for which nothing is downloaded."""
+    little = Path(
+        shutil.copytree(project, tmp_path_factory.mktemp("little") / HOME_NAME, symlinks=True)
+    )
+    index = tmp_path_factory.mktemp("index")
+    write_locks(little, {lock: write_wheel(index, name) for lock, name in LITTLE.items()})
+    return made(
+        bundled(little, "TORCH=torch==1.0", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(index)), little
+    )
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +117,8 @@ def test_the_bundle_holds_the_project_and_wheels_and_nothing_of_this_machine(pro
     listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=project, text=True)
     assert members.keys() - wheels == set(listed.split("\0")) - {""}
     assert not [name for name in members if name.split("/")[0] in ("runs", ".venv", ".git", "dist")]
-    assert all(name.endswith(".whl") for name in wheels)
-    assert wheels == {"wheels/little_package-1.0-py3-none-any.whl"} or len(wheels) > 100
+    little = {f"wheels/{name.replace('-', '_')}-1.0-py3-none-any.whl" for name in LITTLE.values()}
+    assert wheels == little or len(wheels) > 100
     assert {(m.uid, m.gid, m.uname, m.gname) for m in members.values()} <= {
         (0, 0, "root", "root"),
         (0, 0, "", ""),
@@ -148,22 +131,28 @@ def test_pip_is_sent_to_the_wheels_where_there_are_some(unpacked, small, wheels)
     if not wheels:
         shutil.rmtree(folder / "wheels")
     pip = folder / "pip"
-    pip.write_text('#!/bin/sh\necho "$PIP_NO_INDEX|$PIP_FIND_LINKS|$*" >> calls\n')
+    report = '{"install": [{"metadata": {"version": "1.0"}}]}'
+    pip.write_text(
+        '#!/bin/sh\n[ "$1" = -c ] && exec python3 "$@"\n'
+        'echo "$PIP_NO_INDEX|$PIP_FIND_LINKS|$*" >> calls\n'
+        f"case \"$*\" in *--dry-run*) echo '{report}';; esac\n"
+    )
     pip.chmod(0o755)
     pythons = (f"PYTHON={shutil.which('true')}", "PY=./pip", "TORCH_INDEX=there")
     (folder / ".venv").mkdir()
     done = run("make", "env", *pythons, cwd=folder, env=offline())
     assert done.returncode == 0, done.stdout + done.stderr
     calls = [line.split("|") for line in (folder / "calls").read_text().splitlines()]
-    assert [call[2].startswith("-m pip install") for call in calls] == [True] * 3
+    assert [call[2].startswith("-m pip install") for call in calls] == [True] * 5
     assert all(call[:2] == (["1", "wheels"] if wheels else ["", ""]) for call in calls)
+    assert [call[2].split()[-1] for call in calls][2] == "locks/torch.txt"
 
 
 @pytest.mark.long
 def test_it_installs_and_works_without_a_network(unpacked, bundle):
     folder, env = unpacked(bundle), offline()
     wheels = [*(folder / "wheels").iterdir()]
-    assert len(wheels) > 100 and all(file.suffix == ".whl" for file in wheels)
+    assert len(wheels) > 100
     made = run("make", "env", f"TORCH_INDEX={NOWHERE}", cwd=folder, env=env)
     assert made.returncode == 0, made.stdout + made.stderr
     python = str(folder / ".venv" / "bin" / "python")

@@ -56,23 +56,11 @@ def test_the_python_versions_agree():
     assert "(3, 11) <= sys.version_info < (3, 13)" in read("helpers/environment.py")
 
 
-@pytest.mark.parametrize("file", ["Makefile", "environment.yml", "helpers/environment.py"])
+@pytest.mark.parametrize(
+    "file", ["pyproject.toml", "environment.yml", "helpers/environment.py", "locks/fairseq.txt"]
+)
 def test_fairseq_has_one_version_everywhere(file):
     assert set(re.findall(r"ve-fairseq==[\w.]+", read(file))) == {FAIRSEQ}
-
-
-def test_the_makefile_installs_the_torch_of_pyproject():
-    assert re.findall(r"torch==[\w.]+", read("Makefile")) == [
-        f"torch=={pins_of_pyproject()['torch']}"
-    ]
-
-
-def test_constraints_repeat_no_pin_of_pyproject():
-    lines = [line for line in read("constraints.txt").splitlines() if line and line[0] != "#"]
-    assert all(re.fullmatch(r"[\w.-]+==[\w.+]+", line) for line in lines)
-    names = [re.sub(r"[-_.]+", "-", line.split("==")[0]).lower() for line in lines]
-    assert len(names) == len(set(names))
-    assert not set(names) & {name.lower() for name in pins_of_pyproject()}
 
 
 @pytest.mark.parametrize("module", ["helpers", "helpers.__main__", "helpers.batch"])
@@ -121,6 +109,7 @@ TARGETS = [
     "bench",
     "lab",
     "bundle",
+    "lock",
     "notebooks",
     "base-model",
     "lint",
