@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from helpers.common.report import Grid, Shown
-from helpers.text.archives import Gauge
+from helpers.text.decoding.archives import Gauge
+from helpers.text.decoding.characters import MARK
+from helpers.text.decoding.damage import Faults, about
 from helpers.text.documents import Passage
 from helpers.text.files import not_read, text_files
-from helpers.text.inputs import Input, input_of, refuse_unused
+from helpers.text.inputs import Input, inputs_of, refuse_unused
 from helpers.tokens.gpt2 import count_tokens
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace
@@ -20,6 +22,7 @@ from helpers.workflow.workspace import Workspace
 MOST = 4 << 20  # characters that are read: a look should take about a second
 STEP = 1 << 16  # bytes that are read at a time
 FILES, FIRST, LONGEST = 5, 4, 3  # files, first lines and longest lines that are shown
+READING = ("encoding", "errors", "unit", "text_field", "deduplicate")  # settings that hold for it
 WIDTH = 100  # characters of a line that are shown
 
 
@@ -46,6 +49,7 @@ class CorpusPreview(Shown):
         first: the first such lines.
         longest: the longest such lines, each with its tokens.
         left_out: what lies beside the files and is not read.
+        notes: what was found that is no text, and what was done about it.
     """
 
     files: tuple[FileSeen, ...]
@@ -56,6 +60,7 @@ class CorpusPreview(Shown):
     first: tuple[str, ...]
     longest: tuple[tuple[int, str], ...]
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def documents(self) -> int:
@@ -77,11 +82,12 @@ class CorpusPreview(Shown):
 
     def __str__(self) -> str:
         lines = (line[:WIDTH] for line in self.first)
-        return "\n".join((str(self._grid()), *not_read(self.left_out), *lines))
+        return "\n".join((str(self._grid()), *not_read(self.left_out), *self.notes, *lines))
 
     def _repr_html_(self) -> str:
         first = html.escape("\n".join(line[:WIDTH] for line in self.first))
-        beside = "".join(f"<div>{html.escape(line)}</div>" for line in not_read(self.left_out))
+        said = (*not_read(self.left_out), *self.notes)
+        beside = "".join(f"<div>{html.escape(line)}</div>" for line in said)
         return (
             f"{self._grid()._repr_html_()}{beside}<div><b>The first lines</b></div>"
             f"<pre style='white-space:pre-wrap'>{first}</pre>"
@@ -94,43 +100,43 @@ def corpus_preview(workspace: Workspace, settings: SplitSettings) -> CorpusPrevi
     Raises:
         CourseError: a name that leads nowhere, or bytes that are not in the encoding.
     """
-    files, left_out = text_files(settings.txt_files, workspace)
+    how = (settings.encoding, settings.text_field)
+    files, left_out = text_files(settings.txt_files, workspace, *how)
     stamps = tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
-    how = (settings.encoding, settings.unit, settings.text_field)
-    refuse_unused(settings, (input_of(file, *how) for file in files))
-    return _looked_at(stamps, *how, settings.deduplicate, tuple(left_out))
+    reading = SplitSettings(**{name: getattr(settings, name) for name in READING})
+    refuse_unused(settings, (file for path in files for file in inputs_of([path], settings)))
+    return _looked_at(stamps, reading, tuple(left_out))
 
 
 @functools.lru_cache(maxsize=4)
 def _looked_at(
-    stamps: tuple[tuple[Path, int, int], ...],
-    encoding: str,
-    unit: str,
-    field: str,
-    deduplicate: bool,
-    left_out: tuple[str, ...],
+    stamps: tuple[tuple[Path, int, int], ...], settings: SplitSettings, left_out: tuple[str, ...]
 ) -> CorpusPreview:
     files: list[FileSeen] = []
+    faults: list[Faults] = []
     kept: list[str] = []
     distinct: set[int] = set()
     left, read = MOST, 0.0
     for path, size, _ in stamps:
         if left <= 0:
             break
-        file = input_of(path, encoding, unit, field)
-        found, share = _begin(file, left, size)
+        [file] = inputs_of([path], settings)
+        faults.append(file.faults())
+        found, share = _begin(file, left, size, faults[-1])
+        faults[-1].refuse()
         number = 0
         for passage in found:
+            if MARK in passage.text:  # a part of a long document that is to be left out
+                continue
             chosen = passage.documents(file.unit)
-
             number += len(chosen) if passage.begins else 0
             for document in chosen:
                 same = hash(document)
-                if not (deduplicate and same in distinct):
+                if not (settings.deduplicate and same in distinct):
                     kept += [line for line in document.split("\n") if line.strip()]
                 distinct.add(same)
         texts = [passage.text for passage in found]
-        lines = sum(text.count("\n") + (not text.endswith("\n")) for text in texts)
+        lines = sum(text.count("\n") + (text[-1:] not in ("", "\n")) for text in texts)
         files.append(FileSeen(path.name, file.encoding, size, number, lines))
         left = left - sum(map(len, texts)) if share == 1 else 0
         read += share * size
@@ -146,10 +152,11 @@ def _looked_at(
         first=tuple(kept[:FIRST]),
         longest=tuple((int(tokens[i]), kept[i]) for i in longest),
         left_out=left_out,
+        notes=tuple(about(faults)),
     )
 
 
-def _begin(file: Input, most: int, size: int) -> tuple[list[Passage], float]:
+def _begin(file: Input, most: int, size: int, faults: Faults) -> tuple[list[Passage], float]:
     """The first passages of a file, ``most`` characters at most, and their share of it.
 
     A line that is longer than that is cut: it will be wrapped in any case.
@@ -157,12 +164,12 @@ def _begin(file: Input, most: int, size: int) -> tuple[list[Passage], float]:
     gauge = Gauge(STEP)
     found: list[Passage] = []
     characters = ""
-    for passage in file.passages(gauge):
+    for passage in file.passages(gauge, faults):
         if len(passage.text) > most:
             end = passage.text.rfind("\n", 0, most) + 1
             behind = end or passage.text.find("\n", most) + 1 or len(passage.text)
             found += [passage._replace(text=passage.text[: end or most])] if most else []
-            if file.is_plain:
+            if file.is_plain and not faults.in_bytes:
                 characters += passage.text[:behind]
                 return found, len(characters.encode(file.encoding, "ignore")) / size
             return found, min(gauge.share, 0.99)  # it is ahead, by as much as is read at a time

@@ -8,10 +8,9 @@ bytes for each document, never a text.
 """
 
 import contextlib
-import dataclasses
 import functools
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,8 +19,10 @@ import numpy as np
 from helpers.common.errors import CourseError
 from helpers.common.processes import Workers, allowed_workers
 from helpers.common.progress import Progress
-from helpers.common.report import Grid, Report, Table
 from helpers.common.symbols import SPLITS
+from helpers.stages.split_report import SplitReport, of_empty, of_encodings, of_lines
+from helpers.text.decoding.characters import MARK
+from helpers.text.decoding.damage import about
 from helpers.text.division import (
     DIGEST,
     DUPLICATE,
@@ -33,49 +34,13 @@ from helpers.text.division import (
     places_of,
 )
 from helpers.text.documents import passages
-from helpers.text.files import not_read, text_files
-from helpers.text.inputs import Input, input_of, refuse_unused
-from helpers.text.tasks import is_long, tasks_of
+from helpers.text.files import Found, not_read, text_files
+from helpers.text.inputs import Input, inputs_of, refuse_unused
+from helpers.text.tasks import LongDocument, is_long, tasks_of
 from helpers.tokens.wrap import shortened
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace
-
-NAMED = 20  # files in the report
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SplitReport(Report):
-    """Documents, lines and characters per split, in the order train, valid, test.
-
-    Attributes:
-        inputs: the name of every file that was read, and how many documents it has.
-    """
-
-    TITLE = "Documents are divided"
-    documents: tuple[int, ...]
-    lines: tuple[int, ...]
-    characters: tuple[int, ...]
-    inputs: tuple[tuple[str, int], ...] = ()
-    duplicates: int = 0
-    wrapped: int = 0
-
-    def table(self) -> Table:
-        total = sum(self.documents) or 1
-        columns = (SPLITS, self.documents, self.lines, self.characters)
-        rows = [
-            (f"data.{split}.raw", docs, f"{docs / total:.1%}", n_lines, characters)
-            for split, docs, n_lines, characters in zip(*columns, strict=True)
-        ]
-        return ("file", "documents", "share", "lines", "characters"), rows
-
-    def more(self) -> Grid | None:
-        rows, rest = [*self.inputs[:NAMED]], self.inputs[NAMED:]
-        if rest:
-            rows.append((f"and {len(rest):,} more", sum(number for _, number in rest)))
-        if rows[1:]:
-            rows.append(("together", sum(number for _, number in self.inputs)))
-        return Grid(("file", "documents"), rows, "What was read") if rows else None
 
 
 class _Splitter:
@@ -85,6 +50,7 @@ class _Splitter:
         self.settings, self.files, self.workers = settings, files, workers
         self.shorten = functools.partial(shortened, limit=settings.max_line_tokens)
         self.found = [0] * len(files)  # documents in each file
+        self.faults = [file.faults() for file in files]
         self.hashes = bytearray()  # of all documents in reading order
         self.sizes: list[int] = []  # documents in each task; a long one stands by itself
         self.totals = {split: np.zeros(6, dtype=np.int64) for split in SPLITS}  # see SplitText
@@ -97,9 +63,10 @@ class _Splitter:
         """
         key = str(self.settings.seed).encode()
         function = functools.partial(hash_documents, key=key)
-        for are_long, items in itertools.groupby(tasks_of(self.files, progress), is_long):
+        tasks = tasks_of(self.files, self.faults, progress)
+        for are_long, items in itertools.groupby(tasks, is_long):
             if are_long:
-                results = ([(long.file, hash_of(long.texts, key))] for long in items)
+                results = ([(long.file, self._hash_of_long(long, key))] for long in items)
             else:
                 results = self.workers.map(function, items)
             for result in results:
@@ -108,9 +75,9 @@ class _Splitter:
                     self.found[file] += len(hashes) // DIGEST
                 self.sizes.append(sum(len(hashes) for _, hashes in result) // DIGEST)
         if not self.hashes:
+            named = f"There is no text in {', '.join(str(f.path) for f in self.files[:3])}."
             raise CourseError(
-                f"There is no text in {', '.join(str(f.path) for f in self.files[:3])}.",
-                "Name files with text in txt_files.",
+                " ".join((named, *about(self.faults))), "Name files with text in txt_files."
             )
 
     def write_all(self, outputs: Mapping[str, BinaryIO], progress: Progress) -> int:
@@ -123,10 +90,12 @@ class _Splitter:
         ends = itertools.accumulate(self.sizes)
         of_task = (places[end - n : end] for n, end in zip(self.sizes, ends, strict=True))
         function = functools.partial(divide_documents, shorten=self.shorten)
-        for are_long, items in itertools.groupby(tasks_of(self.files, progress), is_long):
+        counted_before = [file.faults() for file in self.files]
+        tasks = tasks_of(self.files, counted_before, progress)
+        for are_long, items in itertools.groupby(tasks, is_long):
             if are_long:
                 for long in items:
-                    self._write_long(long.texts, next(of_task)[0], outputs)
+                    self._write_long(long.texts, next(of_task), outputs)
             else:
                 for texts in self.workers.map(function, zip(items, of_task, strict=False)):
                     for split, text in zip(SPLITS, texts, strict=True):
@@ -135,14 +104,27 @@ class _Splitter:
             raise ValueError("there are fewer documents than before")
         return places.count(DUPLICATE)
 
+    def _hash_of_long(self, long: LongDocument, key: bytes) -> bytes:
+        """Nothing, where it is to be left out."""
+        are_bad: list[bool] = []
+
+        def texts() -> Iterator[str]:
+            for text in long.texts:
+                are_bad.append(MARK in text)
+                yield text
+
+        found = hash_of(texts(), key)
+        self.faults[long.file].left_out += any(are_bad)
+        return b"" if any(are_bad) else found
+
     def _write_long(
-        self, texts: Iterable[str], place: int, outputs: Mapping[str, BinaryIO]
+        self, texts: Iterable[str], places: bytes, outputs: Mapping[str, BinaryIO]
     ) -> None:
         first = 1
         for lines in texts:
-            if place != DUPLICATE:
+            if places and places[0] != DUPLICATE:
                 written = as_written([lines], self.shorten)
-                self._write(SPLITS[place], written._replace(documents=first), outputs)
+                self._write(SPLITS[places[0]], written._replace(documents=first), outputs)
             first = 0
 
     def _write(self, split: str, written: SplitText, outputs: Mapping[str, BinaryIO]) -> None:
@@ -155,9 +137,7 @@ class _Splitter:
 
 def _work(job: Job) -> SplitReport:
     settings = job.settings
-    files = [
-        input_of(file, settings.encoding, settings.unit, settings.text_field) for file in job.files
-    ]
+    files = inputs_of(job.files, settings)
     refuse_unused(settings, files)
     size = sum(file.path.stat().st_size for file in files)
     with (
@@ -179,52 +159,37 @@ def _work(job: Job) -> SplitReport:
 
 
 def _report(splitter: _Splitter, duplicates: int, workspace: Workspace) -> SplitReport:
-    counted = [*zip((file.path for file in splitter.files), splitter.found, strict=True)]
-    notes = [f"{path.name} is empty." for path, number in counted if not number]
-    notes += not_read(text_files(splitter.settings.txt_files, workspace).left_out)
-    wanted = splitter.settings.encoding
-    other = [f"{f.path.name} ({f.encoding})" for f in splitter.files if f.encoding != wanted]
-    if other and len(other) <= 5:
-        notes.append(f"Read in the encoding that the file itself shows: {', '.join(other)}.")
-    elif other:
-        notes.append(f"{len(other)} files were read in the encoding that they show themselves.")
-    if duplicates:
-        were = _counted(duplicates, "document was", "documents were")
-        notes.append(f"{were} left out, having occurred before.")
+    settings, files, faults = splitter.settings, splitter.files, splitter.faults
     counts = zip(*(splitter.totals[split].tolist() for split in SPLITS), strict=True)
-    n_documents, n_lines, characters, wrapped, padded, separators = map(tuple, counts)
-    if any(wrapped):
-        limit = splitter.settings.max_line_tokens
-        were = _counted(sum(wrapped), "line was", "lines were")
-        notes.append(f"{were} wrapped, having more than {limit} tokens.")
-    if any(padded):
-        have = _counted(sum(padded), "line has", "lines have")
-        notes.append(
-            f"{have} white space around the text (indents, form feeds): it stays in the .raw "
-            "files, and every encoder leaves it out, as fairseq does."
-        )
-    if any(separators):
-        notes.append(
-            f"Kept as text: {sum(separators):,} × U+0085, U+2028 or U+2029, which end a line in "
-            "Unicode, but not here."
-        )
+    n_documents, n_lines, characters, *others = map(tuple, counts)
+    wrapped, padded, separators = map(sum, others)
+    names = [workspace.key(file.path) for file in files]
     return SplitReport(
         documents=n_documents,
         lines=n_lines,
         characters=characters,
-        inputs=tuple((workspace.key(path), number) for path, number in counted),
+        inputs=tuple(zip(names, splitter.found, strict=True)),
+        encodings=tuple(file.encoding for file in files),
+        left_out=tuple(each.left_out for each in faults),
+        replaced=tuple(each.replaced for each in faults),
         duplicates=duplicates,
-        wrapped=sum(wrapped),
-        notes=tuple(notes),
+        wrapped=wrapped,
+        notes=(
+            *of_empty(files, splitter.found, faults),
+            *not_read(_found(workspace, settings).left_out),
+            *about(faults),
+            *of_encodings(files, settings.encoding),
+            *of_lines(duplicates, wrapped, settings.max_line_tokens, padded, separators),
+        ),
     )
 
 
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
+def _found(workspace: Workspace, settings: SplitSettings) -> Found:
+    return text_files(settings.txt_files, workspace, settings.encoding, settings.text_field)
 
 
 def _inputs(workspace: Workspace, settings: SplitSettings) -> list[Path]:
-    files = text_files(settings.txt_files, workspace).files
+    files = _found(workspace, settings).files
     own = {workspace.raw(split).resolve() for split in SPLITS}
     if made := [file for file in files if file.resolve() in own]:
         raise CourseError(

@@ -1,6 +1,5 @@
 """Plain text as lines, and as documents."""
 
-import codecs
 import itertools
 import re
 from collections.abc import Iterable, Iterator
@@ -8,15 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from helpers.common.errors import CourseError
-from helpers.text.archives import Gauge, endings
-from helpers.text.encodings import (
-    LineEnds,
-    bad_place,
-    decoded_blocks,
-    guessed_encoding,
-    telling_block,
-)
-from helpers.text.kinds import JSON
+from helpers.text.decoding.archives import Gauge
+from helpers.text.decoding.characters import MARK, LineEnds, decoded_blocks
+from helpers.text.decoding.damage import Faults
 
 LONGEST = 1 << 26  # characters of a line: memory has to hold it
 SIZE = 1_000_000  # characters that are worked on at once
@@ -24,8 +17,12 @@ MOST = 8_000_000  # characters of a document that is held as a whole
 _BORDER = re.compile(r"\n\s*\n")  # blank lines; \s is what str.isspace tells
 
 
-def lines(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterator[str]:
-    """The lines of a file without their ends, see :class:`helpers.text.encodings.LineEnds`.
+def lines(
+    file: Path, encoding: str, gauge: Gauge | None = None, faults: Faults | None = None
+) -> Iterator[str]:
+    """The lines of a file without their ends.
+
+    What ends a line: see :class:`helpers.text.decoding.characters.LineEnds`.
 
     Raises:
         CourseError: see :func:`text_blocks`; or a line of more than ``LONGEST`` characters, or
@@ -34,7 +31,7 @@ def lines(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterator[str
     """
     carried: list[str] = []
     done = length = 0
-    for text in text_blocks(file, encoding, gauge):
+    for text in text_blocks(file, encoding, gauge, faults):
         head, newline, tail = text.rpartition("\n")
         if newline:
             yield from ("".join((*carried, head))).split("\n")
@@ -47,19 +44,22 @@ def lines(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterator[str
         yield rest
 
 
-def text_blocks(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterator[str]:
+def text_blocks(
+    file: Path, encoding: str, gauge: Gauge | None = None, faults: Faults | None = None
+) -> Iterator[str]:
     """The text of a file in blocks, every line end as ``\\n``.
 
+    Args:
+        faults: what is to be done about bytes that are not in the encoding; else they are refused.
+
     Raises:
-        CourseError: bytes that are not in the encoding: file, line, byte, and what to try.
+        CourseError: bytes that are not in the encoding: file, lines, bytes, and what to try.
         DamagedFile: an archive that cannot be unpacked.
     """
+    faults = faults or Faults(file, encoding)
     ends = LineEnds()
-    try:
-        for text in decoded_blocks(file, encoding, gauge):
-            yield ends.decode(text)
-    except UnicodeDecodeError:
-        raise _wrongly_encoded(file, encoding) from None
+    for text in decoded_blocks(file, encoding, gauge):
+        yield ends.decode(faults.of_block(text))
     yield ends.decode("", final=True)
 
 
@@ -68,24 +68,6 @@ def _too_long(line: str) -> CourseError:
         f"{line} has more than {LONGEST:,} characters.",
         "Put line ends into it, for example between paragraphs.",
     )
-
-
-def _wrongly_encoded(file: Path, encoding: str) -> CourseError:
-    line, byte = bad_place(file, encoding)
-    guess = guessed_encoding(telling_block(file))
-    other = guess and codecs.lookup(guess).name != codecs.lookup(encoding).name
-    inner, archive = endings(file)
-    if inner in JSON:
-        hint = "JSON lines are in UTF-8: save the file so."
-    elif other:
-        hint = f"Try encoding = {guess!r}, or save the file as UTF-8."
-    else:
-        hint = (
-            "Mend this place in an editor if it alone is damaged, or name another encoding, "
-            "for example gb18030 or utf-16."
-        )
-    where = f"line {line}, byte {byte}{' when unpacked' if archive else ''}"
-    return CourseError(f"{file} is not {encoding}: {where}.", hint)
 
 
 class Passage(NamedTuple):
@@ -116,21 +98,38 @@ class Passage(NamedTuple):
         return documents(self.text, unit) if self.whole else [self.lines]
 
 
-def passages(file: Path, encoding: str, unit: str, gauge: Gauge | None = None) -> Iterator[Passage]:
+def passages(
+    file: Path,
+    encoding: str,
+    unit: str,
+    gauge: Gauge | None = None,
+    faults: Faults | None = None,
+) -> Iterator[Passage]:
     """The text of a file, its line ends as ``\\n``, cut where documents end.
 
     Args:
         unit: see :func:`documents`.
+        faults: see :func:`text_blocks`. Where documents are to be left out that hold such bytes,
+            only a document in several passages is given nevertheless, with ``MARK`` in it.
 
     Raises:
         CourseError, DamagedFile: see :func:`lines`.
     """
+    faults = faults or Faults(file, encoding)
     try:
-        yield from passages_of_blocks(text_blocks(file, encoding, gauge), unit)
+        for passage in passages_of_blocks(text_blocks(file, encoding, gauge, faults), unit):
+            yield _without_bad_documents(passage, unit, faults)
     except OverflowError:
         for _ in lines(file, encoding):  # which names the line, as a rule
             pass
         raise _too_long(f"{file}: a line") from None
+
+
+def _without_bad_documents(passage: Passage, unit: str, faults: Faults) -> Passage:
+    if MARK not in passage.text or not passage.whole:
+        return passage
+    good = [text for text in documents(passage.text, unit) if not faults.leaves_out([text])]
+    return Passage("".join(f"{text}\n" if unit == "line" else f"{text}\n\n" for text in good))
 
 
 def passages_of_blocks(

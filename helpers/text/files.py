@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from helpers.common.errors import CourseError
 from helpers.common.files import home
-from helpers.text.archives import ARCHIVES, endings
-from helpers.text.inputs import input_of
-from helpers.text.kinds import JSON, TABLES
+from helpers.text.decoding.archives import ARCHIVES, endings
+from helpers.text.decoding.kinds import JSON, TABLES
+from helpers.text.inputs import holds_records
 from helpers.workflow.workspace import Workspace
 
 # What is taken from folders, and a file without an ending where it holds records. A file that is
@@ -36,8 +36,13 @@ class Found(NamedTuple):
     left_out: list[str]
 
 
-def text_files(names: Iterable[str], workspace: Workspace) -> Found:
+def text_files(
+    names: Iterable[str], workspace: Workspace, encoding: str = "utf-8", field: str = "text"
+) -> Found:
     """The files that names stand for: files, folders (all of known kinds below), patterns.
+
+    Args:
+        encoding, field: how a file without an ending is read, to tell whether it holds records.
 
     Raises:
         CourseError: a name that leads nowhere, or no text file at all.
@@ -47,11 +52,11 @@ def text_files(names: Iterable[str], workspace: Workspace) -> Found:
     for name in names:
         path = workspace.locate(name)
         if path.is_dir():
-            new, beside = below(path)
+            new, beside = below(path, encoding, field)
         elif path.is_file():
             new, beside = [path], []
         elif _GLOB & set(name):
-            new, beside = _matches(path)
+            new, beside = _matches(path, encoding, field)
         else:
             raise CourseError(
                 f"There is no file or folder {name} in {workspace.root} or in {home()}.",
@@ -76,7 +81,7 @@ def not_read(left_out: Sequence[str]) -> list[str]:
     return [f"Not read ({len(left_out):,}): {names}."] if left_out else []
 
 
-def _matches(pattern: Path) -> Found:
+def _matches(pattern: Path, encoding: str, field: str) -> Found:
     base = next(folder for folder in pattern.parents if folder.is_dir())
     wanted = pattern.relative_to(base)
     try:
@@ -97,10 +102,10 @@ def _matches(pattern: Path) -> Found:
         elif path.is_file():
             found.files.append(path)
         elif "**" not in wanted.parts:
-            what = "a folder" if path.is_dir() else _why_not(path)
+            what = "a folder" if path.is_dir() else _why_not(path, encoding, field)
             found.left_out.append(f"{inside} ({what})")
     if "**" in wanted.parts:
-        found.left_out.extend(below(base).left_out)
+        found.left_out.extend(below(base, encoding, field).left_out)
     return found
 
 
@@ -108,7 +113,7 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def below(folder: Path) -> Found:
+def below(folder: Path, encoding: str = "utf-8", field: str = "text") -> Found:
     """Its files of known kinds, except hidden ones such as JupyterLab's copies."""
     found = Found([], [])
 
@@ -125,28 +130,29 @@ def below(folder: Path) -> Found:
                 folders.remove(name)
         for name in files:
             path = Path(here, name)
-            if why := _why_not(path):
+            if why := _why_not(path, encoding, field):
                 found.left_out.append(f"{path.relative_to(folder)} ({why})")
             else:
                 found.files.append(path)
     return Found(sorted(found.files), sorted(found.left_out))
 
 
-def _why_not(file: Path) -> str:
+def _why_not(file: Path, encoding: str, field: str) -> str:
     """Why a file in a folder is not read; empty, if it is."""
     ending = endings(file)[0]
     if file.name.startswith("."):
         return "hidden"
     if not file.is_file():
         return "a link that leads nowhere" if file.is_symlink() else "no file"
-    if "".join(endings(file)) in KINDS or (not _ENDING.fullmatch(ending) and _has_records(file)):
+    is_known = "".join(endings(file)) in KINDS
+    if is_known or (not _ENDING.fullmatch(ending) and _has_records(file, encoding, field)):
         return ""
     return "another kind of file"
 
 
-def _has_records(file: Path) -> bool:
+def _has_records(file: Path, encoding: str, field: str) -> bool:
     """As those of WikiExtractor (``AA/wiki_00``) and of Reddit (``RC_2019-01.zst``) have."""
     try:
-        return input_of(file, "utf-8", "file", "text").kind != "text"
+        return holds_records(file, encoding, field)
     except (CourseError, OSError):
         return False

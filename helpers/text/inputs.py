@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from helpers.common.errors import CourseError
-from helpers.text.archives import Gauge, endings
+from helpers.text.decoding.archives import Gauge, endings
+from helpers.text.decoding.characters import LineEnds
+from helpers.text.decoding.damage import Errors, Faults
+from helpers.text.decoding.encodings import beginning, encoding_of
+from helpers.text.decoding.kinds import JSON, Dialect, Kind, dialect_of, kind_of, marked_up
 from helpers.text.documents import Passage, passages
-from helpers.text.encodings import LineEnds, beginning, encoding_of
-from helpers.text.kinds import JSON, Dialect, Kind, dialect_of, kind_of, marked_up
 from helpers.text.records import json_line_texts, json_texts, wiki_texts
 from helpers.text.tables import csv_texts, parquet_texts
 from helpers.workflow.settings import SplitSettings
@@ -38,6 +40,7 @@ class Input:
         unit: what ends a document, see :func:`helpers.text.documents.documents`; a record is one.
         field: the field or the column of its records that holds the text.
         dialect: how a table is written.
+        errors: what is done about bytes that are not in the encoding, and other than characters.
     """
 
     path: Path
@@ -46,63 +49,93 @@ class Input:
     unit: str
     field: str
     dialect: Dialect | None = None
+    errors: Errors = "strict"
 
     @property
     def is_plain(self) -> bool:
         """Whether the file's bytes are those of its text."""
         return self.kind == "text" and not endings(self.path)[1]
 
-    def passages(self, gauge: Gauge | None = None) -> Iterator[Passage]:
+    def faults(self) -> Faults:
+        """A new account of what in this file is no text."""
+        return Faults(self.path, self.encoding, self.errors)
+
+    def passages(
+        self, gauge: Gauge | None = None, faults: Faults | None = None
+    ) -> Iterator[Passage]:
         """The text in passages, or record by record.
+
+        Args:
+            faults: counts what is no text, and what was left out.
 
         Raises:
             CourseError: what cannot be read, with the file and the position.
         """
+        faults = faults or self.faults()
         if self.kind == "text":
-            yield from passages(self.path, self.encoding, self.unit, gauge)
+            yield from passages(self.path, self.encoding, self.unit, gauge, faults)
         else:
-            for text in self._records(gauge):
+            for text in self._records(gauge, faults):
                 yield Passage(LineEnds().decode(text, final=True))
+        faults.refuse()
 
-    def _records(self, gauge: Gauge | None) -> Iterator[str]:
+    def _records(self, gauge: Gauge | None, faults: Faults) -> Iterator[str]:
         given = (self.path, self.encoding)
         match self.kind:
             case "json-lines":
-                return json_line_texts(*given, self.field, gauge)
+                return json_line_texts(*given, self.field, faults, gauge)
             case "json":
-                return json_texts(*given, self.field, gauge)
+                return json_texts(*given, self.field, faults, gauge)
             case "table":
-                return csv_texts(*given, self.field, self.dialect, gauge)
+                return csv_texts(*given, self.field, self.dialect, faults, gauge)
             case "wiki":
-                return wiki_texts(*given, gauge)
+                return wiki_texts(*given, faults, gauge)
             case "parquet":
-                return parquet_texts(self.path, self.field, gauge)
+                return parquet_texts(self.path, self.field, faults, gauge)
 
 
-def input_of(file: Path, encoding: str, unit: str, field: str) -> Input:
+def input_of(file: Path, encoding: str, unit: str, field: str, errors: Errors = "strict") -> Input:
     """How a file is read, by its content: settings of plain text do not hold for records.
 
     Raises:
         CourseError: what is neither text nor records; and see
-            :func:`helpers.text.encodings.encoding_of`.
+            :func:`helpers.text.decoding.encodings.encoding_of`.
     """
     ending = endings(file)[0]
     if ending == ".parquet":
-        return Input(file, "parquet", "utf-8", "file", field)
+        return Input(file, "parquet", "utf-8", "file", field, errors=errors)
     found = encoding_of(file, "utf-8" if ending in JSON else encoding)
     head = beginning(file, found)
     if other := marked_up(head):
         raise CourseError(f"{file} is no plain text, but {other[0]}.", other[1])
     kind = kind_of(ending, head, field)
-    match kind:
-        case "text":
-            return Input(file, kind, found, unit, field)
-        case "json" | "json-lines":
-            return Input(file, kind, encoding_of(file, "utf-8"), "file", field)
-        case "table":
-            return Input(file, kind, found, "file", field, dialect_of(head))
-        case _:
-            return Input(file, kind, found, "file", field)
+    if kind in ("json", "json-lines"):
+        found = encoding_of(file, "utf-8")
+    return Input(
+        path=file,
+        kind=kind,
+        encoding=found,
+        unit=unit if kind == "text" else "file",
+        field=field,
+        dialect=dialect_of(head) if kind == "table" else None,
+        errors=errors,
+    )
+
+
+def inputs_of(files: Iterable[Path], settings: SplitSettings) -> list[Input]:
+    """How files are read, each by itself: see :func:`input_of`."""
+    s = settings
+    return [input_of(file, s.encoding, s.unit, s.text_field, s.errors) for file in files]
+
+
+def holds_records(file: Path, encoding: str, field: str) -> bool:
+    """Whether a file begins as one of records does.
+
+    Only its beginning is read, and so ``auto`` is taken for UTF-8: signs between texts are ASCII.
+    """
+    found = encoding_of(file, "utf-8" if encoding == "auto" else encoding)
+    head = beginning(file, found)
+    return not marked_up(head) and kind_of(endings(file)[0], head, field) != "text"
 
 
 def refuse_unused(settings: SplitSettings, files: Iterable[Input]) -> None:

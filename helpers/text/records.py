@@ -6,19 +6,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from helpers.common.errors import CourseError, DamagedFile
-from helpers.text.archives import Gauge
+from helpers.text.decoding.archives import Gauge
+from helpers.text.decoding.damage import Faults
+from helpers.text.decoding.kinds import DOC
 from helpers.text.documents import LONGEST, lines, text_blocks
-from helpers.text.kinds import DOC
 
 _KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
-_NO_CHARACTER = re.compile("[\0\ud800-\udfff]")  # NUL, and halves of a UTF-16 pair
 _SPACE, _DECODER = re.compile(r"\s*"), json.JSONDecoder()
 _WHOLE = "Mend it, or copy or extract the file again."
 NAME_IT = "Name the one that holds the text in text_field."
 
 
 def json_line_texts(
-    file: Path, encoding: str, field: str, gauge: Gauge | None = None
+    file: Path, encoding: str, field: str, faults: Faults, gauge: Gauge | None = None
 ) -> Iterator[str]:
     """The field of every JSON object, one a line; ``null`` is no text.
 
@@ -26,19 +26,19 @@ def json_line_texts(
         DamagedFile: a line that is no JSON object.
         CourseError: a line that lacks the field, or has something else than a text there.
     """
-    for number, line in enumerate(lines(file, encoding, gauge), 1):
-        if not line.strip():
+    for number, line in enumerate(lines(file, encoding, gauge, faults), 1):
+        if not line.strip() or faults.leaves_out([line]):
             continue
         place = f"{file}, line {number:,}"
-        yield from _field_of(_parsed(line, place), field, place)
+        yield from _field_of(_parsed(line, place), field, place, faults)
 
 
-def _field_of(record: dict, field: str, place: str) -> Iterator[str]:
+def _field_of(record: dict, field: str, place: str, faults: Faults) -> Iterator[str]:
     if field not in record:
         raise CourseError(
             f"{place}: there is no field {field!r}. There is {listed(record)}.", NAME_IT
         )
-    yield from checked(record[field], f"{place}, {field!r}")
+    yield from text_of(record[field], f"{place}, {field!r}", faults)
 
 
 def _parsed(line: str, place: str) -> dict:
@@ -57,7 +57,9 @@ def _parsed(line: str, place: str) -> dict:
     return record
 
 
-def json_texts(file: Path, encoding: str, field: str, gauge: Gauge | None = None) -> Iterator[str]:
+def json_texts(
+    file: Path, encoding: str, field: str, faults: Faults, gauge: Gauge | None = None
+) -> Iterator[str]:
     """The field of every object in an array, or of objects that stand one after the other.
 
     The elements of an array may be texts themselves.
@@ -68,12 +70,15 @@ def json_texts(file: Path, encoding: str, field: str, gauge: Gauge | None = None
     """
     number = 0
     try:
-        for number, value in enumerate(_values(text_blocks(file, encoding, gauge)), 1):
+        values = _values(text_blocks(file, encoding, gauge, faults))
+        for number, (value, written) in enumerate(values, 1):
             place = f"{file}, record {number:,}"
+            if faults.leaves_out([written]):
+                continue
             if isinstance(value, dict):
-                yield from _field_of(value, field, place)
+                yield from _field_of(value, field, place, faults)
             else:
-                yield from checked(value, place)
+                yield from text_of(value, place, faults)
     except (ValueError, RecursionError) as error:
         what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise DamagedFile(
@@ -82,8 +87,8 @@ def json_texts(file: Path, encoding: str, field: str, gauge: Gauge | None = None
         ) from None
 
 
-def _values(blocks: Iterator[str]) -> Iterator[object]:
-    """The elements of an array, or values with white space between them.
+def _values(blocks: Iterator[str]) -> Iterator[tuple[object, str]]:
+    """The elements of an array, or values with white space between them; each with its JSON.
 
     Raises:
         ValueError: what is no JSON.
@@ -126,15 +131,16 @@ class _Json:
     def take(self) -> None:
         self._at += 1
 
-    def value(self) -> object:
+    def value(self) -> tuple[object, str]:
         while True:
             try:
-                value, self._at = _DECODER.raw_decode(self._text, self._at)
+                value, end = _DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError:
                 if len(self._text) - self._at > LONGEST or not self._read_on():
                     raise
             else:
-                return value
+                written, self._at = self._text[self._at : end], end
+                return value, written
 
     def _read_on(self) -> bool:
         """Read at least as much again as is left; false where there is no more."""
@@ -149,7 +155,9 @@ class _Json:
         return length > 0
 
 
-def wiki_texts(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterator[str]:
+def wiki_texts(
+    file: Path, encoding: str, faults: Faults, gauge: Gauge | None = None
+) -> Iterator[str]:
     """What stands between ``<doc …>`` and ``</doc>``, each on a line of its own.
 
     So writes WikiExtractor (github.com/attardi/wikiextractor); the first line is the title.
@@ -159,13 +167,14 @@ def wiki_texts(file: Path, encoding: str, gauge: Gauge | None = None) -> Iterato
     """
     text: list[str] | None = None
     number = 0
-    for number, line in enumerate(lines(file, encoding, gauge), 1):
+    for number, line in enumerate(lines(file, encoding, gauge, faults), 1):
         if DOC.fullmatch(line):
             if text is not None:
                 raise DamagedFile(f"{file}, line {number:,}: a </doc> is missing before.", _WHOLE)
             text = []
         elif text is not None and line.strip() == "</doc>":
-            yield "\n".join(text)
+            if not faults.leaves_out(text):
+                yield from faults.of_record("\n".join(text), f"{file}, line {number:,}")
             text = None
         elif text is not None:
             text.append(line)
@@ -183,15 +192,12 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names[:20])) + more or "none"
 
 
-def checked(value: object, place: str) -> Iterator[str]:
-    """The value, if it is a text that can be written to a file; nothing for null."""
-    if value is None:
-        return
-    if not isinstance(value, str):
+def text_of(value: object, place: str, faults: Faults) -> Iterator[str]:
+    """The value, if it is a text; nothing for null, and see :meth:`Faults.of_record`.
+
+    Raises:
+        CourseError: it is something else.
+    """
+    if value is not None and not isinstance(value, str):
         raise CourseError(f"{place} is {_KINDS.get(type(value), 'an object')}, no text.", NAME_IT)
-    if found := _NO_CHARACTER.search(value):
-        raise DamagedFile(
-            f"{place} holds {found[0]!r}, which is no character.",
-            "Mend this text, or leave it out.",
-        )
-    yield value
+    yield from faults.of_record(value, place)

@@ -3,18 +3,29 @@
 import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError, DamagedFile
-from helpers.text.archives import Gauge
+from helpers.text.decoding.archives import Gauge
+from helpers.text.decoding.characters import MARKED
+from helpers.text.decoding.damage import Faults
+from helpers.text.decoding.kinds import Dialect
 from helpers.text.documents import LONGEST, lines
-from helpers.text.kinds import Dialect
-from helpers.text.records import NAME_IT, checked, listed
+from helpers.text.records import NAME_IT, listed
+
+if TYPE_CHECKING:
+    from pyarrow import Array
 
 ROWS = 64  # of a Parquet file that are in memory at a time
 
 
 def csv_texts(
-    file: Path, encoding: str, field: str, dialect: Dialect, gauge: Gauge | None = None
+    file: Path,
+    encoding: str,
+    field: str,
+    dialect: Dialect,
+    faults: Faults,
+    gauge: Gauge | None = None,
 ) -> Iterator[str]:
     """The column of every row below the header; line ends in quotes belong to the text.
 
@@ -23,7 +34,7 @@ def csv_texts(
         CourseError: no such column, or two of that name.
     """
     csv.field_size_limit(LONGEST)
-    numbered = (f"{line}\n" for line in lines(file, encoding, gauge))
+    numbered = (f"{line}\n" for line in lines(file, encoding, gauge, faults))
     rows = csv.reader(numbered, delimiter=dialect.delimiter, quoting=dialect.quoting, strict=True)
     try:
         header = next(filter(None, rows), [])
@@ -37,7 +48,8 @@ def csv_texts(
         for row in filter(None, rows):
             if len(row) != len(header):
                 raise csv.Error(f"{len(row)} fields, but {len(header)} in the header")
-            yield row[column]
+            if not faults.leaves_out(row):
+                yield from faults.of_record(row[column], f"{file}, line {rows.line_num:,}")
     except csv.Error as error:
         raise DamagedFile(
             f"{file}, line {rows.line_num:,}: this is no row of the table ({error}).",
@@ -45,7 +57,9 @@ def csv_texts(
         ) from None
 
 
-def parquet_texts(file: Path, field: str, gauge: Gauge | None = None) -> Iterator[str]:
+def parquet_texts(
+    file: Path, field: str, faults: Faults, gauge: Gauge | None = None
+) -> Iterator[str]:
     """The column of every row; null is no text.
 
     Raises:
@@ -63,12 +77,12 @@ def parquet_texts(file: Path, field: str, gauge: Gauge | None = None) -> Iterato
             for group in range(groups):
                 place = f"{file}, row group {group + 1} of {groups}"
                 for batch in parquet.iter_batches(ROWS, row_groups=[group], columns=[field]):
-                    for value in batch.column(field):
+                    for value in _as_bytes(batch.column(field)):
                         row += 1
                         if gauge:
                             gauge.share = row / rows
-                        found = f"{place}, row {row:,}, {field!r}"
-                        yield from checked(_as_text(value.as_py(), found), found)
+                        text = None if value is None else value.decode("utf-8", MARKED)
+                        yield from faults.of_record(text, f"{place}, row {row:,}, {field!r}")
             if row != rows:
                 raise pyarrow.ArrowInvalid(f"{row:,} of {rows:,} rows are there")
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -78,16 +92,13 @@ def parquet_texts(file: Path, field: str, gauge: Gauge | None = None) -> Iterato
         ) from None
 
 
-def _as_text(value: object, place: str) -> object:
-    """Bytes as the text that they are in UTF-8; all else as it is."""
-    if not isinstance(value, bytes):
-        return value
-    try:
-        return value.decode()
-    except UnicodeDecodeError as error:
-        raise CourseError(
-            f"{place} holds bytes that are not UTF-8 (byte {error.start:,}).", NAME_IT
-        ) from None
+def _as_bytes(column: "Array") -> Iterator[bytes | None]:
+    """A column as it is written: texts need not be the UTF-8 that they are said to be."""
+    from pyarrow import large_binary, types
+
+    if types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return (value.as_py() for value in column.cast(large_binary()))
 
 
 def _check_column(file: Path, field: str, schema: Iterable) -> None:

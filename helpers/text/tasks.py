@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from helpers.common.progress import Progress
-from helpers.text.archives import Gauge
+from helpers.text.decoding.archives import Gauge
+from helpers.text.decoding.damage import Faults
 from helpers.text.division import FileText
 from helpers.text.documents import SIZE, Passage
 from helpers.text.inputs import Input
@@ -27,16 +28,20 @@ class LongDocument(NamedTuple):
 Task = list[FileText] | LongDocument
 
 
-def tasks_of(files: Sequence[Input], progress: Progress) -> Iterator[Task]:
+def tasks_of(
+    files: Sequence[Input], faults: Sequence[Faults], progress: Progress
+) -> Iterator[Task]:
     """What is in the files, in reading order; each long document is a task by itself.
 
     Args:
+        faults: of each file, which count what is no text. A long document that is to be left out
+            is given nevertheless, with ``MARK`` in it: that shows too late.
         progress: counts the files' bytes, half of them in each pass.
     """
     task, size, done = [], 0, progress.done
     for number, file in enumerate(files):
         gauge, total = Gauge(), file.path.stat().st_size
-        passages = file.passages(gauge)
+        passages = file.passages(gauge, faults[number])
         for passage in passages:
             progress.update(done + int(gauge.share * total) // PASSES)
             if passage.whole:

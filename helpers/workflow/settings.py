@@ -63,7 +63,7 @@ class BaseSettings(Settings):
 
 class SplitSettings(Settings):
     GROUPS: ClassVar = {
-        "Texts": ("txt_files", "encoding", "unit", "text_field"),
+        "Texts": ("txt_files", "encoding", "errors", "unit", "text_field"),
         "Shares": ("train", "valid", "test", "seed"),
         "Tidying": ("deduplicate", "max_line_tokens"),
     }
@@ -95,6 +95,12 @@ class SplitSettings(Settings):
         examples=["utf-8", "auto", "gb18030", "big5", "utf-16", "cp1252"],
         description="How plain text is written: utf-8, gb18030, utf-16, …, or auto to guess.",
     )
+    errors: Literal["strict", "replace", "skip"] = Field(
+        "strict",
+        description="What becomes of bytes that are not in the encoding, and of NUL and half "
+        "characters: 'strict' stops and names them, 'replace' puts U+FFFD there, 'skip' leaves "
+        "their documents out.",
+    )
     deduplicate: bool = Field(True, description="Keep only the first of equal documents.")
     max_line_tokens: int = Field(
         LONGEST_LINE,
@@ -115,7 +121,8 @@ class SplitSettings(Settings):
     def _is_known(cls, name: str) -> str:
         try:
             known = name == "auto" or codecs.lookup(name)._is_text_encoding
-        except LookupError:
+            b"a\xff".decode("utf-8" if name == "auto" else name, "replace")  # idna cannot
+        except (LookupError, UnicodeError):
             known = False
         if not known:
             raise ValueError("Python knows no such encoding; Chinese files are often gb18030")

@@ -73,7 +73,7 @@ def test_every_file_is_read_in_its_own_encoding(with_texts: Texts):
     files = {"a": CHINESE.encode("gb18030"), "b": TRADITIONAL.encode("big5"), "c": "naïve"}
     files["d"] = codecs.BOM_UTF16_BE + "好".encode("utf-16-be")
     seen = look(with_texts(**files), encoding="auto")
-    assert [file.encoding for file in seen.files] == ["gb18030", "big5", "utf-8", "utf-16"]
+    assert [file.encoding for file in seen.files] == ["gb18030", "cp950", "utf-8", "utf-16"]
     assert seen.first[0] == CHINESE.split("\n")[0]
     assert "微调之前" in seen._repr_html_()
     assert "gb18030" in str(seen)

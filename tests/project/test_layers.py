@@ -16,6 +16,7 @@ HELPERS = PROJECT / "helpers"
 LAYERS = (
     "common",
     "workflow",
+    "text.decoding",
     "text",
     "tokens",
     "ids",

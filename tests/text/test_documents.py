@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.common.errors import CourseError
-from helpers.text import archives, encodings
 from helpers.text import documents as documents_module
+from helpers.text.decoding import archives, encodings
+from helpers.text.decoding.encodings import encoding_of
+from helpers.text.decoding.kinds import BINARY
 from helpers.text.documents import Passage, documents, lines, passages_of_blocks
-from helpers.text.encodings import encoding_of
 from helpers.text.files import text_files
-from helpers.text.kinds import BINARY
 from tests.support.awkward import CHINESE, MARKS, TEXTS, TRADITIONAL, text
 
 JAPANESE = (
@@ -109,7 +109,7 @@ def test_auto_refuses_what_is_no_text(file: Path):
 
 def test_auto_does_not_take_a_damaged_utf8_file_for_another_encoding(file: Path):
     file.write_bytes(("好的文本。\n" * 50).encode() + b"\xff\n" + "好的文本。\n".encode())
-    with pytest.raises(CourseError, match=r"not utf-8: line 51, byte 800\."):
+    with pytest.raises(CourseError, match=r"not utf-8: line 51, byte 800 \("):
         read(file)
 
 
@@ -142,7 +142,7 @@ def test_bad_bytes_are_named_with_line_and_byte(name: str, many: int, file: Path
     file.write_bytes(good + bad + ("x" + line).encode(encoding.removesuffix("-sig")))
     with pytest.raises(CourseError) as caught:
         read(file, encoding)
-    assert f"line {many + 1}, byte {len(good)}." in caught.value.message
+    assert f"line {many + 1}, byte {len(good)} (" in caught.value.message
     assert str(file) in caught.value.message
     assert "encoding" in caught.value.hint
 
@@ -150,7 +150,7 @@ def test_bad_bytes_are_named_with_line_and_byte(name: str, many: int, file: Path
 @pytest.mark.parametrize("content", ["一\n二".encode()[:-1], b"abc\r\xff", b"ab\r\n\xff"])
 def test_damage_right_behind_a_line_end_is_in_the_next_line(content: bytes, file: Path):
     file.write_bytes(content)
-    with pytest.raises(CourseError, match=r"line 2, byte 4\."):
+    with pytest.raises(CourseError, match=r"line 2, byte 4 \("):
         read(file, "utf-8")
 
 

@@ -24,8 +24,9 @@ from pyarrow import feather
 from helpers.common.errors import CourseError, DamagedFile
 from helpers.explorer.corpus_preview import corpus_preview
 from helpers.stages.road import ROAD
+from helpers.text.decoding.damage import Faults
+from helpers.text.decoding.kinds import kind_of
 from helpers.text.inputs import input_of
-from helpers.text.kinds import kind_of
 from helpers.text.records import json_texts
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace
@@ -102,9 +103,10 @@ def test_every_text_comes_back(form: str, texts: list[str], tmp_path_factory) ->
 def test_values_are_put_together_from_blocks_of_every_size(
     size: int, put: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("helpers.text.archives.BLOCK", size)
+    monkeypatch.setattr("helpers.text.decoding.archives.BLOCK", size)
     for data in (array(DOCUMENTS), json.dumps(DOCUMENTS).encode()):
-        assert [*json_texts(put("a.json", data), "utf-8", "text")] == DOCUMENTS
+        file = put("a.json", data)
+        assert [*json_texts(file, "utf-8", "text", Faults(file, "utf-8"))] == DOCUMENTS
 
 
 def word_file() -> bytes:

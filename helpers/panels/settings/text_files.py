@@ -9,7 +9,7 @@ import traitlets
 from helpers.common.errors import CourseError
 from helpers.common.files import set_aside, write_whole
 from helpers.panels.look import BESIDE, look
-from helpers.text.archives import endings
+from helpers.text.decoding.archives import endings
 from helpers.text.files import KINDS, READ
 
 

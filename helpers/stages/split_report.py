@@ -1,0 +1,109 @@
+"""What splitting says: documents, lines and characters, what was read, and what was left out."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from helpers.common.report import Grid, Report, Table
+from helpers.common.symbols import SPLITS
+from helpers.text.decoding.damage import Faults
+from helpers.text.inputs import Input
+
+NAMED = 20  # files in the report
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitReport(Report):
+    """Documents, lines and characters per split, in the order train, valid, test.
+
+    Attributes:
+        inputs: the name of every file that was read, and how many documents it has.
+        encodings: of these files.
+        left_out: documents of these files that hold what is no character.
+        replaced: places in these files that were no characters.
+    """
+
+    TITLE = "Documents are divided"
+    documents: tuple[int, ...]
+    lines: tuple[int, ...]
+    characters: tuple[int, ...]
+    inputs: tuple[tuple[str, int], ...] = ()
+    encodings: tuple[str, ...] = ()
+    left_out: tuple[int, ...] = ()
+    replaced: tuple[int, ...] = ()
+    duplicates: int = 0
+    wrapped: int = 0
+
+    def table(self) -> Table:
+        total = sum(self.documents) or 1
+        columns = (SPLITS, self.documents, self.lines, self.characters)
+        rows = [
+            (f"data.{split}.raw", docs, f"{docs / total:.1%}", n_lines, characters)
+            for split, docs, n_lines, characters in zip(*columns, strict=True)
+        ]
+        return ("file", "documents", "share", "lines", "characters"), rows
+
+    def more(self) -> Grid | None:
+        names, numbers = zip(*self.inputs, strict=True) if self.inputs else ((), ())
+        columns = [("documents", numbers), ("left out", self.left_out), ("replaced", self.replaced)]
+        columns = [column for column in columns if any(column[1])] or columns[:1]
+        counts = [*zip(*(values for _, values in columns), strict=True)]
+        rows = [*zip(names, self.encodings or [""] * len(names), strict=True)]
+        rows = [(*row, *count) for row, count in zip(rows, counts, strict=True)]
+        if not rows:
+            return None
+
+        def together(name: str, counts: Sequence[tuple[int, ...]]) -> tuple:
+            return (name, "", *map(sum, zip(*counts, strict=True)))
+
+        shown, rest = rows[:NAMED], counts[NAMED:]
+        if rest:
+            shown.append(together(f"and {len(rest):,} more", rest))
+        if rows[1:]:
+            shown.append(together("together", counts))
+        return Grid(("file", "encoding", *(name for name, _ in columns)), shown, "What was read")
+
+
+def of_empty(
+    files: Sequence[Input], documents: Sequence[int], faults: Sequence[Faults]
+) -> Iterator[str]:
+    """The notes on files without a document."""
+    for file, number, found in zip(files, documents, faults, strict=True):
+        if not number:
+            has_more = found.left_out or found.without_text
+            yield f"{file.path.name} {'gives no document' if has_more else 'is empty'}."
+
+
+def of_encodings(files: Sequence[Input], wanted: str) -> Iterator[str]:
+    """The note on files that are in another encoding than was wanted."""
+    other = [f"{file.path.name} ({file.encoding})" for file in files if file.encoding != wanted]
+    if other and len(other) <= 5:
+        yield f"Read in the encoding that the file itself shows: {', '.join(other)}."
+    elif other:
+        yield f"{len(other)} files were read in the encoding that they show themselves."
+
+
+def of_lines(
+    duplicates: int, wrapped: int, limit: int, padded: int, separators: int
+) -> Iterator[str]:
+    """The notes on documents and lines; see :class:`helpers.text.division.SplitText`."""
+    if duplicates:
+        were = _counted(duplicates, "document was", "documents were")
+        yield f"{were} left out, having occurred before."
+    if wrapped:
+        were = _counted(wrapped, "line was", "lines were")
+        yield f"{were} wrapped, having more than {limit} tokens."
+    if padded:
+        have = _counted(padded, "line has", "lines have")
+        yield (
+            f"{have} white space around the text (indents, form feeds): it stays in the .raw "
+            "files, and every encoder leaves it out, as fairseq does."
+        )
+    if separators:
+        yield (
+            f"Kept as text: {separators:,} × U+0085, U+2028 or U+2029, which end a line in "
+            "Unicode, but not here."
+        )
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

@@ -1,0 +1,194 @@
+"""What in a file is no character: it is refused, replaced, or left out, and counted."""
+
+import codecs
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from helpers.common.errors import CourseError, DamagedFile
+from helpers.text.decoding.archives import blocks, endings
+from helpers.text.decoding.characters import MARK, MARKED, NO_CHARACTER, decoded, decoded_blocks
+from helpers.text.decoding.guesses import guessed_encoding
+from helpers.text.decoding.kinds import JSON
+from helpers.text.decoding.places import around, bad_places
+
+Errors = Literal["strict", "replace", "skip"]
+REPLACEMENT = "\ufffd"
+NAMED = 10  # places of a file
+COUNTED = 10_000  # places of a file that is refused
+SAMPLE = 100_000  # bytes that tell an encoding
+GO_ON = (
+    "Or set errors = 'replace', which puts U+FFFD there, or errors = 'skip', which leaves such "
+    "documents out; both count what they did."
+)
+
+
+@dataclasses.dataclass
+class Faults:
+    """What was found in a file that is no text, and what was done about it.
+
+    Attributes:
+        errors: the setting of :class:`helpers.workflow.settings.SplitSettings`.
+        in_bytes: places that are no characters of the encoding.
+        in_records: places that are none though they are written as characters are, such as half
+            of a pair in JSON.
+        left_out: documents, or records, that hold such places and are left out.
+        without_text: records with null, or with white space only.
+    """
+
+    file: Path
+    encoding: str
+    errors: Errors = "strict"
+    in_bytes: int = 0
+    in_records: int = 0
+    left_out: int = 0
+    without_text: int = 0
+    _named: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def replaced(self) -> int:
+        return self.in_bytes + self.in_records if self.errors == "replace" else 0
+
+    def of_block(self, text: str) -> str:
+        """A block of the file's text; to leave documents out, ``MARK`` must stay in it.
+
+        Raises:
+            CourseError: ``strict``, and there is one.
+        """
+        if MARK not in text:
+            return text
+        if self.errors == "strict":
+            raise not_in_encoding(self.file, self.encoding)
+        self.in_bytes += text.count(MARK)
+        return text if self.errors == "skip" else text.replace(MARK, REPLACEMENT)
+
+    def leaves_out(self, parts: Sequence[str]) -> bool:
+        """Whether a document, or a record, is to be left out, of which these are parts."""
+        is_out = self.errors == "skip" and any(MARK in part for part in parts)
+        self.left_out += is_out
+        return is_out
+
+    def of_record(self, text: str | None, place: str) -> Iterator[str]:
+        """The text of a record; nothing, where there is none or where it is left out."""
+        self.without_text += not text or text.isspace()
+        if text is None:
+            return
+        found = [] if text.isascii() and "\0" not in text else [*NO_CHARACTER.finditer(text)]
+        if not found:
+            yield text
+            return
+        self.in_records += len(found)
+        if len(self._named) < NAMED:
+            start, end = found[0].span()
+            sign = found[0][0]
+            bad = "bytes that are not UTF-8" if sign == MARK else repr(sign)[1:-1]
+            what = around(text[:start], bad, text[end:])
+            self._named.append(f"{place} holds what is no character {what}")
+        if self.errors == "replace":
+            yield NO_CHARACTER.sub(REPLACEMENT, text)
+        else:
+            self.left_out += 1
+
+    def refuse(self) -> None:
+        """To be asked when the file, or as much of it as is looked at, has been read.
+
+        Raises:
+            DamagedFile: ``strict``, and records hold what is no character.
+        """
+        if self.errors == "strict" and self._named:
+            more = _and_more(self.left_out - len(self._named))
+            raise DamagedFile(
+                f"{'; '.join(self._named)}{more}.",
+                f"Mend these texts, or name another field in text_field. {GO_ON}",
+            )
+
+    def named(self) -> list[str]:
+        """The first places, in words."""
+        places = bad_places(self.file, self.encoding, NAMED) if self.in_bytes else []
+        return [*(f"{self.file.name}, {place}" for place in places), *self._named][:NAMED]
+
+
+def about(faults: Iterable[Faults]) -> list[str]:
+    """What was done about faults, with the first places, in sentences; nothing without any."""
+    faults = list(faults)
+    left_out = sum(each.left_out for each in faults if each.errors == "skip")
+    replaced = sum(each.replaced for each in faults)
+    without = sum(each.without_text for each in faults)
+    said = []
+    if left_out:
+        said.append(f"Left out: {left_out:,} documents with places that are no character")
+    if replaced:
+        said.append(f"Replaced by U+FFFD: {replaced:,} places that are no character")
+    if said:
+        places = itertools.chain.from_iterable(each.named() for each in faults)
+        named = [*itertools.islice(places, NAMED)]
+        said[0] += f": {'; '.join(named)}"
+    ends = [f"{sentence}." for sentence in said]
+    if without:
+        ends.append(f"Left out: {without:,} records without text (null, or only white space).")
+    return ends
+
+
+def not_in_encoding(file: Path, encoding: str) -> CourseError:
+    """The error for bytes that are not in the encoding: all places, and what to try."""
+    places = bad_places(file, encoding, NAMED)
+    named = "; ".join(map(str, places))
+    more = _and_more(_number_of_places(file, encoding) - len(places))
+    archive = " (bytes are counted when unpacked)" if endings(file)[1] else ""
+    only_zeros = all(not any(place.found) for place in places)
+    what = "holds NUL, which is no character of a text" if only_zeros else f"is not {encoding}"
+    return CourseError(f"{file} {what}: {named}{more}{archive}.", _what_to_try(file, encoding))
+
+
+def _what_to_try(file: Path, encoding: str) -> str:
+    if endings(file)[0] in JSON:
+        return f"JSON is in UTF-8: save the file so. {GO_ON}"
+    guess = guessed_encoding(bad_lines(first_bad_block(file, encoding), encoding))
+    if guess and codecs.lookup(guess).name != codecs.lookup(encoding).name:
+        return (
+            f"Try encoding = {guess!r}, or 'auto' where the files differ, or save the file as "
+            f"UTF-8. If it holds two encodings, part it in two. {GO_ON}"
+        )
+    return (
+        "Mend these places in an editor if they alone are damaged; or name another encoding, for "
+        f"example gb18030 or utf-16. {GO_ON}"
+    )
+
+
+def _number_of_places(file: Path, encoding: str) -> int:
+    """At most about ``COUNTED``."""
+    number = 0
+    for text in decoded_blocks(file, encoding):
+        number += text.count(MARK)
+        if number > COUNTED:
+            break
+    return number
+
+
+def _and_more(number: int) -> str:
+    over = "over " if number > COUNTED - NAMED else ""
+    return f"; and {over}{min(number, COUNTED):,} more" if number > 0 else ""
+
+
+def first_bad_block(file: Path, encoding: str) -> bytes:
+    """The first block that is not all in an encoding; else the last one."""
+    decoder = codecs.getincrementaldecoder(encoding)(MARKED)
+    block = b""
+    for block in blocks(file):
+        if MARK in decoded(decoder, block):
+            break
+    return block
+
+
+def bad_lines(block: bytes, encoding: str) -> bytes:
+    """The lines of a block that are not in an encoding.
+
+    Of UTF-16 and UTF-32, whose bytes show no lines, all of the block.
+    """
+    if block.count(b"\0") > len(block) / 20 or encoding[:6].lower() in ("utf-16", "utf-32"):
+        return block
+    lines = block.splitlines(keepends=True)
+    bad = (line for line in lines if NO_CHARACTER.search(line.decode(encoding, MARKED)))
+    return b"".join(bad)[:SAMPLE]

@@ -1,0 +1,79 @@
+"""Which encoding a student's text file is in."""
+
+import codecs
+from pathlib import Path
+
+from helpers.common.errors import CourseError
+from helpers.text.decoding.archives import blocks
+from helpers.text.decoding.characters import MARK, LineEnds, decoded_blocks, is_partly_utf8
+from helpers.text.decoding.damage import bad_lines, first_bad_block
+from helpers.text.decoding.guesses import guessed_encoding, is_nearly_utf8
+from helpers.text.decoding.kinds import SAVE_AS_TEXT, binary
+
+MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def encoding_of(file: Path, wanted: str) -> str:
+    """The encoding to read a file with: a byte-order mark decides, then what was wanted.
+
+    ``auto`` is UTF-8 where that fits the whole file, else the best guess.
+
+    Raises:
+        CourseError: no text at all; or ``auto``, and the encoding cannot be told; or UTF-16
+            without the mark that says the order of its bytes.
+        DamagedFile: an archive that cannot be unpacked.
+    """
+    head = next(blocks(file), b"")
+    refuse_binary(file, head)
+    for mark, name in MARKS:
+        if head.startswith(mark):
+            return name
+    if head and codecs.lookup(wanted if wanted != "auto" else "utf-8").name in ("utf-16", "utf-32"):
+        raise CourseError(
+            f"{file} does not begin with the mark of {wanted} that says the order of its bytes.",
+            f"Name the order in encoding: {wanted}-le, as Windows writes it, or {wanted}-be.",
+        )
+    if wanted != "auto":
+        return wanted
+    guess = _guess(file)
+    if guess is None:
+        raise CourseError(
+            f"The encoding of {file} cannot be guessed; perhaps it is not a text file.",
+            "Name the encoding, for example gb18030, utf-16 or cp1252, or leave the file out.",
+        )
+    return guess
+
+
+def refuse_binary(file: Path, head: bytes) -> None:
+    """Raise a CourseError where a file begins as one that holds no plain text."""
+    if what := binary(head):
+        raise CourseError(f"{file} is no plain text, but {what}.", SAVE_AS_TEXT)
+
+
+def beginning(file: Path, encoding: str) -> str:
+    """The first block of a file as text, its line ends as ``\\n``; bad bytes are replaced."""
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    return LineEnds().decode(decoder.decode(next(blocks(file), b"")), final=True)
+
+
+def _guess(file: Path) -> str | None:
+    """UTF-8 also where only a part of the file is: it alone shows what is not in it."""
+    if _fits(file, "utf-8"):
+        return "utf-8"
+    block = first_bad_block(file, "utf-8")
+    if is_nearly_utf8(block) or is_partly_utf8(file):
+        return "utf-8"
+    guess = guessed_encoding(bad_lines(block, "utf-8"))
+    if guess == "cp950" and not _fits(file, "cp950") and _fits(file, "big5hkscs"):
+        return "big5hkscs"  # which has the signs of Cantonese, too, wherever they stand
+    return guess
+
+
+def _fits(file: Path, encoding: str) -> bool:
+    return not any(MARK in text for text in decoded_blocks(file, encoding))

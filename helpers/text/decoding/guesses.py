@@ -1,0 +1,97 @@
+"""Which encoding bytes are in that are not UTF-8."""
+
+import codecs
+
+# What is tried when bytes are neither UTF-8 nor everyday Chinese.
+_CANDIDATES = [
+    *("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1257"),
+    *("gb18030", "big5", "cp932", "euc_jp", "cp949", "utf_16_le", "utf_16_be"),
+]
+# Chinese in two bytes a character. Microsoft's and Hong Kong's are Big5 with more characters.
+_CHINESE = ("gb18030", "cp950", "big5hkscs")
+_CHINESE_MARKS = "，。、；：？！“”‘’（）《》「」『』—…　·﹏‧～"
+_ENOUGH = 0.8  # of the characters outside ASCII
+
+
+def guessed_encoding(sample: bytes) -> str | None:
+    """The likely encoding of bytes; None if several would make sense, or none.
+
+    A few bytes that are not UTF-8 do not make a UTF-8 file another one: it is damaged there. The
+    same holds for Chinese.
+    """
+    if is_nearly_utf8(sample):
+        return "utf-8"
+    if sample.count(b"\0") > len(sample) / 20:  # UTF-16 without its mark: half of English is zeros
+        little = sample[1::2].count(b"\0") >= sample[::2].count(b"\0")
+        name = "utf-16-le" if little else "utf-16-be"
+        return name if _is_whole(sample, name) else None
+    found = {name: share for name in _CHINESE if (share := _everyday_chinese(sample, name))}
+    if found:  # of equally good ones the first
+        return max(found, key=found.__getitem__)
+    return _sole_candidate(sample[:100_000])
+
+
+def is_nearly_utf8(sample: bytes) -> bool:
+    """Whether only a few places in it are not."""
+    text = sample.decode("utf-8", "replace")
+    bad, zeros = text.count("\ufffd"), text.count("\0")
+    good = sum(c > "\x7f" for c in text) - bad
+    return good >= 4 * bad and zeros <= len(sample) / 100 and (good > 0 or zeros > 0)
+
+
+def _is_whole(sample: bytes, encoding: str) -> bool:
+    """Whether all of it can be read; the last character may be cut off."""
+    try:
+        return "\0" not in codecs.getincrementaldecoder(encoding)().decode(sample)
+    except UnicodeDecodeError:
+        return False
+
+
+def _sole_candidate(sample: bytes) -> str | None:
+    """charset-normalizer's best guess, unless another one makes nearly as much sense.
+
+    The Western, Central European and Baltic code pages often cannot be told from each other.
+    """
+    import charset_normalizer
+
+    found = charset_normalizer.from_bytes(sample, cp_isolation=_CANDIDATES)
+    best, *others = [match for match in found if "\0" not in str(match)] or [None]
+    if best is None or any(
+        str(match) != str(best) and match.coherence >= 0.8 * best.coherence for match in others
+    ):
+        return None
+    return best.encoding
+
+
+def _everyday_chinese(sample: bytes, encoding: str) -> float:
+    """The share of everyday Chinese in what an encoding makes of the bytes outside ASCII.
+
+    Both character sets begin with what is used most: GB 2312 with 3 755 characters in rows B0–D7,
+    sorted by sound, Big5 with 5 401 in rows A4–C6, sorted by strokes. Read in another encoding,
+    characters scatter over the whole table. Korean and Japanese alone lie in the same rows, but
+    in a part of them, which is told by their bytes.
+
+    Returns:
+        0.0 where it is not enough to be sure.
+    """
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
+    other = [c for c in text if c > "\x7f"]
+    pairs = [pair for c in other if "\u4e00" <= c <= "\u9fff" and (pair := _everyday(c))]
+    marks = sum(c in _CHINESE_MARKS for c in other)
+    if not pairs or len(pairs) + marks <= _ENOUGH * len(other):
+        return 0.0
+    if encoding == "gb18030":  # Korean lies in rows B0–C8
+        typical = [gb[0] > 0xC8 for gb, _ in pairs if gb]
+    else:  # second bytes of Korean and Japanese are above A0
+        typical = [big5[1] < 0x80 for _, big5 in pairs if big5]
+    if not typical or sum(typical) <= 0.15 * len(typical):
+        return 0.0
+    return (len(pairs) + marks) / len(other)
+
+
+def _everyday(character: str) -> tuple[bytes, bytes] | None:
+    """Its bytes in GB 2312 and in Big5, where they are among the most used; None if in neither."""
+    gb, big5 = (character.encode(name, "ignore") for name in ("gb2312", "big5"))
+    gb = gb if b"\xb0" <= gb[:1] <= b"\xd7" else b""
+    big5 = big5 if b"\xa4" <= big5[:1] <= b"\xc6" else b""
+    return (gb, big5) if gb or big5 else None
