@@ -90,6 +90,15 @@ def cell(value: object) -> str:
     return str(value)
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """A number with what is counted.
+
+    >>> counted(1, "line was", "lines were"), counted(2000, "line was", "lines were")
+    ('1 line was', '2,000 lines were')
+    """
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def text_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Columns under each other, numbers and what is above them to the right.
 

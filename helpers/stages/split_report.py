@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from helpers.common.report import Grid, Report, Table
+from helpers.common.report import Grid, Report, Table, counted
 from helpers.common.symbols import SPLITS
 from helpers.text.decoding.damage import Faults
 from helpers.text.inputs import Input
@@ -87,13 +87,13 @@ def of_lines(
 ) -> Iterator[str]:
     """The notes on documents and lines; see :class:`helpers.text.division.SplitText`."""
     if duplicates:
-        were = _counted(duplicates, "document was", "documents were")
+        were = counted(duplicates, "document was", "documents were")
         yield f"{were} left out, having occurred before."
     if wrapped:
-        were = _counted(wrapped, "line was", "lines were")
+        were = counted(wrapped, "line was", "lines were")
         yield f"{were} wrapped, having more than {limit} tokens."
     if padded:
-        have = _counted(padded, "line has", "lines have")
+        have = counted(padded, "line has", "lines have")
         yield (
             f"{have} white space around the text (indents, form feeds): it stays in the .raw "
             "files, and every encoder leaves it out, as fairseq does."
@@ -103,7 +103,3 @@ def of_lines(
             f"Kept as text: {separators:,} × U+0085, U+2028 or U+2029, which end a line in "
             "Unicode, but not here."
         )
-
-
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

@@ -3,13 +3,22 @@
 import codecs
 import dataclasses
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from helpers.common.errors import CourseError, DamagedFile
+from helpers.common.report import counted
 from helpers.text.decoding.archives import blocks, endings
-from helpers.text.decoding.characters import MARK, MARKED, NO_CHARACTER, decoded, decoded_blocks
+from helpers.text.decoding.characters import (
+    MARK,
+    MARKED,
+    NO_CHARACTER,
+    decoded,
+    decoded_blocks,
+    is_partly_utf8,
+)
 from helpers.text.decoding.guesses import guessed_encoding
 from helpers.text.decoding.kinds import JSON
 from helpers.text.decoding.places import around, bad_places
@@ -18,11 +27,17 @@ Errors = Literal["strict", "replace", "skip"]
 REPLACEMENT = "\ufffd"
 NAMED = 10  # places of a file
 COUNTED = 10_000  # places of a file that is refused
+_PLACE = re.compile(f"{MARK}+")
 SAMPLE = 100_000  # bytes that tell an encoding
 GO_ON = (
     "Or set errors = 'replace', which puts U+FFFD there, or errors = 'skip', which leaves such "
     "documents out; both count what they did."
 )
+
+
+def number_of_places(text: str) -> int:
+    """Of marks, those that stand one behind the other count as one."""
+    return len(_PLACE.findall(text))
 
 
 @dataclasses.dataclass
@@ -61,7 +76,7 @@ class Faults:
             return text
         if self.errors == "strict":
             raise not_in_encoding(self.file, self.encoding)
-        self.in_bytes += text.count(MARK)
+        self.in_bytes += number_of_places(text)
         return text if self.errors == "skip" else text.replace(MARK, REPLACEMENT)
 
     def leaves_out(self, parts: Sequence[str]) -> bool:
@@ -118,16 +133,19 @@ def about(faults: Iterable[Faults]) -> list[str]:
     without = sum(each.without_text for each in faults)
     said = []
     if left_out:
-        said.append(f"Left out: {left_out:,} documents with places that are no character")
+        what = counted(left_out, "document that holds", "documents that hold")
+        said.append(f"Left out: {what} what is no character")
     if replaced:
-        said.append(f"Replaced by U+FFFD: {replaced:,} places that are no character")
+        what = counted(replaced, "place that is", "places that are")
+        said.append(f"Replaced by U+FFFD: {what} no character")
     if said:
         places = itertools.chain.from_iterable(each.named() for each in faults)
         named = [*itertools.islice(places, NAMED)]
         said[0] += f": {'; '.join(named)}"
     ends = [f"{sentence}." for sentence in said]
     if without:
-        ends.append(f"Left out: {without:,} records without text (null, or only white space).")
+        what = counted(without, "record", "records")
+        ends.append(f"Left out: {what} without text (null, or only white space).")
     return ends
 
 
@@ -146,10 +164,16 @@ def _what_to_try(file: Path, encoding: str) -> str:
     if endings(file)[0] in JSON:
         return f"JSON is in UTF-8: save the file so. {GO_ON}"
     guess = guessed_encoding(bad_lines(first_bad_block(file, encoding), encoding))
-    if guess and codecs.lookup(guess).name != codecs.lookup(encoding).name:
+    is_other = guess and codecs.lookup(guess).name != codecs.lookup(encoding).name
+    if is_other and codecs.lookup(encoding).name == "utf-8" and is_partly_utf8(file):
+        return (
+            f"It holds two encodings, and these places are perhaps {guess!r}: part it in two, or "
+            f"save all of it as UTF-8. {GO_ON}"
+        )
+    if is_other:
         return (
             f"Try encoding = {guess!r}, or 'auto' where the files differ, or save the file as "
-            f"UTF-8. If it holds two encodings, part it in two. {GO_ON}"
+            f"UTF-8. {GO_ON}"
         )
     return (
         "Mend these places in an editor if they alone are damaged; or name another encoding, for "
@@ -161,7 +185,7 @@ def _number_of_places(file: Path, encoding: str) -> int:
     """At most about ``COUNTED``."""
     number = 0
     for text in decoded_blocks(file, encoding):
-        number += text.count(MARK)
+        number += number_of_places(text)
         if number > COUNTED:
             break
     return number

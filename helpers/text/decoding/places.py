@@ -10,12 +10,13 @@ from helpers.text.decoding.archives import blocks
 from helpers.text.decoding.characters import MARK, NO_CHARACTER, LineEnds
 
 AROUND = 12  # characters that are shown before and behind a place
+SHOWN = 8  # bytes of a place that are shown
 _LOCATED = "located"
 _located = threading.local()  # a decoder's error handler is given nothing of one's own
 
 
 class Place(NamedTuple):
-    """Bytes that are no character, and the text around them.
+    """Bytes that are no character, one behind the other, and the text around them.
 
     Attributes:
         line: from 1 on.
@@ -32,7 +33,8 @@ class Place(NamedTuple):
     after: str
 
     def __str__(self) -> str:
-        what = around(self.before, self.found.hex(" "), self.after)
+        more = " …" if self.found[SHOWN:] else ""
+        what = around(self.before, self.found[:SHOWN].hex(" ") + more, self.after)
         return f"line {self.line}, byte {self.byte} {what}"
 
 
@@ -86,7 +88,7 @@ class _Reader:
         return self._byte_by_byte(block)
 
     def _byte_by_byte(self, block: bytes) -> list[Place]:
-        seen, found = [*self.before], []
+        seen, found, starts = [*self.before], [], []
         for byte in [block[i : i + 1] for i in range(len(block))] or [b""]:
             self.byte += len(byte)
             text, located = self._decoded(byte)
@@ -94,7 +96,11 @@ class _Reader:
                 if NO_CHARACTER.match(sign):
                     self.line += self.newlines.decode("", final=True).count("\n")
                     back, bad = located.pop(0) if located else (len(self.zero), self.zero)
-                    found.append((len(seen), Place(self.line, self.byte - back, bad, "", "")))
+                    if found and found[-1].byte + len(found[-1].found) == self.byte - back:
+                        found[-1] = found[-1]._replace(found=found[-1].found + bad)
+                        continue
+                    found.append(Place(self.line, self.byte - back, bad, "", ""))
+                    starts.append(len(seen))
                 self.line += self.newlines.decode(sign).count("\n")
                 seen.append(sign)
         self.before = "".join(seen[-AROUND:])
@@ -103,7 +109,7 @@ class _Reader:
                 before="".join(seen[max(0, at - AROUND) : at]),
                 after="".join(seen[at + 1 : at + 1 + AROUND]),
             )
-            for at, place in found
+            for at, place in zip(starts, found, strict=True)
         ]
 
     def _decoded(self, block: bytes) -> tuple[str, list[tuple[int, bytes]]]:
