@@ -1,7 +1,7 @@
 """The texts in tables: a column of a Parquet file, or of CSV and TSV."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from helpers.text.records import NAME_IT, listed
 
 if TYPE_CHECKING:
     from pyarrow import Array
+    from pyarrow.parquet import ParquetFile
 
 ROWS = 64  # of a Parquet file that are in memory at a time
 
@@ -72,7 +73,7 @@ def parquet_texts(
     place, row = f"{file}, footer", 0
     try:
         with ParquetFile(file, page_checksum_verification=True, pre_buffer=False) as parquet:
-            _check_column(file, field, parquet.schema_arrow)
+            _check_column(file, field, parquet)
             rows, groups = parquet.metadata.num_rows, parquet.num_row_groups
             for group in range(groups):
                 place = f"{file}, row group {group + 1} of {groups}"
@@ -96,13 +97,18 @@ def _as_bytes(column: "Array") -> Iterator[bytes | None]:
     """A column as it is written: texts need not be the UTF-8 that they are said to be."""
     from pyarrow import large_binary, types
 
+    if column.null_count == len(column):  # of whatever type
+        return iter([None] * len(column))
     if types.is_dictionary(column.type):
         column = column.dictionary_decode()
     return (value.as_py() for value in column.cast(large_binary()))
 
 
-def _check_column(file: Path, field: str, schema: Iterable) -> None:
-    """Raise a CourseError unless one column has this name, and holds texts."""
+def _check_column(file: Path, field: str, parquet: "ParquetFile") -> None:
+    """Raise a CourseError unless one column has this name, and holds texts, or only nulls.
+
+    Where no row has a value, the type of a column was chosen by chance.
+    """
     from pyarrow import types
 
     def is_text(kind: object) -> bool:
@@ -112,12 +118,15 @@ def _check_column(file: Path, field: str, schema: Iterable) -> None:
     texts_are = (types.is_string, types.is_large_string, types.is_string_view)
     # Bytes may be UTF-8; and where no row has a text, the writer could not know what it would be.
     texts_are += (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_null)
+    texts_are += (types.is_fixed_size_binary,)
 
+    schema = parquet.schema_arrow
     if [column.name for column in schema].count(field) != 1:
         there = listed(column.name for column in schema)
         raise CourseError(f"{file} has no column {field!r}. There is {there}.", NAME_IT)
     kind = schema.field(field).type
-    if not is_text(kind):
+    batches = (batch.column(0) for batch in parquet.iter_batches(ROWS, columns=[field]))
+    if not is_text(kind) and any(column.null_count < len(column) for column in batches):
         texts = listed(column.name for column in schema if is_text(column.type))
         raise CourseError(
             f"{file}: the column {field!r} holds {kind}, no text. With text there is {texts}.",

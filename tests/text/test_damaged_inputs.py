@@ -76,6 +76,19 @@ def test_a_file_that_is_cut_off_is_never_read_in_part(kind: str, put):
         assert kind == ".parquet" or end < 4 or f"in its first {end:,} of {end:,} bytes" in message
 
 
+def test_frames_of_zstd_are_read_to_the_end_wherever_it_is_cut(put):
+    """What is cut off between two frames is as whole as before: only then it cannot be told."""
+    skipped = b"\x50\x2a\x4d\x18\x05\0\0\0hello"
+    frames = [skipped, SMALL_ZST, zst(b"and more\n"), skipped, zst(b""), zst(b"the end")]
+    data = b"".join(frames)
+    ends = {sum(map(len, frames[:i])) for i in range(1, len(frames) + 1)}
+    for end in range(4, len(data) + 1):
+        message = outcome(put("a.txt.zst", b""), data[:end], None) if end not in ends else "whole"
+        assert message and (end in ends or "in its first" in message)
+    whole = read(put("a.txt.zst", data))
+    assert whole == [*documents_of(SMALL), "and more\nthe end"]
+
+
 def test_json_lines_that_are_cut_off_name_the_last_line(put):
     data = jsonl(documents_of(SMALL)[:3], ascii_only=True)
     file = put("a.jsonl", data)

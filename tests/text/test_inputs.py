@@ -217,14 +217,29 @@ def test_a_column_of_bytes_in_utf_8_is_text(kind: pa.DataType, put) -> None:
     assert read(put("a.parquet", parquet(documents, kind))) == documents
 
 
-def test_a_parquet_file_without_any_text_is_no_damage(workspace: Workspace) -> None:
-    """As one of many shards: without a text its column has no type."""
+def test_bytes_of_one_length_and_repeated_bytes_are_text(tmp_path: Path) -> None:
+    for column in (pa.array([b"a\xc3\xa9"] * 2, pa.binary(3)), pa.array([b"a\xc3\xa9"] * 2)):
+        for written in (column, column.cast(pa.binary()).dictionary_encode()):
+            pq.write_table(pa.table({"text": written}), tmp_path / "a.parquet")
+            assert read(tmp_path / "a.parquet") == ["aé", "aé"]
+
+
+NULLS = [pa.null(), pa.string(), pa.binary(), pa.float64(), pa.int32(), pa.list_(pa.string())]
+
+
+@pytest.mark.parametrize("kind", NULLS, ids=str)
+def test_a_parquet_file_without_any_text_is_no_damage(
+    kind: pa.DataType, workspace: Workspace
+) -> None:
+    """As one of many shards: without a text its column has no type, or one by chance."""
     workspace.texts.mkdir(parents=True)
-    pq.write_table(pa.table({"text": pa.nulls(2)}), workspace.texts / "0.parquet")
+    column = pa.array([None, None], kind)
+    pq.write_table(pa.table({"text": column}), workspace.texts / "0.parquet", row_group_size=1)
     (workspace.texts / "1.parquet").write_bytes(parquet(["one", "two"]))
     report = ROAD.run("split", workspace, SplitSettings(**ALL))
     assert report.documents == (2, 0, 0)
     assert "0.parquet gives no document." in report.notes
+    assert "Left out: 2 records without text" in str(report)
 
 
 @pytest.mark.parametrize("zeros", [1, 511, 200_000])
