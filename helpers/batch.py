@@ -4,6 +4,7 @@ import ast
 import contextlib
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -83,7 +84,8 @@ def _owners(notebook: str) -> dict[str, type[Settings]]:
 
 def _literal(text: str) -> object:
     """A list or tuple as Python writes it; all else stays text, which the settings convert."""
-    with contextlib.suppress(ValueError, SyntaxError):
+    # Thousands of signs before a number, or of brackets, are too deep for Python.
+    with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
         value = ast.literal_eval(text)
         if isinstance(value, (list, tuple)) or value is None:
             return value
@@ -183,6 +185,10 @@ def _execute(workspace: Workspace, name: str, values: dict) -> str:
             FOLDER / f"{name}.ipynb",
             unfinished,
             parameters=values,
+            # Whatever kernel it was saved with, and whatever a kernel of that name starts here.
+            kernel_name="python3",
+            language="python",
+            kernel_manager_class=own_python(),
             cwd=FOLDER,
             progress_bar=False,
             log_output=False,
@@ -195,6 +201,19 @@ def _execute(workspace: Workspace, name: str, values: dict) -> str:
     write_whole(wanted, stilled(unfinished))
     unfinished.unlink()
     return error
+
+
+def own_python() -> type:
+    """A manager of kernels that run in this Python; people can have their own ``python3``."""
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+
+    class OwnPython(AsyncKernelManager):
+        kernel_spec = KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+    return OwnPython
 
 
 def _closing(workspace: Workspace) -> str:

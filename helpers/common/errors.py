@@ -1,5 +1,7 @@
 """Errors that a person can act on: what happened, and what to do about it."""
 
+from helpers.common.names import spelled
+
 
 class CourseError(Exception):
     """Something the user can mend. Shown without a traceback, as two sentences.
@@ -14,9 +16,8 @@ class CourseError(Exception):
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = spelled(message), spelled(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}".rstrip()

@@ -29,7 +29,7 @@ REFUSED = {
 
 def home() -> Path:
     """The folder that relative paths start from: ``ROBERTA_COURSE_HOME``, else the project."""
-    return expanded(os.environ.get("ROBERTA_COURSE_HOME") or PROJECT).resolve()
+    return _resolved(expanded(os.environ.get("ROBERTA_COURSE_HOME") or PROJECT))
 
 
 def resolve(path: str | Path) -> Path:
@@ -38,11 +38,18 @@ def resolve(path: str | Path) -> Path:
     Raises:
         CourseError: no file can have such a name.
     """
+    return _resolved(possible(home() / expanded(path)))
+
+
+def _resolved(path: Path) -> Path:
     try:
-        return possible(home() / expanded(path)).resolve()
-    except RuntimeError:  # as Python 3.11 and 3.12 tell it
+        return path.resolve()
+    except (RuntimeError, OSError) as error:  # Python 3.11 and 3.12 raise the first
+        if isinstance(error, OSError) and error.errno != errno.ELOOP:
+            raise
         raise CourseError(
-            f"{path} is a link that leads back to itself.", "Name the file that it should lead to."
+            f"{path} is a link that leads back to itself, or lies behind one.",
+            "Name the file that it should lead to.",
         ) from None
 
 
@@ -164,8 +171,9 @@ def write_whole(file: Path, content: str | bytes | Callable[[Path], object]) -> 
     """
     with writing(file.parent):
         _made(file.parent)
-        # Of this call alone: processes of other machines may have the same number.
-        beside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+        # Of this call alone, since processes of other machines may have the same number; and not
+        # longer than names can be.
+        beside = file.with_name(f".{file.name[:40]}.{secrets.token_hex(4)}")
         try:
             if callable(content):
                 content(beside)

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from wcwidth import wcswidth
 
+from helpers.common.names import spelled
+
 Table = tuple[Sequence[str], Sequence[Sequence[object]]]
 
 
@@ -38,11 +40,12 @@ class Report(Shown):
         return None
 
     def to_json(self) -> dict:
-        return {k: v for k, v in dataclasses.asdict(self).items() if k != "reused"}
+        content = {k: v for k, v in dataclasses.asdict(self).items() if k != "reused"}
+        return content | {"notes": tuple(map(spelled, self.notes))}
 
     def remarks(self) -> list[str]:
         again = ["Nothing to do: this was made before, from the same inputs."]
-        return (again if self.reused else []) + list(self.notes)
+        return (again if self.reused else []) + [*map(spelled, self.notes)]
 
     def __str__(self) -> str:
         head, rows = self.table()
@@ -87,7 +90,7 @@ def cell(value: object) -> str:
         return f"{value:.4g}"
     if isinstance(value, (tuple, list)):
         return ", ".join(map(cell, value))
-    return str(value)
+    return spelled(str(value))
 
 
 def counted(number: int, one: str, many: str) -> str:

@@ -7,6 +7,7 @@ import nbformat
 
 from helpers.common.files import write_whole
 
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LIVE = "application/vnd.jupyter.widget-view+json"
 
 
@@ -17,6 +18,7 @@ def stilled(file: Path) -> str:
     """
     notebook = nbformat.read(file, as_version=4)
     notebook.metadata.pop("widgets", None)
+    notebook.metadata.kernelspec = KERNEL  # whatever it was saved with
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(LIVE, None)

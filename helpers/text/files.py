@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from helpers.common.errors import CourseError
 from helpers.common.files import home
+from helpers.common.names import spelled
 from helpers.text.decoding.archives import ARCHIVES, endings
 from helpers.text.decoding.kinds import JSON, TABLES
 from helpers.text.inputs import holds_records
@@ -58,11 +59,7 @@ def text_files(
         elif _GLOB & set(name):
             new, beside = _matches(path, encoding, field)
         else:
-            raise CourseError(
-                f"There is no file or folder {name} in {workspace.root} or in {home()}.",
-                "Name text files, folders or patterns in txt_files; relative names start in the "
-                "workspace (00_setup puts a sample there) or in the project.",
-            )
+            raise _missing(name, path, workspace)
         left_out += beside
         for file in new:
             found.setdefault(file.resolve(), file.parent.resolve() / file.name)
@@ -74,10 +71,27 @@ def text_files(
     return Found(list(found.values()), [*dict.fromkeys(left_out)])
 
 
+def _missing(name: str, path: Path, workspace: Workspace) -> CourseError:
+    hint = (
+        "Name text files, folders or patterns in txt_files; relative names start in the "
+        "workspace (00_setup puts a sample there) or in the project."
+    )
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return CourseError(f"{name} leads by links back to itself.", hint)
+        if path.is_symlink():
+            return CourseError(f"{name} is a link to {path.readlink()}, which is not there.", hint)
+    return CourseError(
+        f"There is no file or folder {name} in {workspace.root} or in {home()}.", hint
+    )
+
+
 def not_read(left_out: Sequence[str]) -> list[str]:
     """The sentence that names what was left out, if there is any."""
     more = f" and {len(left_out) - NAMED:,} more" if left_out[NAMED:] else ""
-    names = ", ".join(left_out[:NAMED]) + more
+    names = spelled(", ".join(left_out[:NAMED])) + more
     return [f"Not read ({len(left_out):,}): {names}."] if left_out else []
 
 

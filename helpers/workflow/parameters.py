@@ -17,7 +17,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from helpers.common.errors import CourseError
-from helpers.common.files import expanded, possible
+from helpers.common.files import LONGEST_SHOWN, expanded, possible
+from helpers.common.names import spelled
 from helpers.common.report import Shown, cell
 
 
@@ -122,8 +123,10 @@ class Settings(Shown, BaseModel):
         name, what = next(iter(problems.items()))
         if not name:
             return WrongSettings(what, "Change one of them and run this step again.", problems)
+        given = repr(error.errors()[0]["input"])
+        shown = f"{given[:LONGEST_SHOWN]} …" if given[LONGEST_SHOWN:] else given
         return WrongSettings(
-            f"{name} = {error.errors()[0]['input']!r} is not possible: {what}.",
+            f"{name} = {shown} is not possible: {what}.",
             f"{name}: {fields[name].description} The default is {fields[name].default!r}.",
             problems,
         )
@@ -214,4 +217,4 @@ def from_here(model: type[Settings], field: str, value: object) -> object:
     here = possible(Path.cwd() / expanded(value))
     pattern = glob.iglob(str(expanded(value)), root_dir=Path.cwd())  # noqa: PTH207
     found = here.exists() or about.path == "made" or any(pattern)
-    return str(here) if found else value
+    return spelled(str(here) if found else value)

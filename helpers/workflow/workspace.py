@@ -10,6 +10,7 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, expanded, possible, resolve
+from helpers.common.names import as_is, spelled
 from helpers.workflow.lock import Holder, held, holder
 from helpers.workflow.record import Record
 
@@ -30,7 +31,7 @@ class Workspace:
                 "Name a folder for the run, such as runs/mine.",
             )
         path = self.root.as_posix().removeprefix(self.root.drive)
-        if bad := sorted(UNUSABLE & set(path)):
+        if bad := sorted(c for c in set(path) if c in UNUSABLE or spelled(c) != c):
             raise CourseError(
                 f"fairseq cannot work in {self.root}: the path holds {', '.join(map(repr, bad))}.",
                 "Choose a workspace whose path has none of these characters.",
@@ -60,10 +61,10 @@ class Workspace:
     def key(self, path: Path) -> str:
         """How the record names a file: inside the workspace by its relative path."""
         inside = path.is_relative_to(self.root)
-        return path.relative_to(self.root).as_posix() if inside else str(path)
+        return spelled(path.relative_to(self.root).as_posix() if inside else str(path))
 
     def path(self, key: str) -> Path:
-        return self.root / key
+        return as_is(self.root / key)
 
     def locate(self, name: str) -> Path:
         """A file or folder that a person named: relative ones start here, else at the project.
@@ -71,8 +72,9 @@ class Workspace:
         Raises:
             CourseError: no file can have such a name.
         """
-        here = possible(self.root / expanded(name))
-        return here if here.exists() else resolve(name) if resolve(name).exists() else here
+        here = as_is(possible(self.root / expanded(name)))
+        there = as_is(resolve(name))
+        return here if here.exists() else there if there.exists() else here
 
     def refuse_link(self, path: Path) -> Path:
         """A path of the course's own work, which is emptied and removed.

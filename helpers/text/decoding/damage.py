@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from helpers.common.errors import CourseError, DamagedFile
+from helpers.common.names import spelled
 from helpers.common.report import counted
 from helpers.text.decoding.archives import blocks, endings
 from helpers.text.decoding.characters import (
@@ -122,7 +123,8 @@ class Faults:
     def named(self) -> list[str]:
         """The first places, in words."""
         places = bad_places(self.file, self.encoding, NAMED) if self.in_bytes else []
-        return [*(f"{self.file.name}, {place}" for place in places), *self._named][:NAMED]
+        named = [*(f"{self.file.name}, {place}" for place in places), *self._named]
+        return [spelled(place) for place in named[:NAMED]]
 
 
 def about(faults: Iterable[Faults]) -> list[str]:
