@@ -190,8 +190,8 @@ def _found(workspace: Workspace, settings: SplitSettings) -> Found:
 
 def _inputs(workspace: Workspace, settings: SplitSettings) -> list[Path]:
     files = _found(workspace, settings).files
-    own = {workspace.raw(split).resolve() for split in SPLITS}
-    if made := [file for file in files if file.resolve() in own]:
+    own = [workspace.raw(split) for split in SPLITS]
+    if made := [file for file in files if any(file.samefile(o) for o in own if o.exists())]:
         raise CourseError(
             f"{workspace.key(made[0])} is what splitting makes: it would be divided once more.",
             "Name the texts that it was made from in txt_files, or copy the file elsewhere.",

@@ -215,6 +215,6 @@ def from_here(model: type[Settings], field: str, value: object) -> object:
     if not about.path or not isinstance(value, str) or value in ("", *about.words):
         return value
     here = possible(Path.cwd() / expanded(value))
-    pattern = glob.iglob(str(expanded(value)), root_dir=Path.cwd())  # noqa: PTH207
+    pattern = glob.iglob(str(expanded(value)), root_dir=Path.cwd(), recursive=True)  # noqa: PTH207
     found = here.exists() or about.path == "made" or any(pattern)
     return spelled(str(here) if found else value)

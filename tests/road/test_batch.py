@@ -132,6 +132,22 @@ def test_an_unknown_notebook_is_refused_before_anything_runs(workspace):
     assert not workspace.root.exists()
 
 
+DEEP = ["-" * 5000 + "1", "~" * 5000 + "1", "-" * 99_999 + "1", "1+" * 9000 + "1"]
+DEEP += ["[" * 5000, "(" * 5000 + ")" * 5000, "{1:" * 5000, "not " * 9000 + "1", "9" * 9000]
+DEEP += ["a" + ".a" * 9000, "f" + "()" * 9000, "a" + "[0]" * 9000]
+
+
+@pytest.mark.parametrize("value", DEEP, ids=lambda value: value[:3])
+@pytest.mark.parametrize("name", ["split.seed", "txt_files", "lr", "deduplicate", "workers"])
+def test_a_value_that_is_too_deep_for_python_is_refused_shortly(name, value):
+    try:
+        given((name, value))
+    except CourseError as error:
+        assert len(error.message) < 400
+    else:
+        assert name == "txt_files"  # a name like others, of a file that is not there
+
+
 def test_a_second_run_in_the_same_workspace_is_refused(workspace):
     with workspace.lock("all notebooks", "batch"), pytest.raises(InUse, match=str(os.getpid())):
         batch.run(workspace, only=["split"])

@@ -1,6 +1,7 @@
 """What lies beside the texts and is not read is said, by number and by name."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,43 @@ def test_a_folder_that_may_not_be_opened_is_named(
     found = text_files(["texts"], full)
     assert [f.name for f in found.files] == ["a.txt"]
     assert "deep/er (Permission denied)" in found.left_out
+
+
+LOOPS = {"to itself": ("a.txt",), "over another": ("a.txt", "b.txt"), "over two": tuple("abc")}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("inside", ["", "/x.txt", "/*.txt"])
+def test_links_in_a_circle_are_told(loop: str, inside: str, workspace: Workspace) -> None:
+    """As a file and as a folder; named from the workspace, or with the whole path."""
+    names = LOOPS[loop]
+    workspace.texts.mkdir(parents=True)
+    for name, other in zip(names, (*names[1:], names[0]), strict=True):
+        (workspace.texts / name).symlink_to(workspace.texts / other)
+    for folder in ("texts", str(workspace.texts)):
+        with pytest.raises(CourseError, match=r"back to itself|no text files"):
+            ROAD.run("split", workspace, SplitSettings(txt_files=[f"{folder}/{names[0]}{inside}"]))
+    with pytest.raises(CourseError, match=rf"Not read \({len(names)}\): a"):
+        ROAD.run("split", workspace, SplitSettings())
+    (workspace.texts / "z.txt").write_text("a text")
+    (workspace.texts / "up").symlink_to(workspace.root)
+    report = ROAD.run("split", workspace, SplitSettings(**ALL, txt_files=["texts", "texts/**/*"]))
+    assert report.documents == (1, 0, 0) and "up (a link to a folder)" in str(report)
+
+
+@pytest.mark.parametrize("name", ["mydata", "mydata/data.train.raw"])
+def test_links_in_a_circle_where_the_splits_go_are_told_or_replaced(
+    name: str, with_texts: Callable
+) -> None:
+    work = with_texts(a="one")
+    (work.root / "mydata").mkdir() if "/" in name else None
+    (work.root / name).symlink_to(work.root / "b")
+    (work.root / "b").symlink_to(work.root / name)
+    if "/" in name:
+        assert ROAD.run("split", work, SplitSettings(**ALL)).documents == (1, 0, 0)
+    else:
+        with pytest.raises(CourseError, match="cannot be written"):
+            ROAD.run("split", work, SplitSettings(**ALL))
 
 
 def test_a_link_that_leads_back_to_itself_is_told(workspace: Workspace) -> None:
