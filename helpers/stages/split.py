@@ -35,7 +35,7 @@ from helpers.text.division import (
 )
 from helpers.text.documents import passages
 from helpers.text.files import Found, not_read, text_files
-from helpers.text.inputs import Input, inputs_of, refuse_unused
+from helpers.text.inputs import Input, inputs_of, look_at, refuse_unused
 from helpers.text.tasks import LongDocument, is_long, tasks_of
 from helpers.tokens.wrap import shortened
 from helpers.workflow.definition import Job, Stage
@@ -220,6 +220,7 @@ SPLIT = Stage(
     inputs=_inputs,
     outputs=lambda workspace: [workspace.raw(split) for split in SPLITS],
     work=_work,
+    look=look_at,
     describe=_describe,
     after=("sample",),
 )

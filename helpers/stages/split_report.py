@@ -45,10 +45,11 @@ class SplitReport(Report):
     def more(self) -> Grid | None:
         names, numbers = zip(*self.inputs, strict=True) if self.inputs else ((), ())
         columns = [("documents", numbers), ("left out", self.left_out), ("replaced", self.replaced)]
+        columns = [(name, self._of_inputs(values, 0)) for name, values in columns]
         columns = [column for column in columns if any(column[1])] or columns[:1]
         counts = [*zip(*(values for _, values in columns), strict=True)]
-        rows = [*zip(names, self.encodings or [""] * len(names), strict=True)]
-        rows = [(*row, *count) for row, count in zip(rows, counts, strict=True)]
+        named = zip(names, self._of_inputs(self.encodings, ""), counts, strict=True)
+        rows = [(name, encoding, *count) for name, encoding, count in named]
         if not rows:
             return None
 
@@ -61,6 +62,11 @@ class SplitReport(Report):
         if rows[1:]:
             shown.append(together("together", counts))
         return Grid(("file", "encoding", *(name for name, _ in columns)), shown, "What was read")
+
+    def _of_inputs(self, values: Sequence, otherwise: object) -> Sequence:
+        """A value for each file; a record of another version of the course may have none."""
+        known = len(values) == len(self.inputs)
+        return values if known else (otherwise,) * len(self.inputs)
 
 
 def of_empty(

@@ -128,6 +128,20 @@ def inputs_of(files: Iterable[Path], settings: SplitSettings) -> list[Input]:
     return [input_of(file, s.encoding, s.unit, s.text_field, s.errors) for file in files]
 
 
+def look_at(file: Path, settings: SplitSettings) -> None:
+    """Read the beginning of a file, as it will be read; where its encoding is open, as UTF-8.
+
+    Raises:
+        CourseError: what stands there is refused.
+    """
+    s, is_open = settings, settings.encoding == "auto"
+    encoding, errors = ("utf-8", "replace") if is_open else (s.encoding, s.errors)
+    source = input_of(file, encoding, s.unit, s.text_field, errors)
+    faults = source.faults()
+    next(source.passages(faults=faults), None)
+    faults.refuse()
+
+
 def holds_records(file: Path, encoding: str, field: str) -> bool:
     """Whether a file begins as one of records does.
 

@@ -52,6 +52,8 @@ class Stage:
         does: one line for the help.
         notebook: the notebook that runs it; empty where only the command line has it.
         inputs: every file that the work reads.
+        look: reads the beginning of an input and raises a CourseError where it will be refused,
+            before all of it is read for its fingerprint.
         settings, report: what the work is given and returns; both go into the record.
         outputs: the files that later stages, or people, take from it; files there that no record
             knows are the student's.
@@ -77,6 +79,7 @@ class Stage:
     inputs: Callable[[Workspace, Settings], list[Path]]
     outputs: Callable[[Workspace], list[Path]]
     work: Callable[[Job], Report]
+    look: Callable[[Path, Settings], None] = lambda path, settings: None
     describe: Callable[[Workspace], Report] | None = None
     after: tuple[str, ...] = ()
     instead_of: tuple[str, ...] = ()

@@ -47,9 +47,9 @@ def fingerprint(path: Path, known: Fingerprint | None = None) -> Fingerprint:
     Raises:
         CourseError: it may not be read.
     """
-    stat = path.stat()
-    if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+    if known and is_as_known(path, known):
         return known
+    stat = path.stat()
     try:
         with path.open("rb") as handle:
             sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
@@ -58,6 +58,12 @@ def fingerprint(path: Path, known: Fingerprint | None = None) -> Fingerprint:
             f"{path} cannot be read: {error.strerror}.", "Mend its permissions, or leave it out."
         ) from None
     return Fingerprint(stat.st_size, stat.st_mtime_ns, sha256)
+
+
+def is_as_known(path: Path, known: Fingerprint) -> bool:
+    """Whether a file has the size and the time that it had."""
+    stat = path.stat()
+    return (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
 
 
 def is_unchanged(path: Path, before: Fingerprint) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from helpers.common.errors import CourseError, StageMissing, StageStale
 from helpers.workflow.definition import Stage
 from helpers.workflow.parameters import Settings
-from helpers.workflow.record import Fingerprint, Record, fingerprint, is_unchanged
+from helpers.workflow.record import Fingerprint, Record, fingerprint, is_as_known, is_unchanged
 from helpers.workflow.workspace import Workspace
 
 BACK = "again, then come back here."
@@ -31,16 +31,20 @@ class InputCheck:
             StageMissing, StageStale: see :meth:`helpers.workflow.run.Road.run`.
         """
         files, prints, own = stage.inputs(self.workspace, settings), {}, []
-        for path in files:
-            key = self.workspace.key(path)
-            maker = self._maker(stage, path)
+        makers = {path: self._maker(stage, path) for path in files}
+        for path, maker in makers.items():
             if not path.is_file():
                 raise StageMissing(
-                    f"{key} is not there yet.", f"Run {(maker or stage).how_to_run} first."
+                    f"{self.workspace.key(path)} is not there yet.",
+                    f"Run {(maker or stage).how_to_run} first.",
                 )
+            known = self._known(stage, path, maker)
+            if not (known and is_as_known(path, known)):
+                stage.look(path, settings)
+        for path, maker in makers.items():
+            key = self.workspace.key(path)
             made = self.record.entry(maker.name).outputs.get(key) if maker else None
-            known = self.record.entry(stage.name).inputs.get(key) or made
-            prints[path] = fingerprint(path, known)
+            prints[path] = fingerprint(path, self._known(stage, path, maker))
             if maker is None:
                 continue
             if made and made.sha256 == prints[path].sha256:
@@ -48,6 +52,12 @@ class InputCheck:
             else:
                 own.append(key)
         return files, prints, own
+
+    def _known(self, stage: Stage, path: Path, maker: Stage | None) -> Fingerprint | None:
+        """The fingerprint that an input had, when it was read or made."""
+        key = self.workspace.key(path)
+        made = self.record.entry(maker.name).outputs.get(key) if maker else None
+        return self.record.entry(stage.name).inputs.get(key) or made
 
     def _maker(self, stage: Stage, path: Path) -> Stage | None:
         """The stage that makes an input; where several could, the one that has.

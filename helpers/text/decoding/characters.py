@@ -46,9 +46,9 @@ def decoded(decoder: codecs.IncrementalDecoder, block: bytes) -> str:
     return text if text.isascii() and "\0" not in text else NO_CHARACTER.sub(MARK, text)
 
 
-def is_partly_utf8(file: Path) -> bool:
-    """Whether a part of a file is UTF-8 that no older encoding has."""
-    return any(_IN_UTF_8.search(block) for block in blocks(file))
+def is_partly_utf8(file: Path, most: int | None = None) -> bool:
+    """Whether a part of a file, or of so many blocks of it, is UTF-8 that no older encoding has."""
+    return any(_IN_UTF_8.search(block) for block in itertools.islice(blocks(file), most))
 
 
 def _partly_utf_8(file: Path, encoding: str, line: int) -> CourseError:

@@ -27,8 +27,9 @@ from helpers.text.decoding.places import around, bad_places
 Errors = Literal["strict", "replace", "skip"]
 REPLACEMENT = "\ufffd"
 NAMED = 10  # places of a file
-COUNTED = 10_000  # places of a file that is refused
+COUNTED = 10_000  # bad bytes of a file that is refused
 _PLACE = re.compile(f"{MARK}+")
+LOOKED_AT = 16  # blocks, for a second encoding
 SAMPLE = 100_000  # bytes that tell an encoding
 GO_ON = (
     "Or set errors = 'replace', which puts U+FFFD there, or errors = 'skip', which leaves such "
@@ -155,7 +156,7 @@ def not_in_encoding(file: Path, encoding: str) -> CourseError:
     """The error for bytes that are not in the encoding: all places, and what to try."""
     places = bad_places(file, encoding, NAMED)
     named = "; ".join(map(str, places))
-    more = _and_more(_number_of_places(file, encoding) - len(places))
+    more = _more_places(file, encoding, len(places))
     archive = " (bytes are counted when unpacked)" if endings(file)[1] else ""
     only_zeros = all(not any(place.found) for place in places)
     what = "holds NUL, which is no character of a text" if only_zeros else f"is not {encoding}"
@@ -167,7 +168,7 @@ def _what_to_try(file: Path, encoding: str) -> str:
         return f"JSON is in UTF-8: save the file so. {GO_ON}"
     guess = guessed_encoding(bad_lines(first_bad_block(file, encoding), encoding))
     is_other = guess and codecs.lookup(guess).name != codecs.lookup(encoding).name
-    if is_other and codecs.lookup(encoding).name == "utf-8" and is_partly_utf8(file):
+    if is_other and codecs.lookup(encoding).name == "utf-8" and is_partly_utf8(file, LOOKED_AT):
         return (
             f"It holds two encodings, and these places are perhaps {guess!r}: part it in two, or "
             f"save all of it as UTF-8. {GO_ON}"
@@ -183,19 +184,19 @@ def _what_to_try(file: Path, encoding: str) -> str:
     )
 
 
-def _number_of_places(file: Path, encoding: str) -> int:
-    """At most about ``COUNTED``."""
-    number = 0
+def _more_places(file: Path, encoding: str, shown: int) -> str:
+    """How many more places there are; not where there is no end of them."""
+    places = marks = 0
     for text in decoded_blocks(file, encoding):
-        number += number_of_places(text)
-        if number > COUNTED:
-            break
-    return number
+        places += number_of_places(text)
+        marks += text.count(MARK)
+        if marks > COUNTED:
+            return "; and many more"
+    return _and_more(places - shown)
 
 
 def _and_more(number: int) -> str:
-    over = "over " if number > COUNTED - NAMED else ""
-    return f"; and {over}{min(number, COUNTED):,} more" if number > 0 else ""
+    return f"; and {number:,} more" if number > 0 else ""
 
 
 def first_bad_block(file: Path, encoding: str) -> bytes:

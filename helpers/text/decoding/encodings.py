@@ -41,13 +41,12 @@ def encoding_of(file: Path, wanted: str) -> str:
         )
     if wanted != "auto":
         return wanted
-    guess = _guess(file)
-    if guess is None:
-        raise CourseError(
-            f"The encoding of {file} cannot be guessed; perhaps it is not a text file.",
-            "Name the encoding, for example gb18030, utf-16 or cp1252, or leave the file out.",
-        )
-    return guess
+    if guess := _guess(file):
+        return guess
+    raise CourseError(
+        f"The encoding of {file} cannot be guessed; perhaps it is not a text file.",
+        "Name the encoding, for example gb18030, utf-16 or cp1252, or leave the file out.",
+    )
 
 
 def refuse_binary(file: Path, head: bytes) -> None:

@@ -45,6 +45,7 @@ BINARY = {
     (0, b"ID3\x04"): "a sound file",
     (0, b"OggS\0"): "a sound file",
     (0, b"\x7fELF"): "a program",
+    (0, bytes(64)): "a file of zeros, such as a download that was never filled",
 }
 SAVE_AS_TEXT = "Unpack it, or save it as plain text with its own program, and remove this file."
 _TAGS_OFF = "Take the text out of its tags, for example with a browser or a program for it."

@@ -11,6 +11,8 @@ from helpers.text.decoding.characters import MARK, NO_CHARACTER, LineEnds
 
 AROUND = 12  # characters that are shown before and behind a place
 SHOWN = 8  # bytes of a place that are shown
+PART = 1 << 12  # bytes
+PARTS = 100  # of so many bytes, read byte by byte
 _LOCATED = "located"
 _located = threading.local()  # a decoder's error handler is given nothing of one's own
 
@@ -21,6 +23,7 @@ class Place(NamedTuple):
     Attributes:
         line: from 1 on.
         byte: how many bytes stand before, when unpacked.
+        found: its first bytes.
 
     >>> str(Place(3, 57, b"\\xb9", "天气很", "\\n我们"))
     'line 3, byte 57 (天气很⟨b9⟩\\\\n我们)'
@@ -58,58 +61,91 @@ codecs.register_error(_LOCATED, _note)
 
 
 def bad_places(file: Path, encoding: str, most: int) -> list[Place]:
-    """The first places that are no character; what is shown around them lies in the same block."""
-    reader, places = _Reader(encoding), []
+    """The first places that are no character; what is shown around them lies in the same part.
+
+    Places without an end, as in a disk image, are not followed for long.
+    """
+    reader = _Reader(encoding, most)
     for block in itertools.chain(blocks(file), (b"",)):
-        places += reader.places(block)
-        if len(places) >= most:
+        reader.read(block)
+        if reader.is_done():
             break
-    return places[:most]
+    return [place._replace(found=place.found[: SHOWN + 1]) for place in reader.places()[:most]]
 
 
 class _Reader:
-    """Decodes block by block, and those that hold bad places byte by byte."""
+    """Decodes block by block, and parts that hold bad places byte by byte.
 
-    def __init__(self, encoding: str) -> None:
+    Attributes:
+        parts: how many these were.
+    """
+
+    def __init__(self, encoding: str, most: int) -> None:
         self.decoder = codecs.getincrementaldecoder(encoding)(_LOCATED)
         self.zero = bytes({"utf-16": 2, "utf-32": 4}.get(codecs.lookup(encoding).name[:6], 1))
         self.newlines = LineEnds()
-        self.line, self.byte, self.before = 1, 0, ""
+        self.line, self.byte, self.parts, self.most = 1, 0, 0, most
+        self.seen: list[str] = []  # characters that are shown around places
+        self.found: list[tuple[int, int, int, bytearray]] = []  # where it is seen, line, byte
 
-    def places(self, block: bytes) -> list[Place]:
+    def read(self, block: bytes) -> None:
+        if self._is_good(block):
+            return
+        for start in range(0, len(block), PART):
+            part = block[start : start + PART]
+            if not self._is_good(part):
+                self.parts += 1
+                self._byte_by_byte(part)
+            if self.is_done():
+                return
+        if not block:
+            self._byte_by_byte(block)
+
+    def is_done(self) -> bool:
+        return len(self.found) > self.most or self.parts > PARTS
+
+    def _is_good(self, block: bytes) -> bool:
+        """Whether there is no bad place in a block; then it is read."""
         state = self.decoder.getstate()
         text, _ = self._decoded(block)
-        if not NO_CHARACTER.search(text):
-            self.line += self.newlines.decode(text).count("\n")
-            self.byte += len(block)
-            self.before = text[-AROUND:] or self.before
-            return []
-        self.decoder.setstate(state)
-        return self._byte_by_byte(block)
+        if NO_CHARACTER.search(text):
+            self.decoder.setstate(state)
+            return False
+        self.line += self.newlines.decode(text).count("\n")
+        self.byte += len(block)
+        self.seen += text[: AROUND + 1] + text[-AROUND:]
+        return True
 
-    def _byte_by_byte(self, block: bytes) -> list[Place]:
-        seen, found, starts = [*self.before], [], []
-        for byte in [block[i : i + 1] for i in range(len(block))] or [b""]:
+    def _byte_by_byte(self, part: bytes) -> None:
+        for byte in [part[i : i + 1] for i in range(len(part))] or [b""]:
             self.byte += len(byte)
             text, located = self._decoded(byte)
             for sign in text:
                 if NO_CHARACTER.match(sign):
                     self.line += self.newlines.decode("", final=True).count("\n")
-                    back, bad = located.pop(0) if located else (len(self.zero), self.zero)
-                    if found and found[-1].byte + len(found[-1].found) == self.byte - back:
-                        found[-1] = found[-1]._replace(found=found[-1].found + bad)
-                        continue
-                    found.append(Place(self.line, self.byte - back, bad, "", ""))
-                    starts.append(len(seen))
+                    self._note(*(located.pop(0) if located else (len(self.zero), self.zero)))
                 self.line += self.newlines.decode(sign).count("\n")
-                seen.append(sign)
-        self.before = "".join(seen[-AROUND:])
+                self.seen.append(sign)
+
+    def _note(self, back: int, bad: bytes) -> None:
+        if self.found:
+            _, _, start, before = self.found[-1]
+            if start + len(before) == self.byte - back:
+                self.seen.pop()
+                before += bad
+                return
+        self.found.append((len(self.seen), self.line, self.byte - back, bytearray(bad)))
+
+    def places(self) -> list[Place]:
         return [
-            place._replace(
-                before="".join(seen[max(0, at - AROUND) : at]),
-                after="".join(seen[at + 1 : at + 1 + AROUND]),
+            Place(
+                line,
+                byte,
+                bytes(found),
+                "".join(self.seen[max(0, at - AROUND) : at]),
+                "".join(self.seen[at + 1 : at + 1 + AROUND]),
             )
-            for at, place in zip(starts, found, strict=True)
+            for at, line, byte, found in self.found
         ]
 
     def _decoded(self, block: bytes) -> tuple[str, list[tuple[int, bytes]]]:
