@@ -6,12 +6,14 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from helpers.common.symbols import SPLITS
 
+BARS, FAR = 60, 10  # of a histogram; times the limit, from where on its axis is logarithmic
 # Okabe and Ito's colours, which people with any colour vision can tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#595959"
 
@@ -55,6 +57,8 @@ def tokens_per_line(
 ) -> Picture:
     """Histogram of line lengths in tokens, with the model's limit drawn in.
 
+    Where some lines are many times as long as the limit, the axis is logarithmic.
+
     Args:
         lengths: GPT-2 tokens of each line; blank lines left out.
         limit: the most tokens of a line that the model can read.
@@ -62,10 +66,17 @@ def tokens_per_line(
     """
     picture = Picture()
     axes = picture.subplots()
-    axes.hist(lengths, bins=60, weights=lines, color=BLUE, label="lines")
+    longest = int(np.max(lengths, initial=limit))
+    if longest > FAR * limit:
+        axes.set_xscale("log")
+        edges = np.unique(np.geomspace(1, longest + 1, BARS).astype(int))
+    else:  # whole numbers, and bars that are seen however near to each other the lengths are
+        edges = np.arange(0, longest + 1 + longest // BARS + 1, longest // BARS + 1)
+        axes.locator_params(axis="x", nbins=5)  # five-digit lengths do not run together
+    axes.hist(lengths, bins=edges, weights=lines, color=BLUE, label="lines")
     axes.axvline(limit, color=ORANGE, linestyle="--", label=f"limit of the model: {limit} tokens")
     axes.set_yscale("log")
-    axes.locator_params(axis="x", nbins=5)  # five-digit lengths do not run together
+    axes.set_ylim(bottom=0.5)  # a single line is seen, too
     axes.set(title="How long the lines are", xlabel="tokens in a line", ylabel="lines (log scale)")
     axes.legend()
     return picture

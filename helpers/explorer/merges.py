@@ -3,12 +3,12 @@
 import dataclasses
 import functools
 import itertools
-import time
 from collections.abc import Sequence
 
 import regex as re
 
 from helpers.common.errors import CourseError
+from helpers.explorer.pattern_search import matching
 from helpers.tokens.gpt2 import END_OF_TEXT, byte_of_letter, bytes_of_token, gpt2_file
 from helpers.tokens.pattern import PATTERN
 from helpers.tokens.readable import readable
@@ -16,7 +16,6 @@ from helpers.tokens.readable import readable
 Pair = tuple[bytes, bytes]
 SINGLE_BYTES = 256  # the first GPT-2 ids; the merge of rank r makes the token 256 + r
 LONGEST = 200  # bytes of a word whose merges are walked; the work grows with the square
-PATIENCE = 2  # seconds for a regular expression
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,11 +143,11 @@ def search_tokens(
     [14335, 28359]
 
     Raises:
-        CourseError: the regular expression is none, or takes more than two seconds.
+        CourseError: see :func:`helpers.explorer.pattern_search.matching`.
     """
     texts = _searched("⟨" in query)
     if regex:
-        fitting = _matching(query, texts)
+        fitting = matching(query, texts)
     else:
         fitting = [i for i, text in enumerate(texts) if query in text]
     if after_space:
@@ -161,25 +160,3 @@ def _found(gpt2_id: int) -> FoundToken:
     rank = gpt2_id - SINGLE_BYTES if merged else None
     pair = _pairs()[rank] if merged else None
     return FoundToken(gpt2_id, bytes_of_token()[gpt2_id], pair, rank)
-
-
-def _matching(pattern: str, texts: Sequence[str]) -> list[int]:
-    end = time.monotonic() + PATIENCE
-
-    def left() -> float:
-        if (seconds := end - time.monotonic()) <= 0:
-            raise TimeoutError
-        return seconds
-
-    try:
-        search = re.compile(pattern).search
-        return [i for i, text in enumerate(texts) if search(text, timeout=left())]
-    except (re.error, ValueError) as error:
-        raise CourseError(
-            f"{pattern!r} is not a regular expression: {error}.",
-            "Write a backslash before signs that are meant as they are, such as \\( or \\+.",
-        ) from None
-    except (TimeoutError, RecursionError, MemoryError):
-        raise CourseError(
-            f"The search for {pattern!r} takes too long.", "Use a simpler regular expression."
-        ) from None

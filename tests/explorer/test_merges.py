@@ -1,7 +1,6 @@
 """Merges: step by step what fairseq's encoder does, and every token with its merge."""
 
 import itertools
-import time
 
 import pytest
 import regex as re
@@ -9,7 +8,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpers.common.errors import CourseError
-from helpers.explorer import merges as module
 from helpers.explorer.merges import LONGEST, merge_ranks, merge_steps, search_tokens, words
 from helpers.explorer.references import _fairseq_encoder
 from helpers.tokens.gpt2 import byte_of_letter, bytes_of_token, encode
@@ -202,43 +200,3 @@ def test_a_regular_expression_is_searched_for_anywhere():
     texts = {i: c.decode() for i, c in enumerate(bytes_of_token()) if c.isascii()}
     assert found(shown, regex=True) == [i for i, t in texts.items() if re.search(shown, t)]
     assert found(shown, regex=True, after_space=True, latest=True) == found(shown, regex=True)[::-1]
-
-
-@pytest.mark.parametrize(
-    "pattern", ["(", "*", "a**", "[b-a]", "\\", r"\p{Nope}", r"\N{foo}", "(?P=x)", "(?a)(?u)x"]
-)
-def test_what_is_no_regular_expression_is_named(pattern: str):
-    with pytest.raises(CourseError, match="is not a regular expression: ") as caught:
-        search_tokens(pattern, regex=True)
-    assert "backslash" in caught.value.hint
-
-
-@pytest.mark.parametrize("pattern", ["(?:-|--)+[^-]", r"(.*)(.*)(.*)(.*)\4\3\2\1\1\1.$"])
-def test_a_regular_expression_that_never_ends_is_stopped(pattern: str, monkeypatch):
-    monkeypatch.setattr(module, "PATIENCE", 0.3)
-    begin = time.process_time()
-    with pytest.raises(CourseError, match="takes too long"):
-        search_tokens(pattern, regex=True)
-    assert time.process_time() - begin < 2
-
-
-def test_the_time_is_that_of_all_tokens_together(monkeypatch):
-    search_tokens("a", regex=True)
-    monkeypatch.setattr(module, "PATIENCE", 0.001)
-    with pytest.raises(CourseError, match="takes too long"):
-        search_tokens("a", regex=True)
-
-
-def test_a_regular_expression_too_deep_is_refused():
-    with pytest.raises(CourseError, match="takes too long"):
-        search_tokens("(" * 5000, regex=True)
-
-
-@given(pattern=st.text(st.sampled_from("ab(|)[]{},1+*?^$.\\pLwd<=!:-é"), max_size=12))
-@settings(max_examples=100)
-def test_any_pattern_gives_tokens_or_an_error_for_people(pattern: str):
-    texts = ["a", " abba", "é", "-" * 60]
-    try:
-        module._matching(pattern, texts)
-    except CourseError as error:
-        assert error.hint
