@@ -17,7 +17,7 @@ OPTIONS = {
     "check": "",
     "sample": "--packages",
     "base": "--source --dict --keep-optimizer",
-    "split": "--txt-files --train --valid --test --seed --unit --text-field --encoding "
+    "split": "--txt-files --train --valid --test --seed --unit --text-field --encoding --errors "
     "--deduplicate --max-line-tokens",
     "encode": "--engine --workers",
     "binarize": "--engine --workers",
@@ -57,7 +57,9 @@ def test_the_whole_split_command_line_is_understood(started, tmp_path, monkeypat
     monkeypatch.chdir(started.texts)
     (started.texts / "c.jsonl").write_text('{"body": "one more"}\n' * 3)  # equal documents
     words = "--txt-files a.txt b.txt c.jsonl --train 0.7 --valid 0.2 --test 0.1 --seed 2 "
-    words += "--unit blank-line --encoding utf-8 --text-field body --max-line-tokens 510"
+    words += (
+        "--unit blank-line --encoding utf-8 --errors skip --text-field body --max-line-tokens 510"
+    )
     assert run("split", "--workspace", started.root, *words.split()) == 0
     assert "data.train.raw" in capsys.readouterr().out
     assert started.record.stages["split"].settings == {
@@ -69,6 +71,7 @@ def test_the_whole_split_command_line_is_understood(started, tmp_path, monkeypat
         "unit": "blank-line",
         "text_field": "body",
         "encoding": "utf-8",
+        "errors": "skip",
         "deduplicate": True,
         "max_line_tokens": 510,
     }
