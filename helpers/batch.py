@@ -9,11 +9,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from helpers.common.errors import CourseError
-from helpers.common.files import PROJECT, write_whole, writing
+from helpers.common.fairseq import require_fairseq
+from helpers.common.files import PROJECT, write_whole
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import die_with_parent
 from helpers.stages.road import NOTEBOOKS, ROAD
+from helpers.stages.sample import is_named
+from helpers.workflow.definition import Stage
 from helpers.workflow.parameters import Settings, from_here, unknown_name
+from helpers.workflow.record import fingerprint
 from helpers.workflow.workspace import Workspace
 
 FOLDER = PROJECT / "notebooks"
@@ -114,7 +118,8 @@ def run(
         0, or 1 if a notebook failed: its copy then holds the error.
 
     Raises:
-        CourseError: unknown parameters or values, before anything runs.
+        CourseError: unknown parameters or values, texts or models that cannot be read, before
+            anything runs.
     """
     die_with_make()
     refuse_foreign_code()  # nor do the notebooks' kernels
@@ -122,13 +127,16 @@ def run(
     values = parameters(given, notebooks)
     _refuse_to_replace_the_base(workspace, values)
     with workspace.lock("all notebooks", "batch"), _short_when_stopped():
+        _check(workspace, values, force)
+        unused = _unused(workspace, values, force)
         for name in notebooks:
             before = _finished(workspace)
             begun = time.monotonic()
-            does = "; ".join(stage.does for stage in ROAD.values() if stage.notebook == name)
-            print(f"{name}: {does} …", flush=True)
+            without = unused.get(name, ())
+            steps = [s for s in ROAD.values() if s.notebook == name and s.name not in without]
+            print(f"{name}: {'; '.join(stage.does for stage in steps)} …", flush=True)
             common = {"workspace": str(workspace.root), "force": force}
-            if error := _execute(workspace, name, values[name] | common):
+            if error := _execute(workspace, name, values[name] | common, *without):
                 print(f"\n{error}\nSee {workspace.notebooks / name}.ipynb")
                 return 1
             seconds = time.monotonic() - begun
@@ -153,6 +161,55 @@ def _refuse_to_replace_the_base(workspace: Workspace, values: Mapping[str, dict]
         )
 
 
+def _check(workspace: Workspace, values: Mapping[str, dict], force: bool) -> None:
+    """Read all texts and models that the notebooks are given, before the first of them works.
+
+    Raises:
+        CourseError: what the notebook would say of them, perhaps after hours.
+    """
+    for stage in (stage for stage in ROAD.values() if stage.notebook in values):
+        settings = _settings(stage, values)
+        if stage.name == "finetune" or getattr(settings, "engine", "") == "fairseq":
+            require_fairseq()
+        if force or not _is_own(workspace, stage):
+            stage.check(workspace, settings)
+    setup = values.get("00_setup")
+    goes_on = values.get("04_finetune", {}).get("start") == "continue"
+    without_state = setup is not None and not setup.get("keep_optimizer")
+    if goes_on and without_state and not _is_own(workspace, ROAD["base"]):
+        raise CourseError(
+            "To 'continue', fairseq needs the optimizer's state, and keep_optimizer is False.",
+            "Give -p keep_optimizer True, too, with a model.pt that has it in source; or start "
+            "with 'weights'.",
+        )
+
+
+def _settings(stage: Stage, values: Mapping[str, dict]) -> Settings:
+    given = values[stage.notebook]
+    return stage.settings(**{n: given[n] for n in stage.settings.model_fields if n in given})
+
+
+def _is_own(workspace: Workspace, stage: Stage) -> bool:
+    """Whether a person has put a stage's outputs there, which are then used as they are."""
+    record = workspace.record
+    outputs = {workspace.key(file): file for file in stage.outputs(workspace) if file.is_file()}
+    known = record.entry(stage.name).outputs
+    return stage.describe is not None and any(
+        fingerprint(file, known.get(key)).sha256 not in record.made.get(key, [])
+        for key, file in outputs.items()
+    )
+
+
+def _unused(workspace: Workspace, values: Mapping[str, dict], force: bool) -> dict[str, tuple]:
+    """By notebook, the stages whose result nothing would read; their cells are tagged so."""
+    setup, split = values.get("00_setup"), values.get("01_split")
+    if setup is None or split is None or "packages" in setup:
+        return {}
+    names = _settings(ROAD["split"], values).txt_files
+    own = not force and _is_own(workspace, ROAD["split"])
+    return {"00_setup": ("sample",)} if own or not is_named(names, workspace) else {}
+
+
 @contextlib.contextmanager
 def _short_when_stopped() -> Iterator[None]:
     """Ctrl-C leaves an unfinished task, of which asyncio would tell in a hundred lines."""
@@ -168,23 +225,28 @@ def _finished(workspace: Workspace) -> dict[str, tuple]:
     return {name: (e.finished, e.outputs) for name, e in workspace.record.stages.items()}
 
 
-def _execute(workspace: Workspace, name: str, values: dict) -> str:
-    """Run one notebook; what went wrong, or an empty text. The copy appears when it is done."""
+def _execute(workspace: Workspace, name: str, values: dict, *without: str) -> str:
+    """Run one notebook; what went wrong, or an empty text. The copy appears when it is done.
+
+    Args:
+        without: tags of cells that are left out.
+    """
     import papermill
     from nbclient.exceptions import DeadKernelError
 
+    from helpers.panels.prepared import prepared
     from helpers.panels.still import stilled
 
     unfinished = workspace.scratch.with_name(f".{name}.ipynb")
     wanted = workspace.notebooks / f"{name}.ipynb"
     error = ""
-    with writing(workspace.root):
-        unfinished.unlink(missing_ok=True)  # a link, too, through which another file is written
+    source = FOLDER / f"{name}.ipynb"
+    write_whole(unfinished, prepared(source, workspace.notebooks, values, without))
+    path = str(unfinished).replace("{", "{{").replace("}", "}}")  # papermill fills in names
     try:
         papermill.execute_notebook(
-            FOLDER / f"{name}.ipynb",
-            unfinished,
-            parameters=values,
+            path,
+            path,
             # Whatever kernel it was saved with, and whatever a kernel of that name starts here.
             kernel_name="python3",
             language="python",

@@ -163,6 +163,19 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return False
 
 
+def refuse_unwritable(folder: Path) -> None:
+    """Raise CourseError where a folder is none, or nothing can be written into it, or made there.
+
+    Nothing is made: the nearest folder above that is there is asked.
+    """
+    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    with writing(folder):
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+
+
 def write_whole(file: Path, content: str | bytes | Callable[[Path], object]) -> None:
     """Write a file so that it appears whole or not at all: beside, fsync, rename.
 

@@ -2,12 +2,14 @@
 
 import dataclasses
 import shutil
+import tempfile
 from pathlib import Path
 
 from helpers.base import general_text, match, sources
 from helpers.base.pretraining import prepare, pretrain
-from helpers.base.sources import SCRATCH, Source
+from helpers.base.sources import COURSE, SCRATCH, Source
 from helpers.common.errors import CourseError
+from helpers.common.fairseq import require_fairseq
 from helpers.common.files import fresh_folder
 from helpers.common.pickles import read_safely
 from helpers.common.report import Report, Table
@@ -107,6 +109,18 @@ def _inputs(workspace: Workspace, settings: BaseSettings) -> list[Path]:
     return files
 
 
+def _check(workspace: Workspace, settings: BaseSettings) -> None:
+    """Refuse a model that is not there, or cannot be read."""
+    files = _inputs(workspace, settings)
+    if settings.source == SCRATCH:
+        require_fairseq()
+    elif settings.source != COURSE and not workspace.record.has_read(
+        "base", settings.of_the_result(), {workspace.key(file): file for file in files}
+    ):
+        with tempfile.TemporaryDirectory() as unpacked:
+            sources.read(files, Path(unpacked))
+
+
 def _describe(workspace: Workspace) -> BaseReport:
     """The report on a model.pt and a dict.txt that a person has put into base/."""
     state, dictionary = checkpoints.read(workspace.base_model), Dictionary.load(workspace.base_dict)
@@ -131,4 +145,5 @@ BASE = Stage(
     outputs=lambda workspace: [workspace.base_model, workspace.base_dict],
     work=_work,
     describe=_describe,
+    check=_check,
 )

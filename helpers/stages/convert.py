@@ -6,7 +6,7 @@ from pathlib import Path
 
 from helpers.base import sources
 from helpers.common.errors import CourseError, StageStale
-from helpers.common.files import resolve
+from helpers.common.files import refuse_unwritable, resolve
 from helpers.common.report import Report, Table, text_table
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, summaries
@@ -148,6 +148,17 @@ def _refuse_what_would_be_read_too(folder: Path) -> None:
         )
 
 
+def _check(workspace: Workspace, settings: ConvertSettings) -> None:
+    """Refuse a checkpoint that was named and is not there, or a folder that cannot be written."""
+    named = workspace.locate(settings.roberta_checkpoint_path)
+    made_here = (workspace.checkpoints, workspace.pt)  # perhaps not yet
+    if settings.roberta_checkpoint_path and not any(map(named.is_relative_to, made_here)):
+        read_both(*checkpoint_and_dictionary(workspace, settings))
+    if folder := elsewhere(settings):
+        _refuse_what_would_be_read_too(folder)
+        refuse_unwritable(folder)
+
+
 def _work(job: Job) -> ConvertReport:
     model, dictionary_file = job.files
     if not job.settings.roberta_checkpoint_path:
@@ -188,5 +199,6 @@ CONVERT = Stage(
     outputs=_outputs,
     work=_work,
     elsewhere=elsewhere,
+    check=_check,
     after=("finetune", "base", "split"),
 )

@@ -1,10 +1,12 @@
 """The sample corpus: docstrings of an installed, pinned package, the same bytes everywhere."""
 
 import dataclasses
+import fnmatch
+from collections.abc import Iterable
 from pathlib import Path
 
 from helpers.common.report import Report, Table
-from helpers.text.docstrings import modules
+from helpers.text.docstrings import modules, package_folder
 from helpers.text.files import below
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import SampleSettings
@@ -20,6 +22,31 @@ class SampleReport(Report):
 
     def table(self) -> Table:
         return ("files", "documents", "bytes"), [(self.files, self.documents, self.bytes)]
+
+
+def is_named(names: Iterable[str], workspace: Workspace) -> bool:
+    """Whether names of texts, as in ``txt_files``, lead to the sample's folder."""
+    return any(_leads(workspace.locate(name), workspace.texts) for name in names)
+
+
+def _leads(path: Path, folder: Path) -> bool:
+    """Whether a path, or a pattern, names a folder, one above it, or what is in it."""
+    if path.exists() or not any(set(part) & set("*?[") for part in path.parts):
+        path = path.resolve()
+        return path.is_relative_to(folder) or (path.is_dir() and folder.is_relative_to(path))
+    if "**" in path.parts:
+        path = Path(*path.parts[: path.parts.index("**")])
+        return len(path.parts) <= len(folder.parts) and _matches(folder, path)
+    return len(path.parts) == len(folder.parts) + 1 and _matches(folder, path)
+
+
+def _matches(folder: Path, pattern: Path) -> bool:
+    return all(map(fnmatch.fnmatchcase, folder.parts, pattern.parts))
+
+
+def _check(_: Workspace, settings: SampleSettings) -> None:
+    for package in settings.packages:
+        package_folder(package)
 
 
 def _work(job: Job) -> SampleReport:
@@ -66,4 +93,5 @@ SAMPLE = Stage(
     outputs=_texts,
     work=_work,
     describe=_describe,
+    check=_check,
 )

@@ -20,6 +20,7 @@ from helpers.common.errors import CourseError
 from helpers.common.processes import Workers, allowed_workers
 from helpers.common.progress import Progress
 from helpers.common.symbols import SPLITS
+from helpers.stages.sample import is_named
 from helpers.stages.split_report import SplitReport, of_empty, of_encodings, of_lines
 from helpers.text.decoding.characters import MARK
 from helpers.text.decoding.damage import about
@@ -36,7 +37,7 @@ from helpers.text.division import (
 from helpers.text.documents import passages
 from helpers.text.files import Found, not_read, text_files
 from helpers.text.inputs import Input, inputs_of, look_at, refuse_unused
-from helpers.text.tasks import LongDocument, is_long, tasks_of
+from helpers.text.tasks import PASSES, LongDocument, is_long, tasks_of
 from helpers.tokens.wrap import shortened
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import SplitSettings
@@ -135,6 +136,29 @@ class _Splitter:
         self.totals[split] += counts
 
 
+def _check(workspace: Workspace, settings: SplitSettings) -> None:
+    """Read all texts to their ends, unless they were split before, and count the documents.
+
+    The sample may not be there yet; then what all of the texts hold together cannot be told.
+    """
+    names = settings.txt_files
+    if not workspace.texts.exists():
+        names = tuple(name for name in names if not is_named([name], workspace))
+    paths = _inputs(workspace, settings.model_copy(update={"txt_files": names})) if names else []
+    named = {workspace.key(path): path for path in paths}
+    if not paths or workspace.record.has_read("split", settings.of_the_result(), named):
+        return
+    files = inputs_of(paths, settings)
+    size = sum(path.stat().st_size for path in paths) // PASSES
+    with Workers(allowed_workers(None)[0]) as workers, Progress(size, "bytes") as progress:
+        splitter = _Splitter(settings, files, workers)
+        progress.update(0, "checking")
+        splitter.hash_all(progress)
+    if names == settings.txt_files:
+        refuse_unused(settings, files)
+        places_of(splitter.hashes, settings)
+
+
 def _work(job: Job) -> SplitReport:
     settings = job.settings
     files = inputs_of(job.files, settings)
@@ -222,5 +246,6 @@ SPLIT = Stage(
     work=_work,
     look=look_at,
     describe=_describe,
+    check=_check,
     after=("sample",),
 )

@@ -69,6 +69,8 @@ class Stage:
             one that has made them last.
         elsewhere: a folder that the settings name for the outputs, instead of their place in the
             workspace.
+        check: refuses what can be told to be impossible before the stages before it have run: a
+            CourseError, as the work itself would raise it later.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Stage:
     in_place: bool = False
     loses: str = "what it has done so far; what was made before stays"
     elsewhere: Callable[[Settings], Path | None] = lambda settings: None
+    check: Callable[[Workspace, Settings], None] = lambda workspace, settings: None
 
     @property
     def called(self) -> str:

@@ -190,6 +190,21 @@ class Record:
         if sha256 not in known:
             known.append(sha256)
 
+    def has_read(self, stage: str, settings: dict, files: Mapping[str, Path]) -> bool:
+        """Whether a stage was done with these settings on these files, which are as they were.
+
+        Args:
+            settings: those that the result depends on.
+            files: by the names that the record has for them.
+        """
+        entry = self.entry(stage)
+        return (
+            bool(entry.outputs)
+            and entry.settings == settings
+            and entry.inputs.keys() == files.keys()
+            and all(is_unchanged(path, entry.inputs[key]) for key, path in files.items())
+        )
+
     def entry(self, stage: str) -> Entry:
         """What a stage has done; an empty entry where it has done nothing yet."""
         return self.stages.get(stage) or Entry()

@@ -154,8 +154,7 @@ def test_a_second_run_in_the_same_workspace_is_refused(workspace):
 
 
 def test_a_failing_notebook_keeps_its_copy_with_the_error(workspace):
-    arguments = ("--only", "split", "encode", "-p", "txt_files", "not there")
-    done = command("run", "--workspace", workspace.root, *arguments[:2], *arguments[3:])
+    done = command("run", "--workspace", workspace.root, "--only", "split")
     assert done.returncode == 1, done.stderr
     assert "CourseError: There is no file or folder" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
@@ -295,6 +294,7 @@ def test_a_base_of_another_source_is_not_replaced_without_a_word(workspace):
 )
 def test_a_base_is_made_again_where_that_was_said(workspace, monkeypatch, made, given, only):
     done = []
+    monkeypatch.setattr(batch, "_check", lambda *_: None)  # there is no such model
     monkeypatch.setattr(batch, "_execute", lambda workspace, name, values: done.append(name) or "")
     made_from(workspace, made)
     assert batch.run(workspace, given, only) == 0
