@@ -38,6 +38,8 @@ $(VENV)/.installed: pyproject.toml $(wildcard locks/*.txt) Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(call locked,install)
 	$(PY) -m pip install -qq --no-deps --no-build-isolation --editable .
+	mkdir -p $(VENV)/etc/jupyter
+	cp jupyter/jupyter_nbconvert_config.json $(VENV)/etc/jupyter
 	touch $@
 
 # Write locks/ anew, after pyproject.toml was changed: whatever it asks for on each platform, each
