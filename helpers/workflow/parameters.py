@@ -17,9 +17,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from helpers.common.errors import CourseError
-from helpers.common.files import LONGEST_SHOWN, expanded, possible
+from helpers.common.files import expanded, possible
 from helpers.common.names import spelled
 from helpers.common.report import Shown, cell
+from helpers.workflow.refusals import shown, why
 
 
 def _one_is_a_list(value: object) -> object:
@@ -119,14 +120,12 @@ class Settings(Shown, BaseModel):
             name = str(each["loc"][0]) if each["loc"] else ""
             if each["type"] == "extra_forbidden":
                 return unknown_name(name, fields)
-            problems.setdefault(name, each["msg"].removeprefix("Value error, "))
+            problems.setdefault(name, why(each))
         name, what = next(iter(problems.items()))
         if not name:
             return WrongSettings(what, "Change one of them and run this step again.", problems)
-        given = repr(error.errors()[0]["input"])
-        shown = f"{given[:LONGEST_SHOWN]} …" if given[LONGEST_SHOWN:] else given
         return WrongSettings(
-            f"{name} = {shown} is not possible: {what}.",
+            f"{name} = {shown(error.errors()[0]['input'])} is not possible: {what}.",
             f"{name}: {fields[name].description} The default is {fields[name].default!r}.",
             problems,
         )

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from helpers.common.errors import CourseError
 from helpers.common.files import possible, write_whole
+from helpers.workflow.refusals import what
 
 LONGEST_REASON = 200  # characters that are told of why the record cannot be read
 
@@ -166,8 +167,7 @@ class Record:
         """The error that says what is wrong with the file, and how to go on without it."""
         why = getattr(error, "message", str(error))
         if isinstance(error, ValidationError):
-            first = error.errors(include_url=False)[0]
-            why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            why = what(error.errors(include_url=False)[0])
         if len(why) > LONGEST_REASON:
             why = f"{why[:LONGEST_REASON]} …"
         return CourseError(

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from helpers.common.symbols import LONGEST_LINE, MASK
 from helpers.workflow.parameters import BEYOND, About, Settings, Strings
+from helpers.workflow.refusals import shown
 
 NO_SHARE = 1e-9  # a share up to this is none
 MAX_SEED = 2**32 - 1  # NumPy's
@@ -277,5 +278,5 @@ class EvaluateSettings(Settings):
     def _have_one_mask(cls, sentences: tuple[str, ...]) -> tuple[str, ...]:
         for sentence in sentences:
             if sentence.count(MASK) != 1:
-                raise ValueError(f"{sentence!r} has not one {MASK}, where the models are to guess")
+                raise ValueError(f"{shown(sentence)} has not one {MASK}, where the models are to guess")
         return sentences

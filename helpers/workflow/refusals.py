@@ -1,0 +1,59 @@
+"""Why a value is refused, in the course's words instead of pydantic's."""
+
+from collections.abc import Mapping
+
+from helpers.common.report import cell
+
+LONGEST = 100  # characters that are shown of a value
+
+# By pydantic's name of the error; in braces what the limit is. They follow "… is not possible: ".
+WORDS = {
+    "string_type": "it must be a text",
+    "string_unicode": "half a character is in it, which is no text",
+    "string_too_short": "it must not be empty",
+    "bool_type": "it must be True or False",
+    "bool_parsing": "it must be True or False",
+    "int_type": "it must be a whole number",
+    "int_parsing": "it must be a whole number",
+    "int_from_float": "it must be a whole number",
+    "int_parsing_size": "no number may have so many digits",
+    "finite_number": "it must be a number that is finite",
+    "float_type": "it must be a number",
+    "float_parsing": "it must be a number",
+    "greater_than": "it must be greater than {gt}",
+    "greater_than_equal": "it must be greater than or equal to {ge}",
+    "less_than": "it must be less than {lt}",
+    "less_than_equal": "it must be less than or equal to {le}",
+    "literal_error": "it must be {expected}",
+    "tuple_type": "it must be a text or a list of texts",
+    "too_short": "it must not be empty",
+}
+OTHERS = "it is of another kind than its default"
+
+
+def why(error: Mapping) -> str:
+    """One of a ValidationError's errors as the end of a sentence, without its point."""
+    context = error.get("ctx", {})
+    if error["type"] == "value_error":  # of our own validators
+        return str(context["error"])
+    return WORDS.get(error["type"], OTHERS).format(
+        **{name: cell(limit) for name, limit in context.items()}
+    )
+
+
+def what(error: Mapping) -> str:
+    """Which value it is, and of what kind: ``stages.split is 1``; or that there is none."""
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    name = ".".join(map(str, error["loc"])) or "it"
+    is_there = not error["type"].startswith("missing")
+    return f"{name} is {shown(error['input'])}" if is_there else f"{name} is missing"
+
+
+def shown(value: object) -> str:
+    """A value as Python writes it, the beginning of a long one."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number with thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
