@@ -20,7 +20,7 @@ VALUES = [
     *([""], [["a"]], ["\ud800"], {}, {1}, object(), complex(1)),
 ]
 PYDANTICS = re.compile(
-    r"Input|should|valid |validation|Value error|String|Tuple|List|Unable|pydantic|parse|type=|"
+    r"Input|should|a valid |validation|Value error|String|Tuple|List|Unable|pydantic|parse|type=|"
     r"Exceeds|item"
 )
 
