@@ -81,8 +81,9 @@ bench: env
 	$(PY) -m tests.benchmarks --sizes $(SIZES) --repeats $(REPEATS)
 	$(PY) -m tests.benchmarks.shards
 
+# In its terminals the commands that the notebooks show run as they are.
 lab: env
-	JUPYTER_CONFIG_PATH='$(CURDIR)/jupyter' $(PY) -m jupyter lab --notebook-dir=. $(LAB_FLAGS) notebooks/00_setup.ipynb
+	COURSE='$(CURDIR)' PATH='$(CURDIR)/$(VENV)/bin':"$$PATH" JUPYTER_CONFIG_PATH='$(CURDIR)/jupyter' $(PY) -m jupyter lab --notebook-dir=. $(LAB_FLAGS) notebooks/00_setup.ipynb
 
 # One archive for machines of this kind without a network: the project, and in wheels/ whatever
 # `make env` installs. It is made in dist/.unfinished, and moved when it is whole.
@@ -100,11 +101,14 @@ bundle: env
 
 # In the order of the road; the explorer looks at what it made.
 NOTEBOOKS := $(wildcard notebooks/0*.ipynb) notebooks/tokenization_explorer.ipynb
-# Renew the outputs that are stored in the notebooks, in a workspace of their own.
+# Renew the outputs that are stored in the notebooks, in a workspace of their own; the commands that
+# they show are those for one in the project.
 notebooks: env
-	ROBERTA_COURSE_HOME=$$(mktemp -d) $(PY) -m nbconvert --to notebook --inplace --execute \
-		--ExecutePreprocessor.record_timing=False $(NOTEBOOKS)
-	$(PY) -m helpers.panels.still $(NOTEBOOKS)
+	home=$$(cd "$$(mktemp -d)" && pwd -P) && export ROBERTA_COURSE_HOME="$$home" \
+	&& $(PY) -m nbconvert --to notebook --inplace --execute \
+		--ExecutePreprocessor.record_timing=False $(NOTEBOOKS) \
+	&& $(PY) -m helpers.panels.still $(NOTEBOOKS) \
+	&& sed -i.old "s|$$home|\$$COURSE|g" $(NOTEBOOKS) && rm notebooks/*.old
 
 # Train the course's own base model again, in an hour or two; it goes on where it was stopped.
 # glibc keeps all freed memory: half as fast again, for some gigabytes.

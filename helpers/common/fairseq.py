@@ -15,7 +15,7 @@ from pathlib import Path
 import packaging.tags
 
 from helpers.common.errors import CourseError
-from helpers.common.files import PROJECT, home
+from helpers.common.files import PROJECT
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import child
 
@@ -61,13 +61,13 @@ def tool(name: str) -> str:
 
 
 def shown(command: Sequence[str]) -> str:
-    """The command as a student would type it: one option a line, ``$COURSE`` for the project."""
-    words = []
-    for word in command:
-        word = "python" if word == sys.executable else word.replace(tool("") + os.sep, "")
-        for folder in sorted({str(home()), str(PROJECT)}, key=len, reverse=True):
-            word = word.replace(folder, "$COURSE")
-        words.append(_quoted(word))
+    """The command as a student would type it: one option a line, ``$COURSE`` for the project.
+
+    Pasted into bash, where that name has its value, it is the command, whatever is in its paths.
+    """
+    program, *rest = command
+    program = "python" if program == sys.executable else Path(program).name
+    words = [shlex.quote(program), *map(_quoted, rest)]
     lines, line = [], words[0]
     for before, word in itertools.pairwise(words):
         starts = word.startswith("--") or ("=" in word and not before.startswith("--"))
@@ -80,12 +80,17 @@ def shown(command: Sequence[str]) -> str:
 
 
 def _quoted(word: str) -> str:
-    """Shell quoting that lets ``$COURSE`` be expanded."""
-    if "$COURSE" not in word:
+    """Shell quoting that lets ``$COURSE`` be expanded, and in which bash finds nothing else."""
+    course = str(PROJECT)
+    # The folder itself: neither /my/course2 nor /a/my/course.
+    parts = re.split(rf"(?<![\w.-]){re.escape(course)}(?![^/:'\"])", word)
+    if not parts[1:]:
         return shlex.quote(word)
-    if re.fullmatch(r"[\w@%+=:,./$-]+", word, re.ASCII):
-        return word
-    return '"' + word.replace('"', '\\"').replace("`", "\\`") + '"'
+    if any(set(part) & set('"$`\\!') for part in parts):  # not even in double quotes
+        return '"$COURSE"'.join(shlex.quote(part) if part else "" for part in parts)
+    text = "$COURSE".join(parts)
+    is_plain = shlex.quote("".join((course, *parts))) == "".join((course, *parts))
+    return text if is_plain else f'"{text}"'
 
 
 def run(

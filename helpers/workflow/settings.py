@@ -278,5 +278,7 @@ class EvaluateSettings(Settings):
     def _have_one_mask(cls, sentences: tuple[str, ...]) -> tuple[str, ...]:
         for sentence in sentences:
             if sentence.count(MASK) != 1:
-                raise ValueError(f"{shown(sentence)} has not one {MASK}, where the models are to guess")
+                raise ValueError(
+                    f"{shown(sentence)} has not one {MASK}, where the models are to guess"
+                )
         return sentences

@@ -1,6 +1,8 @@
 """fairseq's commands: quoted so that a shell and Hydra read what is meant, and never orphaned."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -10,23 +12,25 @@ import pytest
 
 from helpers.common import fairseq
 from helpers.common.errors import CourseError
-from helpers.common.fairseq import run, shown
+from helpers.common.fairseq import run, shown, tool
 from helpers.common.files import PROJECT
 from helpers.common.symbols import SPLITS
 from helpers.ids.data_bin import preprocess_command
 from helpers.tokens.bpe_files import encoder_command
-from helpers.training.command import hydra_value, train_command
+from helpers.training.command import finetune_command, hydra_value, train_command
 from helpers.training.log import parse_event
+from helpers.workflow.settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 NAMES = ["plain", "two words", "课程 一", "O'Brien (copy) & more", "a=b,c[d]{e}#f;g!h~i%j"]
 
 
-def as_a_shell_reads(text: str) -> list[str]:
-    """The words that bash makes of a command line in which $COURSE is the project."""
+def as_a_shell_reads(text: str, course: Path = PROJECT) -> list[str]:
+    """The words that bash makes of a pasted command line in which $COURSE is the project."""
     done = subprocess.run(
-        ["bash", "-c", f"printf '%s\\0' {text}"],
-        env={"COURSE": str(PROJECT)},
+        ["bash", "--noprofile", "--norc", "-i"],  # as a person has it: ! is looked up in history
+        input=f"printf '%s\\0' {text}\n".encode(),
+        env={"COURSE": str(course), "LC_ALL": "C.UTF-8"},
         capture_output=True,
         check=True,
     )
@@ -47,6 +51,69 @@ def test_what_is_shown_is_what_is_run(name: str, monkeypatch: pytest.MonkeyPatch
         first = "python" if command[0] == sys.executable else Path(command[0]).name
         assert words == [first, *command[1:]]
         assert str(PROJECT) not in shown(command)
+
+
+AWKWARD = [
+    "my kit",
+    "it's",
+    'say "kit"',
+    "套 件",
+    "a!b",
+    "back`tick`",
+    "$HOME",
+    "a\\b",
+    "-n",
+    "~",
+    "#1",
+]
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+@pytest.mark.parametrize(
+    "above", ["{}", "{}2", "{}/runs of mine", "/elsewhere{}", "{}.old", "{} 2"]
+)
+def test_wherever_project_and_home_lie_a_pasted_command_is_the_one_that_is_run(
+    name: str, above: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Path("/data", name, "kit")
+    monkeypatch.setattr(fairseq, "PROJECT", project)
+    places = [
+        Path(above.format(project)) / run for run in ("runs/sample", "runs/a!b", f"runs/{name}")
+    ]
+    for place in places:
+        data = {"task.data": place / "data-bin", "checkpoint.save_dir": f"{place}:{project}/x"}
+        for command in (
+            [sys.executable, "-m", "tool", "--inputs", str(place / "a.raw"), str(project)],
+            train_command(project / "config" / "x.yaml", data),
+        ):
+            text = shown(command)
+            assert as_a_shell_reads(text, project)[1:] == command[1:]
+            assert set(re.findall(r"(?<!\\)\$\w+", text)) <= {"$COURSE", "$HOME"}
+            assert "$COURSE" in text
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["runs/sample", "runs/two words!"])
+def test_what_is_pasted_runs(name: str, small: Workspace, tmp_path: Path) -> None:
+    work = Workspace(shutil.copytree(small.root, tmp_path / name))
+    bpe = {split: tmp_path / f"{split}.bpe" for split in SPLITS}
+    commands = [
+        *(encoder_command(work.raw(split), file, 1) for split, file in bpe.items()),
+        preprocess_command(bpe, work.base_dict, tmp_path / "new bin", 1),
+        [*finetune_command(work, FinetuneSettings()), "--cfg", "job"],
+    ]
+    environment = os.environ | {"COURSE": str(PROJECT), "PYTHONPATH": str(PROJECT)}
+    environment["PATH"] = f"{Path(tool('python')).parent}:{os.environ['PATH']}"
+    script = " && ".join(map(shown, commands))
+    done = subprocess.run(
+        ["bash", "-c", script], env=environment, cwd=tmp_path, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    for split in SPLITS:
+        assert bpe[split].read_bytes() == work.bpe(split).read_bytes()
+        made = (tmp_path / "new bin" / f"{split}.bin").read_bytes()
+        assert made == (work.data_bin / f"{split}.bin").read_bytes()
+    assert f"data: {work.data_bin}" in done.stdout.decode()
 
 
 @pytest.mark.parametrize("name", NAMES)
