@@ -5,6 +5,8 @@ VENV    := .venv
 PY      := $(VENV)/bin/python
 # In a container: make lab LAB_FLAGS=--allow-root
 LAB_FLAGS ?=
+# The workspace of all notebooks and commands of a session: make lab WORKSPACE=runs/mine
+WORKSPACE ?=
 # Without a GPU: make course TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
@@ -83,7 +85,8 @@ bench: env
 
 # In its terminals the commands that the notebooks show run as they are.
 lab: env
-	COURSE='$(CURDIR)' PATH='$(CURDIR)/$(VENV)/bin':"$$PATH" JUPYTER_CONFIG_PATH='$(CURDIR)/jupyter' $(PY) -m jupyter lab --notebook-dir=. $(LAB_FLAGS) notebooks/00_setup.ipynb
+	COURSE='$(CURDIR)' PATH='$(CURDIR)/$(VENV)/bin':"$$PATH" JUPYTER_CONFIG_PATH='$(CURDIR)/jupyter' \
+	$(if $(WORKSPACE),ROBERTA_COURSE_WORKSPACE='$(WORKSPACE)') $(PY) -m jupyter lab --notebook-dir=. $(LAB_FLAGS) notebooks/00_setup.ipynb
 
 # One archive for machines of this kind without a network: the project, and in wheels/ whatever
 # `make env` installs. It is made in dist/.unfinished, and moved when it is whole.

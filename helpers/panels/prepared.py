@@ -46,11 +46,17 @@ def prepared(
 def with_values(cell: str, values: Mapping[str, object]) -> str:
     """A cell of assignments in which the named ones assign these values; its comments are kept.
 
+    Names that it does not assign come last.
+
+    Raises:
+        SyntaxError: it is no Python.
+
     >>> print(with_values("lr = 1e-3  # the rate\\nseed = 1  # by lot", {"lr": 0.0003}))
     lr = 0.0003  # the rate
     seed = 1  # by lot
     """
     lines = cell.encode().splitlines(keepends=True)  # ast counts columns in bytes
+    missing = dict(values)
     for node in reversed(ast.parse(cell).body):
         if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
             continue
@@ -60,4 +66,6 @@ def with_values(cell: str, values: Mapping[str, object]) -> str:
             behind = lines[old.end_lineno - 1][old.end_col_offset :]
             written = before + literal(values[name]).encode() + behind
             lines[old.lineno - 1 : old.end_lineno] = [written]
-    return b"".join(lines).decode()
+            missing.pop(name, None)
+    last = [f"{name} = {literal(value)}" for name, value in missing.items()]
+    return "\n".join((b"".join(lines).decode(), *last))

@@ -6,6 +6,7 @@ from helpers.common.report import cell
 
 LONGEST = 100  # characters that are shown of a value
 
+WHOLE = "it must be a valid integer, that is, a whole number"
 # By pydantic's name of the error; in braces what the limit is. They follow "… is not possible: ".
 WORDS = {
     "string_type": "it must be a text",
@@ -13,9 +14,9 @@ WORDS = {
     "string_too_short": "it must not be empty",
     "bool_type": "it must be True or False",
     "bool_parsing": "it must be True or False",
-    "int_type": "it must be a whole number",
-    "int_parsing": "it must be a whole number",
-    "int_from_float": "it must be a whole number",
+    "int_type": WHOLE,
+    "int_parsing": WHOLE,
+    "int_from_float": WHOLE,
     "int_parsing_size": "no number may have so many digits",
     "finite_number": "it must be a number that is finite",
     "float_type": "it must be a number",

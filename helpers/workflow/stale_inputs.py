@@ -34,9 +34,10 @@ class InputCheck:
         makers = {path: self._maker(stage, path) for path in files}
         for path, maker in makers.items():
             if not path.is_file():
+                first = f"Run {(maker or stage).how_to_run} first."
                 raise StageMissing(
                     f"{self.workspace.key(path)} is not there yet.",
-                    f"Run {(maker or stage).how_to_run} first.",
+                    " ".join((first, *self.workspace.others())),
                 )
             known = self._known(stage, path, maker)
             if not (known and is_as_known(path, known)):

@@ -9,21 +9,24 @@ import os
 from pathlib import Path
 
 from helpers.common.errors import CourseError
-from helpers.common.files import PROJECT, expanded, possible, resolve
+from helpers.common.files import PROJECT, expanded, home, possible, resolve
 from helpers.common.names import as_is, spelled
 from helpers.workflow.lock import Holder, held, holder
 from helpers.workflow.record import Record
 
 # fairseq splits its data path at ':', and Hydra expands '$' and cannot quote these others.
 UNUSABLE = set(':$"\\\n\r')
+DEFAULT = "runs/sample"
+SESSION = "ROBERTA_COURSE_WORKSPACE"  # names another for a session, in place of the default
 LONGEST_INSIDE = "n/" * 100  # no file of the course has a longer name, with its folders
 
 
 class Workspace:
     """The paths of one run and the record of what was made in it (``workspace.json``)."""
 
-    def __init__(self, root: str | Path = "runs/sample") -> None:
-        self.root = resolve(root)
+    def __init__(self, root: str | Path = DEFAULT) -> None:
+        self.of_session = root == DEFAULT and bool(os.environ.get(SESSION))
+        self.root = resolve(os.environ[SESSION] if self.of_session else root)
         possible(self.root / LONGEST_INSIDE)
         if self.root == PROJECT:
             raise CourseError(
@@ -47,6 +50,29 @@ class Workspace:
         self.evaluation = self.root / "evaluation.json"
         self.notebooks = self.root / "notebooks"
         self.scratch = self.root / ".unfinished"
+        self.record_file = self.root / "workspace.json"
+
+    @property
+    def name(self) -> str:
+        """Its path, as it is given in a parameter: short, where it lies in the project."""
+        return _name(self.root)
+
+    @property
+    def introduced(self) -> str:
+        """Which one it is, and why; of a new one also which others there are."""
+        why = f", which {SESSION} names for this session" if self.of_session else ""
+        return " ".join((f"Workspace: {self.name}{why}.", *self.others()))
+
+    def others(self) -> list[str]:
+        """Where nothing was made in it, the sentence that names those beside it, if there are any.
+
+        Its name may be mistyped.
+        """
+        beside = self.root.parent.glob("*/workspace.json")
+        if self.record_file.exists() or not (found := sorted(file.parent for file in beside)):
+            return []
+        names = ", ".join(map(_name, found))
+        return [f"Nothing was made in {self.name} yet; beside it there are: {names}."]
 
     def raw(self, split: str) -> Path:
         return self.root / "mydata" / f"data.{split}.raw"
@@ -111,7 +137,7 @@ class Workspace:
 
     @property
     def record(self) -> Record:
-        return Record(self.root / "workspace.json")
+        return Record(self.record_file)
 
     def lock(self, stage: str, name: str = "stage") -> contextlib.AbstractContextManager[int]:
         """Hold the workspace, so that one run at a time works in it; see :func:`held`.
@@ -125,3 +151,8 @@ class Workspace:
     def worker(self) -> Holder | None:
         """The run that works in it now."""
         return holder(self.root / ".stage.lock")
+
+
+def _name(root: Path) -> str:
+    inside = root.is_relative_to(home())
+    return spelled(root.relative_to(home()).as_posix() if inside else str(root))

@@ -29,7 +29,7 @@ def test_other_values_stand_in_the_cell_and_its_comments_stay(old: str, value: o
     written = with_values(cell, {"微": value, "unknown": 1})
     names: dict = {}
     exec(written, {}, names)
-    assert names == {"first": 1, "微": value, "last": 3}
+    assert names == {"first": 1, "微": value, "last": 3, "unknown": 1}
     assert re.findall("  # .*", written)[-1] == "  # c" and '  # the "second" = 2\n' in written
 
 

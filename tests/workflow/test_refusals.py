@@ -20,8 +20,8 @@ VALUES = [
     *([""], [["a"]], ["\ud800"], {}, {1}, object(), complex(1)),
 ]
 PYDANTICS = re.compile(
-    r"Input|should|a valid |validation|Value error|String|Tuple|List|Unable|pydantic|parse|type=|"
-    r"Exceeds|item"
+    r"Input|should|a valid [snbt]|validation|Value error|String|Tuple|List|Unable|pydantic|parse|"
+    r"type=|Exceeds|item"
 )
 
 
@@ -71,7 +71,10 @@ def test_there_are_words_for_every_kind_of_error_that_the_settings_can_raise(mon
         ({"unit": "word"}, "it must be 'blank-line', 'file' or 'line'."),
         ({"deduplicate": "perhaps"}, "it must be True or False."),
         ({"seed": 10**5000}, "seed = a number of thousands of digits is not possible"),
-        ({"seed": "-" * 5000}, "--- … is not possible: it must be a whole number."),
+        (
+            {"seed": "-" * 5000},
+            "--- … is not possible: it must be a valid integer, that is, a whole number.",
+        ),
     ],
 )
 def test_a_refusal_says_what_is_possible(values: dict, said: str) -> None:

@@ -10,7 +10,8 @@ from helpers.explorer.merges import FoundToken, Pair, Step
 from helpers.tokens.readable import readable
 
 MOST = 50  # tokens of a search that are shown
-NEW = "border:3px solid #000"  # what was just merged, to be seen in black and white, too
+# What was just merged, to be seen in black and white, too; the outer line on dark pages.
+NEW = "border:3px solid #000;outline:2px solid #808080"
 
 
 def merge_step(steps: Sequence[Step], number: int) -> str:

@@ -31,7 +31,7 @@ class SavedPanel(Panel):
         button = widgets.Button(description="Save as HTML")
         button.on_click(lambda _: self.save("html", page(name.capitalize(), self.html())))
         row = widgets.HBox((button, *buttons, self.saved))
-        super().__init__((*children, row), name)
+        super().__init__((*children, row), name, workspace)
 
     def save(self, ending: str, content: str) -> None:
         """Write beside what was saved before, never over it."""

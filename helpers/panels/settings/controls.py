@@ -17,6 +17,7 @@ from helpers.workflow.parameters import About, bounds
 from helpers.workflow.workspace import Workspace
 
 STEP = 0.01  # of a slider for a share
+FIELD = "6em"  # the width of a field beside a slider
 DECADES = 6  # a slider for a rate begins at 10^-6
 
 
@@ -27,18 +28,46 @@ class Control:
     Attributes:
         show: a setting → what the widget holds.
         read: what the widget holds → a setting, or a text that the settings will refuse.
+        place: of a slider, the number of the step for what it holds.
+        field: beside a slider, for the numbers that it cannot land on.
     """
 
     widget: widgets.Widget
     show: Callable[[object], object] = lambda value: value
     read: Callable[[object], object] = lambda value: value
+    place: Callable[[float], int] | None = None
+    field: widgets.Text | None = None
+
+    def stands_for(self, held: object, value: object) -> bool:
+        """Whether what the widget holds is a setting: a page moves a slider to the nearest step."""
+        shown = self.show(value)
+        return held == shown or (bool(self.place) and self.place(held) == self.place(shown))
+
+    def hold(self, value: object) -> None:
+        """Let widget and field show a setting, or the text that is none."""
+        if self.widget.value != (shown := self.show(value)):
+            self.widget.value = shown
+        if self.field:
+            self.field.value = self.text(value)
+
+    @staticmethod
+    def text(value: object) -> str:
+        """What stands in the field."""
+        return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+    @property
+    def row(self) -> tuple[widgets.Widget, ...]:
+        if not self.field:
+            return (self.widget,)
+        pair = widgets.HBox((self.widget, self.field), layout=widgets.Layout(max_width="100%"))
+        return (pair.add_class("course-slider"),)
 
 
 def control_for(name: str, info: FieldInfo, value: object, workspace: Workspace) -> Control:
     """The control of a field, holding ``value``."""
     kind = typing.get_origin(info.annotation) or info.annotation
     control = CONTROLS[kind](name, info, value, workspace)
-    control.widget.value = control.show(value)
+    control.hold(value)
     return control
 
 
@@ -81,19 +110,39 @@ def _slider(name: str, info: FieldInfo, value: float, _: Workspace) -> Control:
     if About.of(info).log_scale:
         first = min(-DECADES, math.floor(math.log10(value)))
         last = math.log10(limits["le"])
-        scale = {"step": 0.05, "readout_format": ".2g"}
-        slider = widgets.FloatLogSlider(value, min=first, max=last, **scale, **look(name))
+        slider = widgets.FloatLogSlider(value, min=first, max=last, step=0.05, **look(name))
+        first, last, scale = 10**first, 10**last, math.log10
     else:
         first = limits.get("ge", limits.get("gt", 0) + STEP)
         last = limits["le"] if "le" in limits else limits["lt"] - STEP
         first, last = min(first, value), max(last, value)
         slider = widgets.FloatSlider(min=first, max=last, step=STEP, **look(name))
-    return Control(slider, read=_rounded)
+        scale = float
+    slider.readout = False
+    slider.layout.width = f"calc({slider.layout.width} - {FIELD} - 4px)"
+    field = widgets.Text(continuous_update=False, layout=widgets.Layout(width=FIELD))
+
+    def show(value: object) -> float:
+        is_number = isinstance(value, float) and not math.isnan(value)
+        return min(max(value, first), last) if is_number else slider.value
+
+    def place(value: float) -> int:
+        return round((scale(value) - scale(first)) / slider.step)
+
+    return Control(slider, show, _rounded, place, field)
 
 
 def _rounded(value: float) -> float:
     """Two digits of what a slider was moved to: 10^-3.3 is 0.0005."""
     return float(f"{value:.2g}")
+
+
+def typed_number(text: str) -> float | str:
+    """The number that was typed; what is none stays, for the settings to refuse."""
+    try:
+        return float(text)
+    except ValueError:
+        return text.strip()
 
 
 def _from_lines(text: str) -> tuple[str, ...]:

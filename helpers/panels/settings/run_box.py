@@ -19,6 +19,7 @@ from helpers.workflow.lock import Holder
 from helpers.workflow.workspace import Workspace
 
 LOOK = 1.0  # seconds
+BUTTON = "#1565C0"  # white letters can be read on it, whatever the page's theme
 _at_work: list["RunBox"] = []
 
 
@@ -54,7 +55,11 @@ class RunBox(widgets.VBox):
         self, step: Callable[[], Callable[..., Report]], workspace: Workspace, loses: str
     ) -> None:
         self.step, self.workspace, self.loses = step, workspace, loses
-        self.button = widgets.Button(description="Run this step", button_style="primary")
+        self.button = widgets.Button(
+            description="Run this step",
+            button_style="primary",
+            style={"button_color": BUTTON, "text_color": "white"},
+        )
         self.stop_button = widgets.Button(description="Stop", disabled=True)
         apart = widgets.Layout(margin="2px 2px 2px 16px")
         self.force = widgets.Checkbox(description="even if it was done", indent=False, layout=apart)

@@ -1,9 +1,10 @@
 """A panel for the settings of one stage: a control each, what they would do, and a button."""
 
+import contextlib
 import functools
 import html
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import ipywidgets as widgets
 
@@ -11,7 +12,8 @@ from helpers.common.errors import CourseError
 from helpers.common.report import Report
 from helpers.panels.look import QUIET, WARNING, said, wide
 from helpers.panels.panel import Panel
-from helpers.panels.settings.controls import control_for
+from helpers.panels.prepared import with_values
+from helpers.panels.settings.controls import control_for, typed_number
 from helpers.panels.settings.previews import PREVIEWS
 from helpers.panels.settings.run_box import RunBox
 from helpers.stages.road import ROAD
@@ -42,15 +44,22 @@ class SettingsPanel(Panel):
         self.notes = {name: widgets.HTML(layout=wide("22em")) for name in self.controls}
         self.preview, self.message = widgets.HTML(layout=wide()), widgets.HTML()
         self.line = widgets.HTML(layout=wide())
+        self.keep = widgets.Button(
+            description="Write it there", tooltip="Put these values into the cell parameters"
+        )
+        self.keep.on_click(self._keep)
         self.run = RunBox(self._step, workspace, ROAD[command].loses)
         # JupyterLab may have two threads deliver what was moved, and the later must be shown last.
         self.one_at_a_time = threading.RLock()
         for name, control in self.controls.items():
             control.widget.observe(lambda change, name=name: self._moved(name, change), "value")
+            if control.field:
+                control.field.observe(lambda change, name=name: self._typed(name, change), "value")
             if control.widget.has_trait("sent"):
                 control.widget.observe(lambda _: self._show(), "sent")
-        parts = (*self._groups(), self.message, self.preview, self.line, self.run)
-        super().__init__(parts, command)
+        parts = (*self._groups(), self.message, self.preview, self.line, self.keep, self.run)
+        super().__init__(parts, command, workspace)
+        self.front.observe(lambda _: self._show_line(), "writes")
         self._show()
 
     def _groups(self) -> list[widgets.Widget]:
@@ -60,7 +69,7 @@ class SettingsPanel(Panel):
             if heading:
                 found.append(widgets.HTML(f"<b>{heading}</b>"))
             for name in names:
-                row = (self.controls[name].widget, self.notes[name])
+                row = (*self.controls[name].row, self.notes[name])
                 found.append(widgets.HBox(row, layout=widgets.Layout(flex_flow="row wrap")))
         return found
 
@@ -79,25 +88,35 @@ class SettingsPanel(Panel):
     def _moved(self, name: str, change: dict) -> None:
         control = self.controls[name]
         with self.one_at_a_time:
-            if change["new"] == control.show(self.values[name]):
-                return  # moved from here
-            self.values[name] = control.read(change["new"])
-            if name in self.model.SHARES:
-                self._share_out(name)
-            self._show()
+            if not control.stands_for(change["new"], self.values[name]):  # else it is from here
+                value = control.read(change["new"])
+                self._set(name, round(value, 2) if name in self.shares else value)
+
+    def _typed(self, name: str, change: dict) -> None:
+        with self.one_at_a_time:
+            if change["new"] != self.controls[name].text(self.values[name]):
+                self._set(name, typed_number(change["new"]))
+
+    def _set(self, name: str, value: object) -> None:
+        self.values[name] = value
+        if name in self.shares and isinstance(value, float) and 0 <= value <= 1:
+            self._share_out(name)
+        self.controls[name].hold(value)
+        self._show()
 
     def _share_out(self, moved: str) -> None:
         """Let the other shares keep the proportion that was chosen; together they are 1."""
-        self.shares[moved] = self.values[moved] = round(self.values[moved], 2)
+        self.shares[moved] = self.values[moved]
+        digits = 2 if self.values[moved] == round(self.values[moved], 2) else 6
         others = [name for name in self.shares if name != moved]
         rest, chosen = 1 - self.values[moved], sum(self.shares[name] for name in others)
         parts = [self.shares[name] / chosen if chosen else 1 / len(others) for name in others]
         for name, part in zip(others[:-1], parts, strict=False):
-            self.values[name] = round(rest * part, 2)
+            self.values[name] = round(rest * part, digits)
         known = sum(self.values[name] for name in (moved, *others[:-1]))
-        self.values[others[-1]] = max(0.0, round(1 - known, 6))
+        self.values[others[-1]] = max(0.0, round(1 - known, 12))
         for name in self.shares:
-            self.controls[name].widget.value = self.values[name]
+            self.controls[name].hold(self.values[name])
 
     def _show(self) -> None:
         """Say beside each field what it means or what is wrong, and show what would be done."""
@@ -122,13 +141,35 @@ class SettingsPanel(Panel):
                 said(f"{wrong}.", WARNING, "⚠ ") if wrong else said(explanation(info), QUIET)
             )
         self.run.allow(not problems)
-        self.line.value = "" if problems else self._line()
+        self._show_line()
 
-    def _line(self) -> str:
+    def _moved_from(self) -> dict[str, object]:
+        """The values that are others than those of the notebook; none where one is not possible."""
+        with contextlib.suppress(WrongSettings):
+            return {n: v for n, v in self.settings if v != getattr(self.begun_with, n)}
+        return {}
+
+    def _keep(self, _: widgets.Button) -> None:
+        """Write into the cell ``parameters`` what stands in the line to copy."""
+        settings, moved = self.settings, self._moved_from()
+
+        def kept(problem: str) -> None:
+            if problem:
+                self.line.value += said(problem, WARNING, "⚠ ")
+                return
+            self.begun_with = settings
+            self._show_line()
+            self.line.value += said("The cell parameters has these values now.", QUIET)
+
+        self.front.rewrite(functools.partial(with_values, values=moved), kept)
+
+    def _show_line(self) -> None:
         """What to copy into the cell ``parameters``, where something was moved."""
-        moved = {n: v for n, v in self.settings if v != getattr(self.begun_with, n)}
-        if not moved:
-            return ""
+        moved = self._moved_from()
+        self.line.value = self._line(moved) if moved else ""
+        self.keep.layout.display = "" if moved and self.front.writes else "none"
+
+    def _line(self, moved: Mapping[str, object]) -> str:
         lines = "\n".join(f"{name} = {literal(value)}" for name, value in moved.items())
         return (
             f"<div style='{QUIET}'>“Run All Cells” begins with the parameters again. To keep what "

@@ -1,0 +1,45 @@
+"""The part of a panel that lives in the page, with a little JavaScript of its own."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+
+class Front(anywidget.AnyWidget):
+    """Names sliders, keeps the focus, and reaches the notebook's cell ``parameters``.
+
+    Attributes:
+        writes: whether that cell can be written here; it can where JupyterLab lets a page do so.
+    """
+
+    _esm = Path(__file__).with_suffix(".js")
+    writes = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.change: Callable[[str], str] = str
+        self.ended: Callable[[str], None] = print
+        self.on_msg(self._told)
+
+    def rewrite(self, change: Callable[[str], str], ended: Callable[[str], None]) -> None:
+        """Put into the cell what ``change`` makes of its text.
+
+        Args:
+            ended: is told what went wrong, or an empty text.
+        """
+        self.change, self.ended = change, ended
+        self.send({})
+
+    def _told(self, _: object, message: dict, __: object) -> None:
+        """The page has sent the cell's text, or says how it ended."""
+        if "text" not in message:
+            self.ended(message["problem"])
+            return
+        try:
+            changed = self.change(message["text"])
+        except SyntaxError as error:
+            self.ended(f"The cell parameters is no Python: {error.msg}, line {error.lineno}.")
+        else:
+            self.send({"instead_of": message["text"], "text": changed})

@@ -1,0 +1,108 @@
+"""Panels for those who use a keyboard, a screen reader or the dark theme; values into the cell."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from helpers.workflow.workspace import Workspace
+from tests.support.lab import CHROMIUM, Opened, chromium, lab
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt install chromium)")
+FOCUSED = "document.activeElement.innerText"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def home(small: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lab") / "home 家"
+    shutil.copytree(small.root, folder / "runs" / "sample")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def url(home: Path) -> Iterator[str]:
+    with lab(home, {}) as found:
+        yield found
+
+
+def opened(browser: Browser, url: str, name: str) -> Opened:
+    """A notebook that was run down to its first panel."""
+    notebook = Opened(browser, url, name)
+    first = "SettingsPanel("
+    for _ in range(12):
+        cell = notebook.page.evaluate(
+            "jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.getSource()"
+        )
+        notebook.page.evaluate("jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
+        if f"= {first}" in cell:
+            break
+    expect(notebook.page.locator(".course-panel").first).to_be_visible()
+    return notebook
+
+
+def parameters(notebook: Opened) -> str:
+    """What stands in the notebook's cell of that name."""
+    return notebook.page.evaluate(
+        "jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model)"
+        ".find((model) => model.getMetadata('tags')?.includes('parameters'))"
+        ".sharedModel.getSource()"
+    )
+
+
+def test_a_rate_is_typed_and_written_into_the_cell(browser: Browser, url: str) -> None:
+    notebook = opened(browser, url, "04_finetune")
+    panel = notebook.panel("finetune")
+    expect(panel).to_contain_text("Workspace: runs/sample.")
+    keep = panel.get_by_role("button", name="Write it there")
+    expect(keep).to_be_hidden()
+    notebook.fill("finetune", "lr", "3e-4")
+    expect(panel.locator("pre")).to_have_text("lr = 0.0003")
+    notebook.slide("finetune", "dropout", "ArrowRight", 10)
+    expect(panel.locator("pre")).to_contain_text("dropout = 0.1")
+    expect(notebook.field("finetune", "dropout")).to_have_value("0.1")
+    keep.click()
+    expect(panel).to_contain_text("The cell parameters has these values now.")
+    assert "\nlr = 0.0003  # the highest learning rate" in parameters(notebook)
+    assert "\ndropout = 0.1  # share" in parameters(notebook)
+    expect(keep).to_be_hidden()
+    notebook.fill("finetune", "lr", "fast")
+    expect(panel).to_contain_text("it must be a number")
+    expect(panel.get_by_role("button", name="Run this step")).to_be_disabled()
+    for theme in ("Dark", "Light"):
+        notebook.theme(theme)
+        assert notebook.too_faint() == []
+        assert notebook.too_wide() == []
+    assert notebook.complaints == []
+    notebook.page.close()
+
+
+def test_everything_has_a_name_and_the_focus_comes_back(browser: Browser, url: str) -> None:
+    notebook = opened(browser, url, "01_split")
+    panel = notebook.panel("split")
+    sliders = panel.get_by_role("slider")
+    expect(sliders).to_have_count(3)
+    for name in ("train", "valid", "test"):
+        assert panel.get_by_role("slider", name=name).count() == 1
+        assert panel.get_by_role("textbox", name=name, exact=True).count() == 1
+    assert all(image.get_attribute("alt") for image in panel.locator("img").all())
+    run = panel.get_by_role("button", name="Run this step")
+    run.focus()
+    notebook.page.keyboard.press("Enter")
+    expect(panel).to_contain_text("Ended at")
+    notebook.page.wait_for_function(f"{FOCUSED} === 'Run this step'")
+    run.focus()
+    notebook.page.keyboard.press("Enter")
+    notebook.field("split", "text_field").focus()  # whoever goes elsewhere is left there
+    expect(panel).to_contain_text("Nothing to do")
+    expect(run).to_be_enabled()
+    assert notebook.page.evaluate("document.activeElement.tagName") == "INPUT"
+    assert notebook.complaints == []
+    notebook.page.close()
