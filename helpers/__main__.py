@@ -10,10 +10,11 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from helpers.common.errors import CourseError
+from helpers.common.files import resolve
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.stages.road import ROAD
 from helpers.workflow.parameters import About, Settings, from_here
-from helpers.workflow.workspace import Workspace
+from helpers.workflow.workspace import DEFAULT, SESSION, Workspace
 
 BUG, FOR_A_PERSON, INTERRUPTED = 1, 2, 130
 
@@ -56,9 +57,9 @@ def _as_typed() -> str:
 def _add_workspace(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--workspace",
-        default="runs/sample",
         metavar="DIR",
-        help="folder of the run; a relative one lies in the project (default: %(default)s)",
+        help=f"folder of the run; a relative one lies in the project (default: ${SESSION}, else "
+        f"{DEFAULT})",
     )
 
 
@@ -94,7 +95,8 @@ def settings_from(name: str, given: dict) -> Settings:
 
 
 def dispatch(given: dict) -> int:
-    command, workspace = given.pop("command"), Workspace(given.pop("workspace"))
+    command, named = given.pop("command"), given.pop("workspace")
+    workspace = Workspace() if named is None else Workspace(resolve(named))
     if command == "check":
         from helpers.environment import check
 

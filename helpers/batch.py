@@ -127,8 +127,9 @@ def run(
     values = parameters(given, notebooks)
     _refuse_to_replace_the_base(workspace, values)
     with workspace.lock("all notebooks", "batch"), _short_when_stopped():
-        _check(workspace, values, force)
-        unused = _unused(workspace, values, force)
+        holding = {name: _saved(name) | given for name, given in values.items()}
+        _check(workspace, holding, force)
+        unused = _unused(workspace, holding, force)
         for name in notebooks:
             before = _finished(workspace)
             begun = time.monotonic()
@@ -159,6 +160,17 @@ def _refuse_to_replace_the_base(workspace: Workspace, values: Mapping[str, dict]
             f"The base model in {workspace.root} was made from {made}; this run would replace it.",
             f"Keep it with -p source '{made}', or replace it with -p source {usual}.",
         )
+
+
+def _saved(name: str) -> dict[str, object]:
+    """What a person has saved in the cell ``parameters`` of a notebook, as far as it is plain."""
+    import nbformat
+
+    from helpers.panels.prepared import values_in
+
+    cells = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells
+    tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", ())]
+    return {field: v for field, v in values_in(*tagged).items() if field in _owners(name)}
 
 
 def _check(workspace: Workspace, values: Mapping[str, dict], force: bool) -> None:
@@ -202,8 +214,9 @@ def _is_own(workspace: Workspace, stage: Stage) -> bool:
 
 def _unused(workspace: Workspace, values: Mapping[str, dict], force: bool) -> dict[str, tuple]:
     """By notebook, the stages whose result nothing would read; their cells are tagged so."""
-    setup, split = values.get("00_setup"), values.get("01_split")
-    if setup is None or split is None or "packages" in setup:
+    if not {"00_setup", "01_split"} <= values.keys():
+        return {}
+    if _settings(ROAD["sample"], values) != ROAD["sample"].settings():  # it was asked for
         return {}
     names = _settings(ROAD["split"], values).txt_files
     own = not force and _is_own(workspace, ROAD["split"])

@@ -1,6 +1,7 @@
 """A notebook before it is run without a person: its parameters, its links, what is left out."""
 
 import ast
+import contextlib
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -41,6 +42,17 @@ def prepared(
         elif "parameters" in cell.metadata.get("tags", ()):
             cell.source = with_values(cell.source, values)
     return nbformat.writes(notebook)
+
+
+def values_in(*cells: str) -> dict[str, object]:
+    """The names to which cells assign plain values, and these; no cell is run."""
+    found: dict[str, object] = {}
+    with contextlib.suppress(SyntaxError):  # the notebook will say so
+        for node in (node for cell in cells for node in ast.parse(cell).body):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                with contextlib.suppress(ValueError):
+                    found[node.targets[0].id] = ast.literal_eval(node.value)
+    return found
 
 
 def with_values(cell: str, values: Mapping[str, object]) -> str:

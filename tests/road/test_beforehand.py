@@ -1,5 +1,7 @@
 """What the batch looks at before anything is made, and what it does not make."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -8,6 +10,7 @@ import pytest
 from helpers import batch
 from helpers.common.errors import CourseError, DamagedFile
 from helpers.common.files import PROJECT
+from helpers.panels.prepared import prepared
 from helpers.stages.sample import is_named
 from helpers.workflow.workspace import Workspace
 from tests.support.road import do
@@ -125,6 +128,37 @@ def test_the_sample_is_made_where_the_texts_that_are_named_hold_it(
     assert batch.run(workspace, given) == 0
     assert executed[0] == ("00_setup", () if is_read else ("sample",))
     assert executed[1] == ("01_split", ())
+
+
+@pytest.fixture
+def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Save values in the cells of notebooks: ``saved("01_split", seed=3)``."""
+    folder = shutil.copytree(PROJECT / "notebooks", tmp_path / "notebooks")
+    monkeypatch.setattr(batch, "FOLDER", folder)
+
+    def save(name: str, **values: object) -> None:
+        file = folder / f"{name}.ipynb"
+        file.write_text(prepared(file, folder, values), "utf-8")
+
+    return save
+
+
+def test_what_was_saved_in_the_cells_is_looked_at_too(
+    workspace: Workspace, put, saved: Callable[..., None], executed: list
+) -> None:
+    saved("01_split", txt_files=[str(put("own.txt", GOOD))])
+    assert batch.run(workspace) == 0
+    assert executed[0] == ("00_setup", ("sample",))
+    executed.clear()
+    saved("04_finetune", lr=7)
+    with pytest.raises(CourseError, match="lr = 7 is not possible"):
+        batch.run(workspace)
+    assert batch.run(workspace, [("lr", "1e-4")]) == 0
+    executed.clear()
+    saved("01_split", txt_files=["nowhere"])
+    with pytest.raises(CourseError, match="no file or folder nowhere"):
+        batch.run(workspace, [("lr", "1e-4")])
+    assert not executed
 
 
 def test_the_sample_is_made_where_it_is_asked_for(workspace: Workspace, put, executed) -> None:

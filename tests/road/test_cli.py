@@ -11,6 +11,7 @@ import pytest
 from helpers import __main__ as cli
 from helpers.common.files import PROJECT
 from helpers.workflow.run import Road
+from helpers.workflow.workspace import SESSION
 from tests.support.commands import command
 
 OPTIONS = {
@@ -216,3 +217,12 @@ def test_ctrl_c_gives_130_and_the_command_can_be_given_again(started):
     assert not started.raw("train").exists()
     (started.texts / "large.txt").unlink()
     assert run("split", "--workspace", started.root) == 0
+
+
+@pytest.mark.parametrize("named", [(), ("--workspace", "runs/sample"), ("--workspace", "runs/b")])
+def test_a_workspace_that_is_named_wins_over_the_sessions(named, home, monkeypatch):
+    seen = []
+    monkeypatch.setenv(SESSION, "runs/mine")
+    monkeypatch.setattr(Road, "run", lambda _, name, workspace, *a, **k: seen.append(workspace))
+    assert cli.main(["encode", *named]) == 0
+    assert seen[0].root == home / (named[1] if named else "runs/mine")
