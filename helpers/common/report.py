@@ -62,18 +62,26 @@ class Report(Shown):
 
 @dataclasses.dataclass(frozen=True)
 class Grid(Shown):
-    """A small table for a notebook's cell: column names, rows, and a title."""
+    """A small table for a notebook's cell: column names, rows, and a title.
+
+    Attributes:
+        folded: the title alone is shown on a page, until it is opened.
+    """
 
     head: Sequence[str]
     rows: Sequence[Sequence[object]]
     title: str = ""
+    folded: bool = False
 
     def __str__(self) -> str:
         return f"{self.title}\n{text_table(self.head, self.rows)}".lstrip()
 
     def _repr_html_(self) -> str:
         title = f"<b>{html.escape(self.title)}</b>" if self.title else ""
-        return f"<div>{title}{html_table(self.head, self.rows)}</div>"
+        table = html_table(self.head, self.rows)
+        if self.folded:
+            return f"<details><summary>{title}</summary>{table}</details>"
+        return f"<div>{title}{table}</div>"
 
 
 def cell(value: object) -> str:

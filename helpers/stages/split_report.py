@@ -8,7 +8,7 @@ from helpers.common.symbols import SPLITS
 from helpers.text.decoding.damage import Faults
 from helpers.text.inputs import Input
 
-NAMED = 20  # files in the report
+NAMED, FEW = 20, 5  # files in the report; so many are not folded
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,9 +59,12 @@ class SplitReport(Report):
         shown, rest = rows[:NAMED], counts[NAMED:]
         if rest:
             shown.append(together(f"and {len(rest):,} more", rest))
+        title = "What was read"
         if rows[1:]:
             shown.append(together("together", counts))
-        return Grid(("file", "encoding", *(name for name, _ in columns)), shown, "What was read")
+            title += f": {len(rows):,} files, {sum(numbers):,} documents"
+        head = ("file", "encoding", *(name for name, _ in columns))
+        return Grid(head, shown, title, folded=len(rows) > FEW)
 
     def _of_inputs(self, values: Sequence, otherwise: object) -> Sequence:
         """A value for each file; a record of another version of the course may have none."""

@@ -11,6 +11,14 @@ from helpers.workflow.workspace import Workspace
 from tests.support.lab import CHROMIUM, Opened, chromium, lab
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt install chromium)")
+# Rows of a table's box that are seen in part only.
+CUT_ROWS = """
+(part) => {
+  const end = part.getBoundingClientRect().top + part.clientHeight;
+  const rows = [...part.querySelectorAll("tr")].map((row) => row.getBoundingClientRect());
+  return rows.filter((row) => row.top < end - 1 && row.bottom > end + 1).map((row) => row.top);
+}
+"""
 FOCUSED = "document.activeElement.innerText"
 
 
@@ -33,17 +41,21 @@ def url(home: Path) -> Iterator[str]:
         yield found
 
 
+def run_to(notebook: Opened, code: str) -> None:
+    """Run the cells of a notebook down to the first one with this code."""
+    page, cell = notebook.page, "jupyterapp.shell.currentWidget.content.activeCell"
+    for _ in range(40):
+        text = page.evaluate(f"{cell}.model.sharedModel.getSource()")
+        page.evaluate("jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
+        if f"= {code}" in text:
+            return
+    raise AssertionError("there is no such cell")
+
+
 def opened(browser: Browser, url: str, name: str) -> Opened:
     """A notebook that was run down to its first panel."""
     notebook = Opened(browser, url, name)
-    first = "SettingsPanel("
-    for _ in range(12):
-        cell = notebook.page.evaluate(
-            "jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.getSource()"
-        )
-        notebook.page.evaluate("jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
-        if f"= {first}" in cell:
-            break
+    run_to(notebook, "SettingsPanel(")
     expect(notebook.page.locator(".course-panel").first).to_be_visible()
     return notebook
 
@@ -105,4 +117,24 @@ def test_everything_has_a_name_and_the_focus_comes_back(browser: Browser, url: s
     expect(run).to_be_enabled()
     assert notebook.page.evaluate("document.activeElement.tagName") == "INPUT"
     assert notebook.complaints == []
+    notebook.page.close()
+
+
+@pytest.mark.parametrize("width", [900, 1100, 1400])
+def test_side_by_side_nothing_is_cut_off(browser: Browser, url: str, width: int) -> None:
+    notebook = Opened(browser, url, "tokenization_explorer")
+    notebook.page.set_viewport_size({"width": width, "height": 1000})
+    run_to(notebook, "SideBySide(")
+    panel = notebook.panel("side-by-side")
+    expect(panel.locator("table")).to_have_count(2)
+    notebook.field("side-by-side", "One text").fill("The weather is fine. " * 9)
+    expect(panel.locator("table").first).to_contain_text("40")
+    assert notebook.too_wide() == []
+    for part in (
+        panel.locator(".course-token-view > div > div")
+        .filter(has=notebook.page.locator("table"))
+        .all()
+    ):
+        assert part.evaluate("(part) => part.scrollWidth <= part.clientWidth + 1")
+        assert part.evaluate(CUT_ROWS) == []
     notebook.page.close()

@@ -321,3 +321,18 @@ def test_what_splitting_made_is_not_divided_once_more(name: str, with_texts) -> 
     with pytest.raises(CourseError, match=r"mydata/data\.\w+\.raw is what splitting makes"):
         ROAD.run("split", workspace, SplitSettings(txt_files=name))
     assert raw(workspace) == before
+
+
+@pytest.mark.parametrize(("number", "folded"), [(1, False), (5, False), (6, True), (313, True)])
+def test_many_files_are_folded_into_one_line(number: int, folded: bool):
+    report = SplitReport(
+        documents=(number, number, 0),
+        lines=(1, 1, 0),
+        characters=(1, 1, 0),
+        inputs=tuple((f"texts/{i}.txt", 2) for i in range(number)),
+    )
+    page, title = report._repr_html_(), f"What was read: {number} files, {2 * number} documents"
+    assert ("<details>" in page) is folded
+    assert (f"<summary><b>{title}</b></summary>" in page) is folded
+    assert (title in str(report)) is (number > 1)
+    assert len(str(report).splitlines()) < 30

@@ -9,6 +9,10 @@ from helpers.panels.explorer.text_box import TextBox
 from helpers.panels.look import look, wide
 from helpers.workflow.workspace import Workspace
 
+WIDTH = "440px"  # which the table of a usual text takes; where two have no room, they stand below
+# As wide as there is room for; a table that is wider still is scrolled in its place.
+_CELL = f"flex:1 1 {WIDTH};min-width:0;max-width:100%;overflow-x:auto"
+
 
 class Spellings(SavedPanel):
     """A word in small and capital letters, at the beginning of a line and behind a space."""
@@ -41,13 +45,13 @@ class SideBySide(SavedPanel):
             for text, label in ((left, "One text"), (right, "Another text"))
         ]
         for box in self.boxes:
-            box.layout = wide("24em")
-        beside = widgets.Layout(flex_flow="row wrap")
+            box.layout = wide(WIDTH)
+        beside = widgets.Layout(flex_flow="row wrap", grid_gap="0 1em")
         boxes = widgets.HBox(self.boxes, layout=beside)
         super().__init__((boxes,), "side-by-side", workspace)
 
     def html(self) -> str:
-        cells = "".join(f"<div style='flex:1 1 24em'>{box.html()}</div>" for box in self.boxes)
+        cells = "".join(f"<div style='{_CELL}'>{box.html()}</div>" for box in self.boxes)
         return f"<div style='display:flex;flex-wrap:wrap;gap:1em'>{cells}</div>"
 
     def plain(self) -> str:

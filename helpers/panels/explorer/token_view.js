@@ -37,9 +37,16 @@ function render({ model, el }) {
       items.forEach((item) => (item.tabIndex = -1));
       if (items.length) items[0].tabIndex = 0; // one stop of the Tab key, arrows from there
     }
+    endWithRows(view);
   };
   model.on("change:content", show);
   show();
+  let width = 0;
+  const resized = new ResizeObserver(() => {
+    if (width !== view.clientWidth) endWithRows(view);
+    width = view.clientWidth;
+  });
+  resized.observe(view);
 
   const item = (event) => event.target.closest("[data-t]");
   const pick = (number) => {
@@ -69,7 +76,23 @@ function render({ model, el }) {
     }
     event.preventDefault();
   });
-  return () => clearTimeout(waiting);
+  return () => {
+    clearTimeout(waiting);
+    resized.disconnect();
+  };
+}
+
+// A table that is too long for its box ends with a whole row; the rest is scrolled to.
+function endWithRows(view) {
+  for (const part of view.children) {
+    part.style.maxHeight = "";
+    const { top } = part.getBoundingClientRect();
+    const ends = [...part.querySelectorAll("tr")].map((row) => row.getBoundingClientRect().bottom - top);
+    const whole = ends.filter((end) => end + part.scrollTop <= part.clientHeight);
+    const bar = part.offsetHeight - part.clientHeight; // to scroll sideways
+    if (whole.length && whole.length < ends.length)
+      part.style.maxHeight = `${Math.max(...whole) + part.scrollTop + bar}px`;
+  }
 }
 
 // A lone half of a character cannot be sent as UTF-8.
