@@ -10,22 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from helpers.base import general_text
-from helpers.base.sources import refuse_unfit
 from helpers.common.errors import CourseError
 from helpers.common.report import Grid, Report, Table
 from helpers.common.symbols import FIRST, MASK
 from helpers.ids.dictionary import Dictionary
-from helpers.models import checkpoints, shapes
-from helpers.models.from_huggingface import files_of, is_huggingface, read_folder
-from helpers.models.huggingface import model_of, quiet
+from helpers.models.from_huggingface import files_of, is_huggingface
 from helpers.models.masked_lm import (
-    guesses,
     hide,
-    masked_sentence,
     measure,
     perplexity,
     samples_of,
 )
+from helpers.stages.both_models import read_both
 from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import encode
 from helpers.workflow.definition import Job, Stage
@@ -33,7 +29,7 @@ from helpers.workflow.settings import EvaluateSettings
 from helpers.workflow.workspace import Workspace
 
 MODELS = ("base", "fine-tuned")
-EXAMPLES = 8
+EXAMPLE, EXAMPLES = ("sentence", "hidden", "base guesses", "fine-tuned guesses"), 8
 LEAST, MOST = 30, 90  # bytes and characters of an example: ten Chinese characters are enough
 _SENTENCE = re.compile(r"[^。！？.!?]+[。！？.!?]*")
 _WORD = re.compile(r"(?<=\s)[^\W\d_]{4,}|[\u4e00-\u9fff]")
@@ -96,8 +92,7 @@ def in_bits(nats: Sequence[float]) -> tuple[float, ...]:
 
 def example_table(report: EvaluateReport) -> Grid:
     """What both models guess for a hidden word; ␣ is a space before the token."""
-    head = ("sentence", "hidden", "base guesses", "fine-tuned guesses")
-    return Grid(head, report.examples, "The same sentences before and after")
+    return Grid(EXAMPLE, report.examples, "The same sentences before and after")
 
 
 def example_sentences(lines: list[str], seed: int) -> list[tuple[str, str]]:
@@ -145,24 +140,12 @@ def _read_lines(workspace: Workspace, most: int) -> list[str]:
 
 
 def _work(job: Job) -> EvaluateReport:
-    quiet()
     workspace, settings = job.workspace, job.settings
-    dictionary = Dictionary.load(workspace.base_dict)
-    state, theirs, notes = read_folder(workspace.hf)
-    if theirs.symbols != dictionary.symbols:
-        raise CourseError(
-            "The vocabulary in hf/ has other ids than base/dict.txt: the two models do not belong "
-            "together.",
-            "Run the notebook 05_convert again.",
-        )
-    base = checkpoints.read(workspace.base_model)
-    refuse_unfit(base, dictionary, workspace.base_model, workspace.base_dict)
-    _, weights, vocabulary, *_ = files_of(workspace.hf)
-    refuse_unfit(state, theirs, weights, vocabulary, "Run the notebook 05_convert again.")
-    size = min(shapes.shape(each)["max_positions"] for each in (base, state))
+    both = read_both(workspace)
+    models, dictionary, size = both.models, both.dictionary, both.size
     lines = _read_lines(workspace, settings.max_lines)
-    asked = _asked(lines, dictionary, settings, size)
-    models = model_of(base), model_of(state)
+    own = [(sentence, "") for sentence in settings.sentences]
+    examples = both.rows(own or example_sentences(lines, settings.seed), own=bool(own))
     general = general_text.validation_lines(settings.max_lines)
     loss, accuracy, tokens = _compared(models, lines, dictionary, settings, size)
     general_loss, general_accuracy, general_tokens = _compared(
@@ -175,12 +158,9 @@ def _work(job: Job) -> EvaluateReport:
         general_loss=general_loss,
         general_accuracy=general_accuracy,
         general_tokens=general_tokens,
-        examples=tuple(
-            (sentence, word, *(guesses(model, ids, dictionary) for model in models))
-            for sentence, word, ids in asked
-        ),
+        examples=examples,
         of=_compared_files(job),
-        notes=tuple(notes),
+        notes=both.notes,
     )
     bits = {"bits": report.bits, "general_bits": report.general_bits}
     text = json.dumps(report.to_json() | bits, indent=1, ensure_ascii=False)
@@ -217,26 +197,6 @@ def _compared(
     ]
     loss, accuracy = zip(*measured, strict=True)
     return loss, accuracy, sum(map(len, at))
-
-
-def _asked(
-    lines: list[str], dictionary: Dictionary, settings: EvaluateSettings, size: int
-) -> list[tuple[str, str, list[int]]]:
-    """Sentences with their hidden word and dictionary indices: one's own, or drawn ones that fit.
-
-    Raises:
-        CourseError: one's own has more than ``size`` tokens.
-    """
-    given = [(s, "") for s in settings.sentences] or example_sentences(lines, settings.seed)
-    asked = [(s, word, masked_sentence(s, dictionary)) for s, word in given]
-    for sentence, _, ids in asked:
-        if settings.sentences and len(ids) > size:
-            raise CourseError(
-                f"The sentence {sentence[:60]!r}… has {len(ids):,} tokens with <s> and </s>; the "
-                f"models read at most {size:,}.",
-                f"Shorten it, and leave {MASK} in it.",
-            )
-    return [each for each in asked if len(each[2]) <= size]
 
 
 def _inputs(workspace: Workspace, settings: EvaluateSettings) -> list[Path]:

@@ -12,7 +12,7 @@ from helpers.common.errors import CourseError
 from helpers.common.symbols import SPLITS
 from helpers.stages import split as module
 from helpers.stages.road import ROAD
-from helpers.stages.split import SPLIT
+from helpers.stages.split import SPLIT, SplitReport
 from helpers.text.division import shares_of
 from helpers.text.documents import MOST
 from helpers.tokens.line_ids import encode_lines

@@ -20,6 +20,8 @@ from helpers.ids.token_names import tokens_text
 from helpers.models.masked_lm import hide
 from helpers.models.summaries import summary
 from helpers.stages import convert
+from helpers.stages.both_models import own_guesses
+from helpers.stages.evaluate import EXAMPLE
 from helpers.text.division import shares_of
 from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import encode
@@ -114,6 +116,16 @@ def of_convert(workspace: Workspace, settings: ConvertSettings) -> str:
 
 
 def of_evaluate(workspace: Workspace, settings: EvaluateSettings) -> str:
+    """What both models guess for one's own sentences, and what they will be measured by."""
+    return f"{_guessed(workspace, settings)}{_to_guess(workspace, settings)}"
+
+
+def _guessed(workspace: Workspace, settings: EvaluateSettings) -> str:
+    rows = own_guesses(workspace, settings.sentences)
+    return Grid(EXAMPLE, rows, "Your sentences before and after")._repr_html_() if rows else ""
+
+
+def _to_guess(workspace: Workspace, settings: EvaluateSettings) -> str:
     """The beginning of the held-out text, with the tokens marked that the models have to guess."""
     if not (workspace.raw("test").is_file() and workspace.base_dict.is_file()):
         return ""

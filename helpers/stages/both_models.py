@@ -1,0 +1,112 @@
+"""The base and the fine-tuned model, read to be compared, and what both guess for a sentence."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from helpers.base.sources import refuse_unfit
+from helpers.common.errors import CourseError
+from helpers.common.symbols import MASK
+from helpers.ids.dictionary import Dictionary
+from helpers.models import checkpoints, shapes
+from helpers.models.from_huggingface import files_of, is_huggingface, read_folder
+from helpers.models.huggingface import model_of, quiet
+from helpers.models.masked_lm import guesses, masked_sentence
+from helpers.workflow.workspace import Workspace
+
+if TYPE_CHECKING:
+    from transformers import RobertaForMaskedLM
+
+Row = tuple[str, str, str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class BothModels:
+    """Two models with one dictionary.
+
+    Attributes:
+        models: base and fine-tuned.
+        size: the most dictionary indices that both can read.
+        notes: what is to be said of the fine-tuned one's files.
+    """
+
+    models: tuple["RobertaForMaskedLM", "RobertaForMaskedLM"]
+    dictionary: Dictionary
+    size: int
+    notes: tuple[str, ...]
+
+    def rows(self, sentences: Sequence[tuple[str, str]], *, own: bool) -> tuple[Row, ...]:
+        """Sentence, hidden word, and what base and fine-tuned model guess for it.
+
+        Args:
+            sentences: each with its mask, and the word behind it.
+            own: one's own must fit; of drawn ones those that are too long are left out.
+
+        Raises:
+            CourseError: one's own has more than ``size`` tokens.
+        """
+        found = []
+        for sentence, word in sentences:
+            ids = masked_sentence(sentence, self.dictionary)
+            if len(ids) <= self.size:
+                guessed = (guesses(model, ids, self.dictionary) for model in self.models)
+                found.append((sentence, word, *guessed))
+            elif own:
+                raise CourseError(
+                    f"The sentence {sentence[:60]!r}… has {len(ids):,} tokens with <s> and </s>; "
+                    f"the models read at most {self.size:,}.",
+                    f"Shorten it, and leave {MASK} in it.",
+                )
+        return tuple(found)
+
+
+def read_both(workspace: Workspace) -> BothModels:
+    """Read ``base/`` and ``hf/``.
+
+    Raises:
+        CourseError: they do not fit each other, or one of them is not whole.
+    """
+    quiet()
+    dictionary = Dictionary.load(workspace.base_dict)
+    state, theirs, notes = read_folder(workspace.hf)
+    if theirs.symbols != dictionary.symbols:
+        raise CourseError(
+            "The vocabulary in hf/ has other ids than base/dict.txt: the two models do not belong "
+            "together.",
+            "Run the notebook 05_convert again.",
+        )
+    base = checkpoints.read(workspace.base_model)
+    refuse_unfit(base, dictionary, workspace.base_model, workspace.base_dict)
+    _, weights, vocabulary, *_ = files_of(workspace.hf)
+    refuse_unfit(state, theirs, weights, vocabulary, "Run the notebook 05_convert again.")
+    size = min(shapes.shape(each)["max_positions"] for each in (base, state))
+    return BothModels((model_of(base), model_of(state)), dictionary, size, tuple(notes))
+
+
+def own_guesses(workspace: Workspace, sentences: Sequence[str]) -> tuple[Row, ...]:
+    """What both models guess for one's own sentences, without measuring anything.
+
+    The models are kept in memory as long as their files stay as they are. No rows, where one of
+    them is not there yet.
+
+    Raises:
+        CourseError: as :func:`read_both`, or a sentence is too long.
+    """
+    needed = (workspace.base_model, workspace.base_dict)
+    if not sentences or not is_huggingface(workspace.hf) or not all(map(Path.is_file, needed)):
+        return ()
+    stats = [(str(file), file.stat()) for file in (*needed, *files_of(workspace.hf))]
+    stamps = tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+    return _rows(workspace.root, stamps, tuple(sentences))
+
+
+@functools.lru_cache(maxsize=4)
+def _rows(root: Path, stamps: tuple, sentences: tuple[str, ...]) -> tuple[Row, ...]:
+    return _kept(root, stamps).rows([(sentence, "") for sentence in sentences], own=True)
+
+
+@functools.lru_cache(maxsize=1)
+def _kept(root: Path, stamps: tuple) -> BothModels:
+    return read_both(Workspace(root))
