@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from helpers import batch
-from helpers.batch import FOR_ALL, NOTEBOOKS, chosen, parameters
+from helpers.beforehand import FOR_ALL, chosen, parameters
 from helpers.common.errors import CourseError, InUse
 from helpers.common.files import PROJECT
+from helpers.common.progress import Progress, drawn_by
+from helpers.stages.road import NOTEBOOKS
 from helpers.workflow.record import Entry
 from helpers.workflow.workspace import Workspace
 from tests.support.commands import command
@@ -294,7 +296,7 @@ def test_a_base_of_another_source_is_not_replaced_without_a_word(workspace):
 )
 def test_a_base_is_made_again_where_that_was_said(workspace, monkeypatch, made, given, only):
     done = []
-    monkeypatch.setattr(batch, "_check", lambda *_: None)  # there is no such model
+    monkeypatch.setattr(batch, "check", lambda *_: None)  # there is no such model
     monkeypatch.setattr(batch, "_execute", lambda workspace, name, values: done.append(name) or "")
     made_from(workspace, made)
     assert batch.run(workspace, given, only) == 0
@@ -307,3 +309,22 @@ def test_the_readme_gives_a_model_of_ones_own_the_lower_rate_that_it_needs():
         plain, own = re.findall(r"-m helpers run +--workspace runs/mine (.*)", text)
         assert "-p source" not in plain and "-p lr" not in plain
         assert "-p source path/to/model.pt" in own and "-p lr 1e-4" in own
+
+
+def test_in_a_terminal_a_line_tells_how_far_the_step_of_a_notebook_is(workspace, monkeypatch):
+    ours, theirs = os.openpty()
+    monkeypatch.setattr(batch, "LOOK", 0.01)
+    with os.fdopen(theirs, "w") as terminal, workspace.lock("finetune"):
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with (
+            batch._told_in_a_terminal(workspace),
+            drawn_by(lambda bar: None),
+            Progress(60, "updates") as progress,
+        ):
+            progress.update(20, "loss 3.14 bits")
+            said = b""
+            while b"loss 3.14 bits" not in said:
+                said += os.read(ours, 9999)
+        said += os.read(ours, 9999)
+    os.close(ours)
+    assert b"  20 of 60 updates" in said and said.endswith(batch.ANEW.encode())

@@ -12,9 +12,8 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from helpers.batch import NOTEBOOKS
 from helpers.common.files import PROJECT
-from helpers.stages.road import ROAD
+from helpers.stages.road import NOTEBOOKS, ROAD
 from helpers.workflow.settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.commands import command

@@ -1,0 +1,160 @@
+"""What a batch is given, looked at before the first notebook runs: parameters, texts, models."""
+
+import ast
+import contextlib
+from collections.abc import Mapping, Sequence
+
+from helpers.common.errors import CourseError
+from helpers.common.fairseq import require_fairseq
+from helpers.common.files import PROJECT
+from helpers.stages.road import NOTEBOOKS, ROAD
+from helpers.stages.sample import is_named
+from helpers.workflow.definition import Stage
+from helpers.workflow.parameters import Settings, from_here, unknown_name
+from helpers.workflow.record import fingerprint
+from helpers.workflow.workspace import Workspace
+
+FOLDER = PROJECT / "notebooks"
+# Parameters of every notebook, which the command line has as options.
+FOR_ALL = ("workspace", "force")
+
+
+def chosen(only: Sequence[str]) -> list[str]:
+    """The notebooks to run, in order: all, or those named (``split`` or ``01_split``)."""
+    if not only:
+        return list(NOTEBOOKS)
+    return sorted({_notebook(name) for name in only})
+
+
+def _notebook(name: str) -> str:
+    short = name.removesuffix(".ipynb")
+    for notebook in NOTEBOOKS:
+        if short in (notebook, notebook.partition("_")[2]):
+            return notebook
+    raise CourseError(f"There is no notebook {name}.", f"There are: {', '.join(NOTEBOOKS)}.")
+
+
+def parameters(given: Sequence[tuple[str, str]], notebooks: Sequence[str]) -> dict[str, dict]:
+    """Sort ``-p NAME VALUE`` into the notebooks, and check every value before anything runs.
+
+    A bare name goes to every notebook that has it; ``NOTEBOOK.NAME`` to that one only.
+
+    Returns:
+        For each notebook its parameters, as plain values.
+
+    Raises:
+        CourseError: an unknown name (with the nearest one), or a value out of range.
+    """
+    owners = {name: owners_of(name) for name in NOTEBOOKS}
+    raw: dict[str, dict[str, object]] = {notebook: {} for notebook in NOTEBOOKS}
+    _refuse_twice([name for name, _ in given])
+    for name, value in sorted(given, key=lambda pair: "." in pair[0]):
+        notebook, _, field = name.rpartition(".")
+        targets = [_notebook(notebook)] if notebook else list(NOTEBOOKS)
+        found = [n for n in targets if field in owners[n]]
+        if field in FOR_ALL:
+            raise CourseError(
+                f"The parameter {field} is the same for all notebooks.",
+                f"Give it as --{field}, without -p.",
+            )
+        if not found:
+            raise unknown_name(field, dict.fromkeys(f for n in targets for f in owners[n]))
+        for target in found:
+            typed = from_here(owners[target][field], field, _literal(value))
+            raw[target][field] = typed
+    checked = {n: _checked(owners[n], values) for n, values in raw.items()}
+    return {n: checked[n] for n in notebooks}
+
+
+def _refuse_twice(names: Sequence[str]) -> None:
+    """Raise CourseError where the last of several values would silently be the only one."""
+    for name in names:
+        if names.count(name) > 1:
+            raise CourseError(
+                f"The parameter {name} is given {names.count(name)} times.",
+                f'Give it once; several values are one list: -p {name} \'["a", "b"]\'.',
+            )
+
+
+def owners_of(notebook: str) -> dict[str, type[Settings]]:
+    return {field: model for model in NOTEBOOKS[notebook] for field in model.model_fields}
+
+
+def _literal(text: str) -> object:
+    """A list or tuple as Python writes it; all else stays text, which the settings convert."""
+    # Thousands of signs before a number, or of brackets, are too deep for Python.
+    with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+        value = ast.literal_eval(text)
+        if isinstance(value, (list, tuple)) or value is None:
+            return value
+    return text
+
+
+def _checked(owners: Mapping[str, type[Settings]], values: Mapping[str, object]) -> dict:
+    plain = {}
+    for model in dict.fromkeys(owners.values()):
+        mine = {field: value for field, value in values.items() if owners[field] is model}
+        dumped = model(**mine).model_dump(mode="json")
+        plain |= {field: dumped[field] for field in mine}
+    return plain
+
+
+def refuse_to_replace_the_base(workspace: Workspace, values: Mapping[str, dict]) -> None:
+    """Raise CourseError where a base of another source would silently become the default one."""
+    made = workspace.record.entry("base").settings.get("source")
+    usual = ROAD["base"].settings().source
+    if "source" not in values.get("00_setup", {"source": made}) and made not in (None, usual):
+        raise CourseError(
+            f"The base model in {workspace.root} was made from {made}; this run would replace it.",
+            f"Keep it with -p source '{made}', or replace it with -p source {usual}.",
+        )
+
+
+def check(workspace: Workspace, values: Mapping[str, dict], force: bool) -> None:
+    """Read all texts and models that the notebooks are given, before the first of them works.
+
+    Raises:
+        CourseError: what the notebook would say of them, perhaps after hours.
+    """
+    for stage in (stage for stage in ROAD.values() if stage.notebook in values):
+        settings = _settings(stage, values)
+        if stage.name == "finetune" or getattr(settings, "engine", "") == "fairseq":
+            require_fairseq()
+        if force or not _is_own(workspace, stage):
+            stage.check(workspace, settings)
+    setup = values.get("00_setup")
+    goes_on = values.get("04_finetune", {}).get("start") == "continue"
+    without_state = setup is not None and not setup.get("keep_optimizer")
+    if goes_on and without_state and not _is_own(workspace, ROAD["base"]):
+        raise CourseError(
+            "To 'continue', fairseq needs the optimizer's state, and keep_optimizer is False.",
+            "Give -p keep_optimizer True, too, with a model.pt that has it in source; or start "
+            "with 'weights'.",
+        )
+
+
+def _settings(stage: Stage, values: Mapping[str, dict]) -> Settings:
+    given = values[stage.notebook]
+    return stage.settings(**{n: given[n] for n in stage.settings.model_fields if n in given})
+
+
+def _is_own(workspace: Workspace, stage: Stage) -> bool:
+    """Whether a person has put a stage's outputs there, which are then used as they are."""
+    record = workspace.record
+    outputs = {workspace.key(file): file for file in stage.outputs(workspace) if file.is_file()}
+    known = record.entry(stage.name).outputs
+    return stage.describe is not None and any(
+        fingerprint(file, known.get(key)).sha256 not in record.made.get(key, [])
+        for key, file in outputs.items()
+    )
+
+
+def unused(workspace: Workspace, values: Mapping[str, dict], force: bool) -> dict[str, tuple]:
+    """By notebook, the stages whose result nothing would read; their cells are tagged so."""
+    if not {"00_setup", "01_split"} <= values.keys():
+        return {}
+    if _settings(ROAD["sample"], values) != ROAD["sample"].settings():  # it was asked for
+        return {}
+    names = _settings(ROAD["split"], values).txt_files
+    own = not force and _is_own(workspace, ROAD["split"])
+    return {"00_setup": ("sample",)} if own or not is_named(names, workspace) else {}
