@@ -15,6 +15,7 @@ class Front(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).with_suffix(".js")
+    _css = Path(__file__).with_suffix(".css")
     writes = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from nbformat.v4 import (
 )
 
 from helpers.common.files import PROJECT
-from helpers.panels.still import stilled
+from helpers.panels.still import KERNEL, stilled
 from helpers.workflow.workspace import Workspace
 from tests.support.hands import LIVE, panel_of
 
@@ -54,6 +54,7 @@ def notebook(workspace: Workspace, tmp_path: Path) -> Path:
 def test_live_views_go_and_everything_else_stays(notebook: Path):
     expected = copy.deepcopy(nbformat.read(notebook, as_version=4))
     del expected.metadata["widgets"]
+    expected.metadata.kernelspec = KERNEL
     for output in expected.cells[1].outputs[:3]:
         del output["data"][LIVE]
     text = stilled(notebook)

@@ -105,6 +105,10 @@ def test_everything_has_a_name_and_the_focus_comes_back(browser: Browser, url: s
         assert panel.get_by_role("slider", name=name).count() == 1
         assert panel.get_by_role("textbox", name=name, exact=True).count() == 1
     assert all(image.get_attribute("alt") for image in panel.locator("img").all())
+    arrow = "(list) => getComputedStyle(list).backgroundImage"
+    for theme, is_white in (("Dark", True), ("Light", False)):
+        notebook.theme(theme)
+        assert ("white" in panel.locator("select").first.evaluate(arrow)) == is_white
     run = panel.get_by_role("button", name="Run this step")
     run.focus()
     notebook.page.keyboard.press("Enter")
