@@ -77,7 +77,7 @@ def lab(home: Path, parameters: Mapping[str, int]) -> Iterator[str]:
     own = {name: str(home / f".{name}") for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
     own |= {"ROBERTA_COURSE_HOME": str(home), "JUPYTER_CONFIG_PATH": str(home / "jupyter")}
     arguments = [f"--port={port}", f"--notebook-dir={home}", f"--IdentityProvider.token={TOKEN}"]
-    arguments += ["--no-browser", "--allow-root", "--LabApp.expose_app_in_browser=True"]
+    arguments += ["--no-browser", "--allow-root"]
     with (home / "lab.log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "jupyter", "lab", *arguments],
