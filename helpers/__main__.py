@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from helpers.common.errors import CourseError
 from helpers.common.files import resolve
 from helpers.common.foreign_code import refuse_foreign_code
+from helpers.common.processes import endings_interrupt
 from helpers.stages.road import ROAD
 from helpers.workflow.parameters import About, Settings, from_here
 from helpers.workflow.workspace import DEFAULT, SESSION, Workspace
@@ -122,6 +123,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser().print_help(sys.stderr)
         return FOR_A_PERSON
     given = vars(parser().parse_args(typed))
+    with endings_interrupt():
+        return _told(given)
+
+
+def _told(given: dict) -> int:
+    """Run a command, and tell how it ended where that is not its own result."""
     try:
         return dispatch(given)
     except CourseError as error:

@@ -17,10 +17,12 @@ from helpers.beforehand import (
     refuse_to_replace_the_base,
     unused,
 )
+from helpers.common.errors import Stopped
 from helpers.common.files import write_whole
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import die_with_parent
 from helpers.stages.road import ROAD
+from helpers.workflow.lock import BATCH
 from helpers.workflow.workspace import Workspace
 
 LOOK = 1.0  # seconds
@@ -141,7 +143,7 @@ def _execute(workspace: Workspace, name: str, values: dict, *without: str) -> st
     error = ""
     source = FOLDER / f"{name}.ipynb"
     write_whole(unfinished, prepared(source, workspace.notebooks, values, without))
-    os.environ["JPY_SESSION_NAME"] = f"{name}.ipynb (python -m helpers run)"
+    os.environ["JPY_SESSION_NAME"] = f"{name}.ipynb{BATCH}"
     path = str(unfinished).replace("{", "{{").replace("}", "}}")  # papermill fills in names
     try:
         papermill.execute_notebook(
@@ -157,7 +159,8 @@ def _execute(workspace: Workspace, name: str, values: dict, *without: str) -> st
             extra_arguments=["--log-level=CRITICAL"],
         )
     except papermill.PapermillExecutionError as failure:
-        error = f"{failure.ename}: {failure.evalue}"
+        stopped = failure.ename == Stopped.__name__  # by somebody elsewhere
+        error = failure.evalue if stopped else f"{failure.ename}: {failure.evalue}"
     except DeadKernelError:
         error = "The notebook's process was killed; often the memory was not enough."
     write_whole(wanted, stilled(unfinished))
@@ -180,12 +183,22 @@ def own_python() -> type:
 
 def _closing(workspace: Workspace) -> str:
     made = (
-        (workspace.notebooks, "the notebooks with their results"),
-        (workspace.hf, "the Hugging Face model: AutoModelForMaskedLM.from_pretrained(…)"),
-        (workspace.pt, "the same model for fairseq"),
-        (workspace.evaluation, "what was learned, in numbers"),
+        (workspace.notebooks, "", "the notebooks with their results"),
+        (
+            workspace.hf,
+            "convert",
+            "the Hugging Face model, for from_pretrained(…)",
+        ),
+        (workspace.pt, "convert", "the same model for fairseq"),
+        (workspace.evaluation, "evaluate", "what was learned, in numbers"),
     )
-    lines = [f"  {path}  {what}" for path, what in made if path.exists()]
+    record = workspace.record
+    there = [(path, stage, what) for path, stage, what in made if path.exists()]
+    old = [path for path, stage, _ in there if record.is_outdated(stage)]
+    lines = [f"  {path}  {what}" for path, _, what in there if path not in old]
+    if old:
+        lines += ["", "Out of date, since it was made before these; run the notebooks that follow:"]
+        lines += [f"  {path}" for path in old]
     return "\n".join(("", "Made:", *lines, "", "Next: `make lab` opens the notebooks."))
 
 

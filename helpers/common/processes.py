@@ -66,7 +66,7 @@ class Child(subprocess.Popen):
 @contextlib.contextmanager
 def child(command: Sequence[str], *, saves: bool = False, **options: object) -> Iterator[Child]:
     """A :class:`Child` that is killed when what is done with it fails or is interrupted."""
-    with _endings_interrupt() if saves else contextlib.nullcontext():
+    with endings_interrupt() if saves else contextlib.nullcontext():
         with _interrupts_held() as came:
             process = Child(command, saves=saves, **options)
         with process:
@@ -83,8 +83,11 @@ def child(command: Sequence[str], *, saves: bool = False, **options: object) -> 
 
 
 @contextlib.contextmanager
-def _endings_interrupt() -> Iterator[None]:
-    """What would end this process raises KeyboardInterrupt first, so that a child can save."""
+def endings_interrupt() -> Iterator[None]:
+    """What would end this process raises KeyboardInterrupt first, and ends it afterwards.
+
+    So a child can save its work, and what was done can be told.
+    """
     came: list[int] = []
 
     def interrupt(number: int, _: object) -> None:

@@ -98,7 +98,8 @@ def _work(job: Job) -> FinetuneReport:
     workspace, settings, folder = job.workspace, job.settings, job.workspace.training
     _check_data(workspace, settings)
     first = updates_before(workspace, settings)
-    done, notes = begin_or_resume(job)
+    done, told = begin_or_resume(job)
+    job.events.extend(told)
     if done < settings.max_update:  # else fairseq would do one more update, at rate 0
         try:
             train(
@@ -110,26 +111,30 @@ def _work(job: Job) -> FinetuneReport:
                 lock=job.lock,
             )
         except KeyboardInterrupt:
-            raise _stopped(workspace, settings.max_update) from None
+            raise _stopped(job) from None
+        finally:
+            for begun in folder.glob("*.tmp"):  # on a full disk there is no room for what is half
+                begun.unlink()
     for file in folder.glob(IN_BETWEEN):
         file.unlink()
     report = _report(folder)
-    return dataclasses.replace(report, notes=(*notes, *finish(workspace)))
+    job.events.extend(finish(workspace))
+    return report
 
 
-def _stopped(workspace: Workspace, max_update: int) -> Stopped:
+def _stopped(job: Job) -> Stopped:
     """What to say of a training that was stopped: where it lies, and what lies there still."""
-    folder = workspace.training
+    workspace, folder = job.workspace, job.workspace.training
     saved = max((s.updates for file in folder.glob("*.pt") if (s := summary(file))), default=0)
-    said = "Stopped before the first checkpoint: nothing of this training is kept."
+    said = "Stopped before there was anything to save."
     if saved:
         said = (
-            f"Stopped. {saved:,} of {max_update:,} updates are saved in {folder}: run the same "
-            "again, and it goes on from there."
+            f"Stopped. {saved:,} of {job.settings.max_update:,} updates are saved in {folder}: run "
+            "the same again, and it goes on from there."
         )
     if (workspace.checkpoints / BEST).is_file():
         said += f"\nThe training before stays in {workspace.checkpoints}."
-    return Stopped(said)
+    return Stopped("\n".join((said, *job.events)))
 
 
 def _report(folder: Path) -> FinetuneReport:

@@ -15,10 +15,14 @@ told: list[int] = []
 
 
 def validate_and_save_when_told(cfg, trainer, task, epoch_itr, valid_subsets, end_of_epoch):
-    """Called after every update: save without measuring, which may take minutes, and stop."""
+    """Called after every update: save and stop, without measuring where that is not due.
+
+    (It may take minutes.)
+    """
     signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
-    last = end_of_epoch or trainer.get_num_updates() >= cfg.optimization.max_update
-    if told and not last:
+    updates, every = trainer.get_num_updates(), cfg.checkpoint.save_interval_updates
+    last = end_of_epoch or updates >= cfg.optimization.max_update
+    if told and not last and (every <= 0 or updates % every):
         checkpoint_utils.save_checkpoint(cfg.checkpoint, trainer, epoch_itr, None)
         return [None], True
     losses, stop = validate_and_save(cfg, trainer, task, epoch_itr, valid_subsets, end_of_epoch)

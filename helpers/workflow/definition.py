@@ -25,6 +25,7 @@ class Job:
             removed when the stage is done.
         lock: file descriptor of the workspace's lock, for a child that must hold it too.
         force: begin from nothing, even where an interrupted run could go on.
+        events: takes what is to be told of this work, and not of its result.
     """
 
     workspace: Workspace
@@ -35,6 +36,7 @@ class Job:
     kept: Path
     lock: int
     force: bool
+    events: list[str] = dataclasses.field(default_factory=list)
 
     def out(self, path: Path) -> Path:
         """Where to write the file that will stand at ``path`` in the workspace."""

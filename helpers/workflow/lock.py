@@ -27,6 +27,7 @@ from helpers.common.progress import Standing, watched_by
 
 TRIES = 3  # to be sure that it is a run, not somebody who has looked whether there is one
 PAUSE = 0.1  # seconds
+BATCH = " (python -m helpers run)"  # behind the name of a notebook that nobody has open
 WRITTEN = 1.0  # seconds, at least, from one standing to the next
 
 
@@ -40,6 +41,7 @@ class Holder:
         stage: what it does.
         since: when it began, in seconds since 1970.
         notebook: an interrupt stops it (■); a command is ended.
+        born: of the process, as the system counts: its number is another's one day.
         standing: how far it is, where it says so.
     """
 
@@ -49,6 +51,7 @@ class Holder:
     stage: str
     since: float
     notebook: bool
+    born: str = ""
     standing: Standing | None = None
 
     @classmethod
@@ -58,12 +61,13 @@ class Holder:
         name = Path(os.environ.get("JPY_SESSION_NAME", "")).name
         command = f"the command {shlex.join(sys.argv[1:2]) or Path(sys.argv[0]).name}"
         by = f"the notebook {name}".strip() if notebook else command
-        return cls(os.getpid(), socket.gethostname(), by, stage, time.time(), notebook)
+        me = os.getpid()
+        return cls(me, socket.gethostname(), by, stage, time.time(), notebook, _born(me))
 
     @property
     def is_here(self) -> bool:
         """Whether it runs on this machine, and is alive; not so a child that it has left."""
-        if self.host != socket.gethostname():
+        if self.host != socket.gethostname() or _born(self.process) != self.born:
             return False
         try:
             os.kill(self.process, 0)
@@ -74,15 +78,19 @@ class Holder:
         return True
 
     def stop(self) -> None:
-        """Interrupt it, as ■ or Ctrl-C does; what it has begun is saved where that is possible."""
-        with contextlib.suppress(OSError):
-            os.kill(self.process, signal.SIGINT if self.notebook else signal.SIGTERM)
+        """Interrupt it, as ■ or Ctrl-C does, if it is here; it saves what it can."""
+        if self.is_here:
+            with contextlib.suppress(OSError):
+                os.kill(self.process, signal.SIGINT if self.notebook else signal.SIGTERM)
 
     def __str__(self) -> str:
         if self.host == socket.gethostname() and not self.is_here:
             return f"what {self.by} had begun is just ending: a training saves its checkpoint"
+        there = "" if self.host == socket.gethostname() else f" on {self.host}"
         at = time.strftime("%H:%M", time.localtime(self.since))
-        return f"{self.by} has been working on {self.stage} since {at} (process {self.process})"
+        return (
+            f"{self.by} has been working on {self.stage} since {at} (process {self.process}{there})"
+        )
 
     @property
     def how_to_stop(self) -> str:
@@ -90,9 +98,18 @@ class Holder:
             return "which takes a moment"
         if self.host != socket.gethostname():
             return f"stop it on the machine {self.host}, where it runs"
-        if self.notebook:
+        if self.notebook and not self.by.endswith(BATCH):
             return f"stop it with ■ in that notebook (or: kill -INT {self.process})"
-        return f"stop it with Ctrl-C in its terminal (or: kill {self.process})"
+        how = "kill -INT" if self.notebook else "kill"
+        return f"stop it with Ctrl-C in its terminal (or: {how} {self.process})"
+
+
+def _born(process: int) -> str:
+    """When a process began, as Linux counts; empty elsewhere, or where there is none."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
 
 
 @contextlib.contextmanager

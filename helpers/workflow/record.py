@@ -1,7 +1,9 @@
 """``workspace.json``: what was made from what, with which settings, and which files are ours."""
 
+import contextlib
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
 from collections.abc import Mapping
 from pathlib import Path, PurePath
@@ -13,6 +15,7 @@ from helpers.common.errors import CourseError
 from helpers.common.files import possible, write_whole
 from helpers.workflow.refusals import what
 
+VERSIONS = ("roberta-course", "ve-fairseq", "torch", "transformers", "tiktoken", "scikit-learn")
 LONGEST_REASON = 200  # characters that are told of why the record cannot be read
 
 
@@ -88,6 +91,7 @@ class Entry:
         seconds: how long it took.
         finished: when, in local time.
         versions: of the packages that took part.
+        events: notes of the report that tell of this work, and not of its result.
     """
 
     settings: dict = dataclasses.field(default_factory=dict)
@@ -97,6 +101,7 @@ class Entry:
     seconds: float = 0.0
     finished: str = ""
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    events: list[str] = dataclasses.field(default_factory=list)
 
     def to_json(self) -> dict:
         prints = {
@@ -184,6 +189,15 @@ class Record:
         content = {"stages": stages, "made": self.made, "moving": self.moving}
         return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
+    def is_outdated(self, stage: str) -> bool:
+        """Whether a stage has read what another one has made anew since."""
+        for key, before in self.entry(stage).inputs.items():
+            for name, other in self.stages.items():
+                made = other.outputs.get(key)
+                if made and (made.sha256 != before.sha256 or self.is_outdated(name)):
+                    return True
+        return False
+
     def remember(self, key: str, sha256: str) -> None:
         """Add a hash to ``made``."""
         known = self.made.setdefault(key, [])
@@ -208,3 +222,12 @@ class Record:
     def entry(self, stage: str) -> Entry:
         """What a stage has done; an empty entry where it has done nothing yet."""
         return self.stages.get(stage) or Entry()
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that take part, as far as they are installed."""
+    found = {}
+    for name in VERSIONS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found

@@ -7,10 +7,9 @@ and a killed run is simply run again. Training alone writes in place, and goes o
 
 import contextlib
 import dataclasses
-import importlib.metadata
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,11 +27,16 @@ from helpers.common.files import (
 from helpers.common.report import Report
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.parameters import Settings
-from helpers.workflow.record import Entry, Fingerprint, fingerprint, is_unchanged, same_content
+from helpers.workflow.record import (
+    Entry,
+    Fingerprint,
+    fingerprint,
+    is_unchanged,
+    same_content,
+    versions,
+)
 from helpers.workflow.stale_inputs import InputCheck
-from helpers.workflow.workspace import Workspace
-
-VERSIONS = ("roberta-course", "ve-fairseq", "torch", "transformers", "tiktoken", "scikit-learn")
+from helpers.workflow.workspace import Workspace, refuse_folders
 
 
 class Road(dict[str, Stage]):
@@ -80,6 +84,7 @@ class _Run:
         self.files: list[Path] = []
         self.inputs: dict[Path, Fingerprint] = {}
         self.notes: list[str] = []
+        self.events: list[str] = []
 
     def into_workspace(self) -> Report:
         """The report on what stands in the workspace now; it is made where that is needed."""
@@ -87,15 +92,15 @@ class _Run:
         if own and not self.force:
             return self._report_on_own(own)
         self._read_inputs()
-        asides = [self.workspace.key(set_aside(path)) for path in own]
-        self.notes += [f"Your own file is kept as {name}." for name in asides]
+        for path in own:
+            self._keep(path)
         if not self.force and (report := self._done_before()):
             return report
         begun = time.monotonic()
         with writing(self.workspace.root), self._folder() as folder:
             report = self._work(folder)
             outputs = self._publish(folder)
-        report = _noted(report, self.notes)
+        report = _noted(report, [*self.notes, *self.events])
         self._write_entry(report, outputs, time.monotonic() - begun)
         return report
 
@@ -106,7 +111,7 @@ class _Run:
         """
         self._read_inputs()
         made = {path: target / path.name for path in self.stage.outputs(self.workspace)}
-        _refuse_folders(made.values())
+        refuse_folders(made.values())
         with writing(self.workspace.root), self._folder() as folder:
             report = _noted(self._work(folder), self.notes)
             with writing(target), alone_in(target) as drafts:  # that files of two runs do not mix
@@ -180,7 +185,8 @@ class _Run:
             return None
         except ValidationError as error:
             raise self.record.unreadable(error) from None
-        return dataclasses.replace(report, reused=True)
+        notes = tuple(note for note in report.notes if note not in entry.events)
+        return dataclasses.replace(report, notes=notes, reused=True)
 
     def _input_keys(self) -> dict[str, Fingerprint]:
         return {self.workspace.key(path): print_ for path, print_ in self.inputs.items()}
@@ -197,6 +203,7 @@ class _Run:
             kept=kept,
             lock=self.lock,
             force=self.force,
+            events=self.events,
         )
         try:
             return self.stage.work(job)
@@ -207,6 +214,10 @@ class _Run:
                         f"{path} has changed while it was read.",
                         "Run this step again when nobody writes to it.",
                     )
+
+    def _keep(self, path: Path, what: str = "Your own file is") -> None:
+        """Set a file aside, and say so."""
+        self.events.append(f"{what} kept as {self.workspace.key(set_aside(path))}.")
 
     def _set_aside_what_told_of_others(self, prints: Mapping[str, Fingerprint]) -> None:
         """Results that people read, and no stage, must not lie beside files that they are not of.
@@ -221,8 +232,7 @@ class _Run:
             if all(entry.inputs[key].sha256 == prints[key].sha256 for key in about):
                 continue
             for path in filter(Path.is_file, map(self.workspace.refuse_outside, entry.outputs)):
-                kept = self.workspace.key(set_aside(path))
-                self.notes.append(f"{path.name} told of other files: it is kept as {kept}.")
+                self._keep(path, f"{path.name} told of other files: it is")
 
     def _publish(self, folder: Path) -> dict[str, Fingerprint]:
         """Move the finished files into place and remove those that are no more made.
@@ -241,7 +251,7 @@ class _Run:
         prints = {key: fingerprint(path) for key, path in made.items()}
         before = {key for n in names for key in record.entry(n).outputs}
         before |= {key for n in names for key in record.moving.get(n, [])}
-        _refuse_folders(map(path_of, staged))
+        refuse_folders(map(path_of, staged))
         gone = before - prints.keys() - self._input_keys().keys()
         out_of_date = [path for path in map(workspace.refuse_outside, gone) if not path.is_dir()]
         self._set_aside_what_told_of_others(prints)
@@ -251,8 +261,7 @@ class _Run:
         record.save()
         for key, path in staged.items():
             if path_of(key).is_file() and not self._is_known(key):
-                kept = workspace.key(set_aside(path_of(key)))
-                self.notes.append(f"Your own file is kept as {kept}.")
+                self._keep(path_of(key))
             move_into_place(path, path_of(key))
         for path in filter(workspace.holds, out_of_date):
             path.unlink(missing_ok=True)
@@ -274,26 +283,11 @@ class _Run:
             report=report.to_json(),
             seconds=round(seconds, 1),
             finished=time.strftime("%Y-%m-%d %H:%M:%S"),
-            versions=dict(_versions()),
+            versions=versions(),
+            events=self.events,
         )
         record.save()
 
 
-def _refuse_folders(files: Iterable[Path]) -> None:
-    """Raise CourseError where a folder has the name of a file that is to be made."""
-    for file in files:
-        if file.is_dir():
-            raise CourseError(
-                f"{file} is a folder, and a file of this name is to be made there.",
-                "Move the folder elsewhere, and run this step again.",
-            )
-
-
 def _noted(report: Report, notes: list[str]) -> Report:
     return dataclasses.replace(report, notes=(*notes, *report.notes))
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    for name in VERSIONS:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            yield name, importlib.metadata.version(name)

@@ -6,6 +6,7 @@ A workspace is one folder with fairseq's and the classroom guide's names in it (
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from helpers.common.errors import CourseError
@@ -156,3 +157,13 @@ class Workspace:
 def _name(root: Path) -> str:
     inside = root.is_relative_to(home())
     return spelled(root.relative_to(home()).as_posix() if inside else str(root))
+
+
+def refuse_folders(files: Iterable[Path]) -> None:
+    """Raise CourseError where a folder has the name of a file that is to be made."""
+    for file in files:
+        if file.is_dir():
+            raise CourseError(
+                f"{file} is a folder, and a file of this name is to be made there.",
+                "Move the folder elsewhere, and run this step again.",
+            )

@@ -123,3 +123,30 @@ def test_an_interrupt_of_the_kernel_stops_what_a_panel_began(workspace, kernel):
     manager.interrupt_kernel()  # with nothing to stop
     assert told("panel.run.button.click(); assert panel.run.busy")["status"] == "ok"
     assert told("panel.run.stop_button.click(); panel.run.thread.join(30)")["status"] == "ok"
+
+
+def test_a_run_on_another_machine_is_shown_and_cannot_be_stopped_here(workspace, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.gethostname", lambda: "the-other-one")
+        held = workspace.lock("encode")
+        held.__enter__()
+    panel = panel_of("encode", workspace)
+    until(lambda: "on the-other-one" in panel.run.progress.value)
+    until(lambda: panel.run.stop_button.disabled)
+    panel.run.stop()
+    held.__exit__(None, None, None)
+    panel.run.thread.join(30)
+    assert not panel.run.button.disabled
+
+
+def test_a_stop_leaves_the_work_in_other_workspaces_alone(workspace, kernel):
+    _, told = kernel
+    other = str(workspace.root.with_name("other"))
+    begin = f"other = SettingsPanel('split', Workspace({other!r}), panel.settings)"
+    assert told(f"{begin}; other.run.button.click()")["status"] == "ok"
+    until(lambda: Workspace(other).worker)
+    second = "second = SettingsPanel('split', panel.workspace, panel.settings)"
+    assert told(f"{second}; second.run.stop_button.click()")["status"] == "ok"
+    until(lambda: not workspace.worker)
+    assert Workspace(other).worker
+    assert told("other.run.stop_button.click(); other.run.thread.join(30)")["status"] == "ok"

@@ -328,3 +328,16 @@ def test_in_a_terminal_a_line_tells_how_far_the_step_of_a_notebook_is(workspace,
         said += os.read(ours, 9999)
     os.close(ours)
     assert b"  20 of 60 updates" in said and said.endswith(batch.ANEW.encode())
+
+
+def test_what_was_made_from_an_earlier_training_is_told_apart(copied: Workspace):
+    copied.notebooks.mkdir()
+    assert "Out of date" not in batch._closing(copied)
+    record = copied.record
+    entry = record.entry("finetune")
+    key = "checkpoints/checkpoint_best.pt"
+    entry.outputs[key] = entry.outputs[key]._replace(sha256="0" * 64)
+    record.save()
+    made, old = batch._closing(copied).split("Out of date")
+    assert str(copied.notebooks) in made
+    assert all(str(path) in old for path in (copied.hf, copied.pt, copied.evaluation))

@@ -168,7 +168,7 @@ def use_split(notebook: Opened, work: Workspace) -> None:
     chinese.write_bytes(CHINESE.encode("gb18030"))
     notebook.send("split", "Send files", chinese)
     expect(panel).to_contain_text("in my-texts/ now")
-    expect(panel).to_contain_text("is not utf-8: line 1, byte 0.")
+    expect(panel).to_contain_text("is not utf-8: line 1, byte 0 (")
     notebook.fill("split", "encoding", "auto")
     expect(panel).to_contain_text("gb18030")
     expect(panel).to_contain_text("今天天气很好")

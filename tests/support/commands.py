@@ -23,13 +23,14 @@ def command(*arguments: object, cwd: Path | None = None) -> subprocess.Completed
     )
 
 
-def interrupted(training: Callable[[], object]) -> None:
-    """Train until the first checkpoint is saved, and stop then, as Ctrl-C does."""
+def interrupted(training: Callable[[], object]) -> KeyboardInterrupt:
+    """Train until the first checkpoint is saved, and stop then, as Ctrl-C does; what is said."""
 
     def stop(line: str) -> None:
         if "Saved checkpoint" in line:
             raise KeyboardInterrupt
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt) as caught:
         patch.setattr("helpers.training.train.parse_event", stop)
         training()
+    return caught.value

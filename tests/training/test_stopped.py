@@ -61,13 +61,16 @@ def test_the_finished_training_stays_until_there_is_another(copied: Workspace) -
     assert "The same training was found in checkpoints.old-1." in again.notes
     assert again.updates == settings["max_update"] and models(copied.checkpoints) == before
     assert [models(folder) for folder in copied.root.glob("checkpoints.old-*")] == [after]
+    once_more = ROAD.run("finetune", copied, FinetuneSettings(**settings))
+    assert once_more.reused and not [note for note in once_more.notes if "old-1" in note]
 
 
 def test_two_unfinished_trainings_are_both_found_again(copied: Workspace) -> None:
     third = SHORT.model_copy(update={"lr": 2e-4})
     interrupted(lambda: ROAD.run("finetune", copied, OTHER))
     first = summary(copied.training / LAST).updates
-    interrupted(lambda: ROAD.run("finetune", copied, third))
+    said = interrupted(lambda: ROAD.run("finetune", copied, third))
+    assert "settings or data is kept in checkpoints.unfinished.old-1" in str(said)
     assert summary(copied.root / "checkpoints.unfinished.old-1" / LAST).updates == first
     report = ROAD.run("finetune", copied, OTHER)
     assert f"continued after update {first}" in " ".join(report.notes)
@@ -96,9 +99,10 @@ def test_whatever_ends_it_a_checkpoint_is_saved_first(copied, number, to) -> Non
         time.sleep(0.1)
     assert found.updates >= 10
     assert "Traceback" not in said and models(copied.checkpoints) == before
-    if number == signal.SIGINT:
+    if number != signal.SIGKILL:
         assert f"{found.updates} of 100,000 updates are saved in {copied.training}" in said
         assert f"The training before stays in {copied.checkpoints}" in said
+    if number == signal.SIGINT:
         longer = ("--max-update", found.updates + 2, "--validate-every", 100_000)
         done = command("finetune", "--workspace", copied.root, *longer, "--max-tokens", 512)
         assert done.returncode == 0 and "checkpoints.unfinished.old-1" in done.stdout

@@ -1,5 +1,6 @@
 """The lock of a workspace: one run at a time, and none is left behind by a crash."""
 
+import dataclasses
 import os
 import signal
 import socket
@@ -127,11 +128,23 @@ def test_a_run_on_another_machine_is_stopped_there(workspace, monkeypatch):
         held = workspace.lock("encode")
         held.__enter__()
     worker = workspace.worker
-    assert not worker.is_here
+    assert not worker.is_here and "on the-other-one" in str(worker)
+    worker.stop()  # or the tests would end here
     with pytest.raises(InUse, match="working on encode") as caught, workspace.lock("split"):
         pass
     assert "stop it on the machine the-other-one" in caught.value.hint
     held.__exit__(None, None, None)
+
+
+def test_a_process_that_has_got_the_number_of_another_is_left_alone(workspace, hold):
+    process, _ = hold()
+    worker = workspace.worker
+    assert worker.is_here
+    dataclasses.replace(worker, born="1").stop()
+    time.sleep(0.2)
+    assert process.poll() is None
+    workspace.worker.stop()
+    assert process.wait(20) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("content", [b"", b"12345", b"{}", b"[1]", b"\xff"])

@@ -24,7 +24,7 @@ _at_work: list["RunBox"] = []
 
 
 def stop_all(*_: object) -> None:
-    """Stop what the panels of this process do."""
+    """Stop what the panels of this process do, in whatever workspace."""
     for box in list(_at_work):
         box.stop()
 
@@ -128,6 +128,7 @@ class RunBox(widgets.VBox):
             standing = worker.standing.html() if worker.standing else ""
             who = said(f"{worker}.", QUIET)
             self.progress.value = f"<div>{who}{standing}</div>"
+            self.stop_button.disabled = not worker.is_here
             time.sleep(LOOK)
         self.other = None
 
@@ -145,8 +146,12 @@ class RunBox(widgets.VBox):
 
     def stop(self) -> None:
         """Stop what is done here, or the run that is watched; twice, at once."""
+        if self.other and self.other.process != os.getpid():
+            self.other.stop()
+            return
         if self.other:
-            stop_all() if self.other.process == os.getpid() else self.other.stop()
+            for box in [box for box in _at_work if box.workspace.root == self.workspace.root]:
+                box.stop()
             return
         with self.changing:
             if self.stoppable:
