@@ -13,6 +13,7 @@ from helpers.common.errors import CourseError
 from helpers.common.foreign_code import refuse_foreign_code
 
 CALLS = {"INST", "OBJ", "EXT1", "EXT2", "EXT4"}  # ways to call something that torch.save has not
+CHUNK = 1 << 20  # bytes that are read at a time
 LONGEST_SHOWN = 100  # characters of a name that somebody else has chosen
 
 
@@ -65,23 +66,47 @@ def read_safely(file: Path) -> object:
     if not file.is_file():
         raise CourseError(f"There is no file {file}.", "Name a fairseq checkpoint (model.pt).")
     refuse_foreign_code()
-    mapped = zipfile.is_zipfile(file)  # torch's format since 1.6; older files are plain pickles
+    zipped = zipfile.is_zipfile(file)  # torch's format since 1.6; older files are plain pickles
     try:
+        # PyTorch takes mapped bytes as they are: it unpacks none, and compares no checksum.
+        mapped = zipped and _is_stored_and_whole(file)
         with torch.serialization.safe_globals([argparse.Namespace, *METERS, *SCALARS]):
             return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # of damaged bytes PyTorch may make any error
         if isinstance(error, (OSError, MemoryError)) and error.args[:1] != (errno.EINVAL,):
             raise
-        if asks := _refused(str(error), mapped):
+        if asks := _refused(str(error), zipped):
             raise CourseError(
                 f"{file} is no checkpoint that can be read safely: {asks}.",
                 "Nothing of it was run. Where it was made, save it once more by torch.save as it "
                 "is, with tensors, numbers and texts alone in it.",
             ) from None
+        if "CRC" in str(error):
+            raise CourseError(
+                f"{file} is damaged: its content is not what was saved ({error}).",
+                "Take it once more from where it was published or trained.",
+            ) from None
         raise CourseError(
             f"{file} is no checkpoint that can be read safely: it is damaged or something else.",
             "Take it once more from where it was published; most often a download broke off.",
         ) from None
+
+
+def _is_stored_and_whole(file: Path) -> bool:
+    """Whether nothing in a zip is compressed, once each part that has a checksum was compared.
+
+    It reads the file once: a second for a gigabyte.
+
+    Raises:
+        zipfile.BadZipFile: a checksum is another one, or the zip is none.
+    """
+    with zipfile.ZipFile(file) as parts:
+        for part in parts.infolist():
+            if part.CRC:  # 0 where PyTorch was told to compute none
+                with parts.open(part) as content:
+                    while content.read(CHUNK):
+                        pass
+        return all(part.compress_type == zipfile.ZIP_STORED for part in parts.infolist())
 
 
 def _refused(said: str, zipped: bool) -> str:

@@ -148,3 +148,50 @@ def test_what_is_broken_off_still_says_so(tmp_path: Path, how: dict) -> None:
     file = saved(tmp_path / "model.pt", {"x": torch.zeros(500)}, **how)
     file.write_bytes(file.read_bytes()[:900])
     assert BROKE_OFF in refused(file).hint
+
+
+NUMBERS = torch.arange(1, 20_001, dtype=torch.float)
+
+
+def damaged(file: Path, part: str, size: int) -> Path:
+    """Change so many bytes in the middle of a part of a zip, whose checksum stays."""
+    with zipfile.ZipFile(file) as archive:
+        (info,) = (each for each in archive.infolist() if each.filename.endswith(part))
+        content = archive.read(info)
+    whole, middle = bytearray(file.read_bytes()), len(content) // 2
+    at = whole.index(content) + middle
+    whole[at : at + size] = bytes(255 - byte for byte in whole[at : at + size])
+    file.write_bytes(whole)
+    return file
+
+
+@pytest.mark.parametrize("part", ["data/0", "data.pkl"])
+@pytest.mark.parametrize("size", [1, 20])
+def test_bytes_that_have_changed_are_found_by_the_checksum(
+    tmp_path: Path, part: str, size: int
+) -> None:
+    file = damaged(saved(tmp_path / "模型.pt", {"x": NUMBERS}), part, size)
+    with pytest.raises(CourseError, match=rf"is damaged.*CRC.*{part}") as error:
+        read_safely(file)
+    assert str(file) in error.value.message and "Take it once more" in error.value.hint
+
+
+def test_checksums_that_pytorch_was_told_to_leave_out_are_not_missed(tmp_path: Path) -> None:
+    torch.serialization.set_crc32_options(False)
+    try:
+        file = saved(tmp_path / "model.pt", {"x": NUMBERS})
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert torch.equal(read_safely(file)["x"], NUMBERS)
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_checkpoint_that_was_packed_again_is_read_or_refused(tmp_path: Path, how: int) -> None:
+    file = saved(tmp_path / "model.pt", {"x": NUMBERS})
+    with zipfile.ZipFile(file) as archive, zipfile.ZipFile(tmp_path / "again.pt", "w", how) as new:
+        for name in archive.namelist():
+            new.writestr(name, archive.read(name))
+    try:
+        assert torch.equal(read_safely(tmp_path / "again.pt")["x"], NUMBERS)
+    except CourseError:
+        assert how == zipfile.ZIP_LZMA  # which PyTorch does not know
