@@ -9,6 +9,7 @@ from pathlib import Path
 from helpers.base.course_base import DICTIONARY, MODEL, unpack
 from helpers.base.folders import meant
 from helpers.common.errors import CourseError
+from helpers.common.pickles import refuse_other_kinds
 from helpers.ids.dictionary import Dictionary, refuse_other_tokens, roberta_dictionary
 from helpers.models import checkpoints, shapes, tensor_names
 from helpers.models.from_huggingface import files_of, is_huggingface, read_folder
@@ -32,13 +33,13 @@ class Source:
 def inputs(
     source: str, dict_file: str, workspace: Workspace, *, download: bool = True
 ) -> list[Path]:
-    """The files that a source stands for, without reading them.
+    """The files that a source stands for; of a checkpoint only the beginning is looked at.
 
     Args:
         download: whether RoBERTa's own dictionary may be fetched where no other is there.
 
     Raises:
-        CourseError: one of them is not there, or has no place here.
+        CourseError: one of them is not there, has no place here, or is plainly something else.
     """
     if source in (COURSE, SCRATCH):
         if dict_file:
@@ -64,6 +65,8 @@ def inputs(
         )
     if is_archive(model) and not dict_file:
         return [model]
+    if not is_archive(model):
+        refuse_other_kinds(model)  # before a dictionary is asked for
     return [model, _dictionary_for(model, dict_file, workspace, download)]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.common.errors import CourseError
+from helpers.common.file_kinds import other_kind
 from helpers.common.foreign_code import refuse_foreign_code
 
 CALLS = {"INST", "OBJ", "EXT1", "EXT2", "EXT4"}  # ways to call something that torch.save has not
@@ -65,6 +66,7 @@ def read_safely(file: Path) -> object:
 
     if not file.is_file():
         raise CourseError(f"There is no file {file}.", "Name a fairseq checkpoint (model.pt).")
+    refuse_other_kinds(file)
     refuse_foreign_code()
     zipped = zipfile.is_zipfile(file)  # torch's format since 1.6; older files are plain pickles
     try:
@@ -90,6 +92,16 @@ def read_safely(file: Path) -> object:
             f"{file} is no checkpoint that can be read safely: it is damaged or something else.",
             "Take it once more from where it was published; most often a download broke off.",
         ) from None
+
+
+def refuse_other_kinds(file: Path) -> None:
+    """Raise CourseError where the beginning of a file, or its name, tells that it is none of these.
+
+    What is refused later, since it is damaged or asks for something, is read for that.
+    """
+    what, hint = other_kind(file)
+    if what:
+        raise CourseError(f"{file} is no checkpoint that can be read safely: it is {what}.", hint)
 
 
 def _is_stored_and_whole(file: Path) -> bool:

@@ -198,7 +198,7 @@ def roberta_dictionary(download: bool = True) -> Path:
     content = gpt2.download("dict.txt") if download else None
     if content is None:
         raise CourseError(
-            "This model.pt has no dict.txt beside it, and RoBERTa's own "
+            "There is no dict.txt beside the model, and RoBERTa's own "
             + ("cannot be downloaded." if download else "is not here yet."),
             f"Put {ADDRESS}dict.txt into gpt2_bpe/, or name the model's with --dict "
             "(dict_file in the notebook).",

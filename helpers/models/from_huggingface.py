@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 from helpers.common.errors import CourseError
+from helpers.common.file_kinds import SAFETENSORS, other_kind
 from helpers.common.pickles import read_safely
 from helpers.common.symbols import MASK, SPECIALS
 from helpers.ids.dictionary import Dictionary, refuse_other_tokens
@@ -130,7 +131,10 @@ def _tensors(file: Path) -> dict:
         try:
             tensors = load_file(file)
         except (SafetensorError, OSError) as error:
-            raise CourseError(f"{file} is damaged: {error}.", "Download it again.") from None
+            what, hint = other_kind(file)
+            if what in ("", SAFETENSORS):
+                raise CourseError(f"{file} is damaged: {error}.", "Download it again.") from None
+            raise CourseError(f"{file} is damaged: it is {what}.", hint) from None
     import torch
 
     if isinstance(tensors, dict) and all(

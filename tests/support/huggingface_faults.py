@@ -27,6 +27,7 @@ MERGES = "other merges than GPT-2's"
 SHARDS = holding("model.safetensors.index.json", b'{"metadata": {}, "weight_map": {}}')
 BERTS_TOKENS = holding("vocab.txt", b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\n")
 DISTIL = {"dim": 32, "n_heads": 2, "n_layers": 1, "hidden_dim": 64}
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 501\n"
 COUNTS = ["num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads"]
 
 OTHER_MODELS = {
@@ -140,6 +141,8 @@ DAMAGED_TOKENIZER = {
 DAMAGED_WEIGHTS = {
     "empty": (holding("model.safetensors", b""), r"model\.safetensors is damaged"),
     "text": (holding("model.safetensors", b"version https://"), r"model\.safetensors is damaged"),
+    "a pointer": (holding("model.safetensors", POINTER), "it is a pointer of Git LFS"),
+    "bin a pointer": (in_turn(bin_without(), holding("pytorch_model.bin", POINTER)), "Git LFS"),
     "header cut": (cut_off("model.safetensors", 100), r"model\.safetensors is damaged"),
     "cut": (cut_off("model.safetensors"), r"model\.safetensors is damaged"),
     "bin cut": (in_turn(bin_without(), cut_off("pytorch_model.bin")), r"pytorch_model\.bin"),
