@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.models import huggingface
-from helpers.models.from_huggingface import WEIGHTS, files_of, is_huggingface
+from helpers.models.folder_config import FORMS, INDEX, WEIGHTS, is_huggingface, weights_of
 from helpers.models.tensor_names import MERGE
 
 ADAPTER = "adapter_config.json"
@@ -24,7 +24,8 @@ def meant(found: Path) -> Path:
             the file that is read of its folder.
     """
     if found.is_file():
-        is_part = found.suffix == ".safetensors" or found.name in huggingface.FILES
+        is_part = found.suffix == ".safetensors" or found.name in {*huggingface.FILES, *FORMS}
+        is_part |= found.suffix == ".bin" and is_huggingface(found.parent)
         return _folder_of(found) if is_part else found
     _refuse_adapter(found)
     if found.is_dir() and not _is_model(found):
@@ -42,10 +43,11 @@ def _folder_of(file: Path) -> Path:
             "Name a folder with config.json, the weights and the tokenizer's files, as "
             "save_pretrained writes them.",
         )
-    weights = files_of(folder)[1]
-    if file.suffix in (".safetensors", ".bin") and file != weights:
+    weights = weights_of(folder)
+    if file.name.endswith((".safetensors", ".bin", INDEX)) and file not in weights:
         raise CourseError(
-            f"Of the folder {folder} the weights in {weights.name} are read, and not {file.name}.",
+            f"Of the folder {folder} the weights in {weights[0].name} are read, and not "
+            f"{file.name}.",
             f"Give {file.name} a folder of its own, with config.json and the tokenizer's files, "
             f"where it has the name {' or '.join(WEIGHTS)}; and name that.",
         )
@@ -70,7 +72,7 @@ def _refuse_adapter(folder: Path) -> None:
 
 
 def _is_model(folder: Path) -> bool:
-    weights = any((folder / name).is_file() for name in WEIGHTS)
+    weights = any((folder / name).is_file() for name in FORMS)
     return (folder / "model.pt").is_file() or (weights and (folder / "config.json").is_file())
 
 

@@ -12,7 +12,8 @@ from helpers.common.errors import CourseError
 from helpers.common.pickles import refuse_other_kinds
 from helpers.ids.dictionary import Dictionary, refuse_other_tokens, roberta_dictionary
 from helpers.models import checkpoints, shapes, tensor_names
-from helpers.models.from_huggingface import files_of, is_huggingface, read_folder
+from helpers.models.folder_config import files_of, is_huggingface, tokenizer_of, weights_of
+from helpers.models.from_huggingface import read_folder
 from helpers.workflow.workspace import Workspace
 
 COURSE, SCRATCH = "course", "scratch"
@@ -105,7 +106,8 @@ def read(files: list[Path], scratch: Path) -> Source:
         return Source(state, dictionary, COURSE)
     if model.name == "config.json":
         state, dictionary, notes = read_folder(model.parent)
-        name, model, dict_file = model.parent.name, files[1], files[2]
+        folder = model.parent
+        name, model, dict_file = folder.name, weights_of(folder)[0], tokenizer_of(folder)[0]
         hint = "Take weights and tokenizer from the same place."
     else:
         name = model.name

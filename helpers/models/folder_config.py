@@ -1,7 +1,7 @@
-"""The ``config.json`` of a Hugging Face folder: what is taken from it, after a check.
+"""A Hugging Face folder: what is taken from its ``config.json``, after a check, and its files.
 
-transformers lets this file choose code, kernels and quantization. Here it is data: only what is
-listed is read, and nothing of it is handed on unchecked.
+transformers lets ``config.json`` choose code, kernels and quantization. Here it is data: only
+what is listed is read, and nothing of it is handed on unchecked.
 """
 
 import json
@@ -10,9 +10,15 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from helpers.common.errors import CourseError
+from helpers.common.file_kinds import AGAIN, OTHER_FORMATS, PYTORCH_FORM, other_kind
 
 # Of both sides. transformers' LM head takes gelu whatever the layers take; fairseq's follows them.
 ACTIVATION = "gelu"
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+INDEX = ".index.json"  # of weights that are in several files
+FORMS = tuple(name + end for name in WEIGHTS for end in ("", INDEX))  # transformers' order
+# Where both are there, transformers reads the first.
+TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 _MOST = 1 << 20  # of whatever is counted in a network
 
 
@@ -103,3 +109,80 @@ def json_object(file: Path) -> dict:
     if not isinstance(content, dict):
         raise CourseError(f"{file} is damaged: no JSON object is in it.", "Download it again.")
     return content
+
+
+def is_huggingface(folder: Path) -> bool:
+    return (folder / "config.json").is_file() and not (folder / "model.pt").is_file()
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files that are read: configuration, weights, and the tokenizer's.
+
+    Raises:
+        CourseError: one of them is missing.
+    """
+    folder_config(folder)
+    return [folder / "config.json", *weights_of(folder), *tokenizer_of(folder)]
+
+
+def weights_of(folder: Path) -> list[Path]:
+    """The file with the weights; or, where they are in several, their index and these.
+
+    Raises:
+        CourseError: there is none, or one of those that an index names is missing.
+    """
+    if found := forms_of(folder):
+        return [found[0], *(folder / name for name in sorted({*weight_map(found[0]).values()}))]
+    others = [file for file in sorted(folder.iterdir()) if file.name.endswith((*OTHER_FORMATS,))]
+    if others:
+        raise CourseError(
+            f"The Hugging Face folder {folder} has no {' or '.join(WEIGHTS)}: its "
+            f"{others[0].name} is {other_kind(others[0])[0]}.",
+            PYTORCH_FORM,
+        )
+    raise _lacking(folder, " or ".join(WEIGHTS))
+
+
+def tokenizer_of(folder: Path) -> tuple[Path, ...]:
+    """``tokenizer.json``, or ``vocab.json`` and ``merges.txt``.
+
+    Raises:
+        CourseError: neither is there.
+    """
+    for names in TOKENIZERS:
+        if all((folder / name).is_file() for name in names):
+            return tuple(folder / name for name in names)
+    raise _lacking(folder, "tokenizer.json, or vocab.json and merges.txt")
+
+
+def _lacking(folder: Path, what: str) -> CourseError:
+    return CourseError(
+        f"The Hugging Face folder {folder} has no {what}.",
+        "Save model and tokenizer into it with save_pretrained, both.",
+    )
+
+
+def forms_of(folder: Path) -> list[Path]:
+    """The files that may hold weights, or name those that do; the first is read."""
+    return [folder / name for name in FORMS if (folder / name).is_file()]
+
+
+def weight_map(file: Path) -> dict[str, str]:
+    """Of an index, the file for each tensor, all beside it; of weights themselves, nothing."""
+    if not file.name.endswith(INDEX):
+        return {}
+    files, kind = json_object(file).get("weight_map"), Path(file.name.removesuffix(INDEX)).suffix
+    if not (isinstance(files, dict) and files) or not all(
+        isinstance(name, str) and Path(name).name == name and name.endswith(kind)
+        for name in files.values()
+    ):
+        raise CourseError(
+            f"{file} is damaged: its weight_map does not name a file for each tensor.", AGAIN
+        )
+    for name in sorted({*files.values()}):
+        if not (file.parent / name).is_file():
+            raise CourseError(
+                f"{file} names {name}, which is not there: a part of the weights is missing.",
+                "Put it beside the others; all parts are needed.",
+            )
+    return files

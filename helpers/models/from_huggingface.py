@@ -4,20 +4,28 @@ import math
 from pathlib import Path
 
 from helpers.common.errors import CourseError
-from helpers.common.file_kinds import SAFETENSORS, other_kind
+from helpers.common.file_kinds import AGAIN, SAFETENSORS, other_kind
 from helpers.common.pickles import read_safely
 from helpers.common.symbols import MASK, SPECIALS
 from helpers.ids.dictionary import Dictionary, refuse_other_tokens
 from helpers.models import shapes, tensor_names
 from helpers.models.finite import refuse_not_finite
-from helpers.models.folder_config import ACTIVATION, FolderConfig, folder_config, json_object
+from helpers.models.folder_config import (
+    ACTIVATION,
+    WEIGHTS,
+    FolderConfig,
+    folder_config,
+    forms_of,
+    json_object,
+    tokenizer_of,
+    weight_map,
+    weights_of,
+)
 from helpers.models.old_checkpoints import complete_cfg
 from helpers.tokens.gpt2 import gpt2_file, letters_of_token
 
 FAIRSEQ_EPS = 1e-5  # of every layer norm; fairseq knows no other
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-# Where both are there, transformers reads the first.
-TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+AS_SAVED = "Save the model's own tensors there: torch.save(model.state_dict(), …)."
 # What configuration and tensors both tell.
 COUNTED = {
     "encoder_layers": "layers",
@@ -30,29 +38,6 @@ OTHER_BPE = ("dropout", "continuing_subword_prefix", "end_of_word_suffix")
 NEEDED = "The course needs RoBERTa's tokenizer, which is GPT-2's byte-pair encoding."
 
 
-def is_huggingface(folder: Path) -> bool:
-    return (folder / "config.json").is_file() and not (folder / "model.pt").is_file()
-
-
-def files_of(folder: Path) -> list[Path]:
-    """The files that are read: configuration, weights, and the tokenizer's.
-
-    Raises:
-        CourseError: one of them is missing.
-    """
-    folder_config(folder)
-    weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
-    tokenizer = next((t for t in TOKENIZERS if all((folder / n).is_file() for n in t)), None)
-    lacking = " or ".join(WEIGHTS) if weights is None else ""
-    lacking = lacking or ("tokenizer.json, or vocab.json and merges.txt" if not tokenizer else "")
-    if lacking:
-        raise CourseError(
-            f"The Hugging Face folder {folder} has no {lacking}.",
-            "Save model and tokenizer into it with save_pretrained, both.",
-        )
-    return [folder / "config.json", weights, *(folder / name for name in tokenizer)]
-
-
 def read_folder(folder: Path) -> tuple[dict, Dictionary, list[str]]:
     """A RoBERTa with its masked-LM head, from ``config.json``, weights and tokenizer files.
 
@@ -62,8 +47,8 @@ def read_folder(folder: Path) -> tuple[dict, Dictionary, list[str]]:
     Raises:
         CourseError: what is there is something else; the message names it.
     """
-    config_file, weights, *tokenizer = files_of(folder)
-    config = folder_config(folder)
+    config, config_file = folder_config(folder), folder / "config.json"
+    weights, tokenizer = weights_of(folder)[0], tokenizer_of(folder)
     dictionary = dictionary_of(*_vocabulary_and_merges(tokenizer), folder)
     tensors = _tensors(weights)
     if not any(name.startswith("lm_head.dense.") for name in tensors):
@@ -98,7 +83,12 @@ def read_folder(folder: Path) -> tuple[dict, Dictionary, list[str]]:
 
 def _notes(config: FolderConfig, folder: Path) -> list[str]:
     """What will be different in fairseq."""
-    eps, notes = config.layer_norm_eps, []
+    eps, notes, forms = config.layer_norm_eps, [], [file.name for file in forms_of(folder)]
+    if forms[1:] and forms != [*WEIGHTS]:  # the two are published together, with the same numbers
+        notes.append(
+            f"Of the weights in this folder {forms[0]} is read, as transformers does, and not "
+            f"{' or '.join(forms[1:])}."
+        )
     if not math.isclose(eps, FAIRSEQ_EPS):
         notes.append(
             f"Its layer norms were computed with eps = {eps:g}, and fairseq always takes "
@@ -121,7 +111,25 @@ def _puts_a_space(folder: Path) -> bool:
     return any(each.get("add_prefix_space") for each in asked)
 
 
-def _tensors(file: Path) -> dict:
+def _tensors(weights: Path) -> dict:
+    """The tensors of a file, or of those that an index names, without wrappers' names."""
+    files, tensors = weight_map(weights), {}
+    for name in sorted({*files.values()}) or [weights.name]:
+        part = _by_name(weights.with_name(name))
+        named = {tensor for tensor, its in files.items() if its == name}
+        if files and (other := sorted(named ^ part.keys())):
+            raise CourseError(
+                f"{weights} does not belong to {name}: {other[0]} is in one of them only.",
+                "Take all parts and their index once more from where they were published.",
+            )
+        tensors |= part
+    tensors = tensor_names.unwrapped(tensors, weights)
+    refuse_not_finite(tensors, weights)
+    return tensors
+
+
+def _by_name(file: Path) -> dict:
+    """The tensors of one file by their names."""
     if file.suffix == ".bin":
         tensors = read_safely(file)
     else:
@@ -133,20 +141,28 @@ def _tensors(file: Path) -> dict:
         except (SafetensorError, OSError) as error:
             what, hint = other_kind(file)
             if what in ("", SAFETENSORS):
-                raise CourseError(f"{file} is damaged: {error}.", "Download it again.") from None
+                raise CourseError(f"{file} is damaged: {error}.", AGAIN) from None
             raise CourseError(f"{file} is damaged: it is {what}.", hint) from None
     import torch
 
-    if isinstance(tensors, dict) and all(
-        isinstance(name, str) and isinstance(t, torch.Tensor) for name, t in tensors.items()
-    ):
-        tensors = tensor_names.unwrapped(tensors, file)
-        refuse_not_finite(tensors, file)
-        return tensors
-    raise CourseError(f"{file} does not hold tensors by name.", "Download it again.")
+    if not isinstance(tensors, dict):
+        raise CourseError(
+            f"{file} does not hold tensors by name: it is a {type(tensors).__name__}.", AS_SAVED
+        )
+    other = next(
+        (n for n, t in tensors.items() if not (isinstance(n, str) and isinstance(t, torch.Tensor))),
+        None,
+    )
+    if other is not None:
+        raise CourseError(
+            f"{file} does not hold tensors by name: {other!r:.60} is a "
+            f"{type(tensors[other]).__name__} in it.",
+            AS_SAVED,
+        )
+    return tensors
 
 
-def _vocabulary_and_merges(files: list[Path]) -> tuple[dict[str, int], list[str]]:
+def _vocabulary_and_merges(files: tuple[Path, ...]) -> tuple[dict[str, int], list[str]]:
     """Token → id, and the merges as lines of ``merges.txt``, from either form of a tokenizer."""
     if len(files) == 2:
         lines = files[1].read_text("utf-8", errors="replace").splitlines()

@@ -11,7 +11,8 @@ from helpers.common.errors import CourseError
 from helpers.common.symbols import MASK
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
-from helpers.models.from_huggingface import files_of, is_huggingface, read_folder
+from helpers.models.folder_config import files_of, is_huggingface, tokenizer_of, weights_of
+from helpers.models.from_huggingface import read_folder
 from helpers.models.huggingface import model_of, quiet
 from helpers.models.masked_lm import guesses, masked_sentence
 from helpers.workflow.workspace import Workspace
@@ -79,7 +80,7 @@ def read_both(workspace: Workspace) -> BothModels:
         )
     base = checkpoints.read(workspace.base_model)
     refuse_unfit(base, dictionary, workspace.base_model, workspace.base_dict)
-    _, weights, vocabulary, *_ = files_of(workspace.hf)
+    weights, vocabulary = weights_of(workspace.hf)[0], tokenizer_of(workspace.hf)[0]
     refuse_unfit(state, theirs, weights, vocabulary, "Run the notebook 05_convert again.")
     size = min(shapes.shape(each)["max_positions"] for each in (base, state))
     return BothModels((model_of(base), model_of(state)), dictionary, size, tuple(notes))

@@ -2,14 +2,16 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from helpers.base import sources
 from helpers.common.errors import CourseError
+from helpers.models.from_huggingface import read_folder
 from helpers.workflow.workspace import Workspace
-from tests.support.huggingface_makers import fitted_model, with_weights
+from tests.support.huggingface_makers import fitted_model, in_bin_shards, in_shards, with_weights
 
 WHOLE = {"config.json", "model.safetensors", "tokenizer.json"}
 
@@ -130,3 +132,33 @@ def test_an_adapter_beside_a_model_is_not_left_out(
 def test_an_empty_folder_is_no_model(tmp_path: Path, workspace: Workspace) -> None:
     (tmp_path / "empty").mkdir()
     refused(workspace, tmp_path / "empty", "There is no base model")
+
+
+@pytest.mark.parametrize("change", [in_shards, in_bin_shards])
+def test_weights_in_several_files_are_all_read(
+    hf_copy: Path, workspace: Workspace, change: Callable[[Path], None]
+) -> None:
+    change(hf_copy)
+    (index,) = hf_copy.glob("*.index.json")
+    shards = {*json.loads(index.read_text())["weight_map"].values()}
+    wanted = {"config.json", "tokenizer.json", index.name, *shards}
+    assert len(shards) > 1
+    for source in (hf_copy, index, hf_copy / min(shards)):
+        assert named(workspace, source) == wanted
+    (hf_copy / min(shards)).unlink()
+    refused(workspace, hf_copy, f"names {min(shards)}, which is not there")
+
+
+def test_of_two_forms_of_weights_it_is_said_which_is_read(
+    hf_copy: Path, workspace: Workspace
+) -> None:
+    in_shards(hf_copy)
+    (hf_copy / "pytorch_model.bin").touch()
+    refused(workspace, hf_copy / "pytorch_model.bin", r"index\.json are read, and not")
+    (note,) = read_folder(hf_copy)[2]
+    assert "model.safetensors.index.json is read" in note and "not pytorch_model.bin" in note
+    fitted_model().save_pretrained(hf_copy)
+    (note,) = read_folder(hf_copy)[2]
+    assert "model.safetensors is read" in note
+    (hf_copy / "model.safetensors.index.json").unlink()
+    assert read_folder(hf_copy)[2] == []  # both whole: as they are published

@@ -2,6 +2,7 @@
 
 from tests.support.huggingface_makers import (
     LEGACY,
+    Change,
     added_token,
     another_model,
     another_tensor,
@@ -9,9 +10,11 @@ from tests.support.huggingface_makers import (
     bin_without,
     configured,
     cut_off,
+    edited,
     exchanged,
     holding,
     in_sequence,
+    in_shards,
     in_the_old_form,
     in_turn,
     lacking,
@@ -24,7 +27,20 @@ from tests.support.huggingface_makers import (
 )
 
 MERGES = "other merges than GPT-2's"
-SHARDS = holding("model.safetensors.index.json", b'{"metadata": {}, "weight_map": {}}')
+INDEX = "model.safetensors.index.json"
+
+
+def mapped(files: object) -> Change:
+    """Shards whose index says something else."""
+    return in_turn(in_shards, edited(INDEX, lambda index: index.update(weight_map=files)))
+
+
+def moved(index: dict) -> None:
+    """Two tensors that are in each other's file, by the index."""
+    files = index["weight_map"]
+    files["lm_head.bias"] = next(f for f in files.values() if f != files["lm_head.bias"])
+
+
 BERTS_TOKENS = holding("vocab.txt", b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\n")
 DISTIL = {"dim": 32, "n_heads": 2, "n_layers": 1, "hidden_dim": 64}
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 501\n"
@@ -92,7 +108,14 @@ OTHER_TOKENIZERS = {
 }
 MISSING = {
     "no weights": (without("model.safetensors"), r"no model\.safetensors or pytorch_model\.bin"),
-    "sharded": (in_turn(without("model.safetensors"), SHARDS), r"no model\.safetensors"),
+    "TensorFlow's": (
+        in_turn(without("model.safetensors"), holding("tf_model.h5", b"\x89HDF\r\n")),
+        r"tf_model\.h5 is a model of TensorFlow or Keras",
+    ),
+    "Flax's": (
+        in_turn(without("model.safetensors"), holding("flax_model.msgpack", b"\x83")),
+        r"flax_model\.msgpack is a model of Flax",
+    ),
     "no tokenizer": (
         without("tokenizer.json"),
         r"has no tokenizer\.json, or vocab\.json and merges\.txt",
@@ -139,6 +162,19 @@ DAMAGED_TOKENIZER = {
     ),
 }
 DAMAGED_WEIGHTS = {
+    "no shards": (mapped({}), r"index\.json is damaged: its weight_map"),
+    "shards by number": (mapped({"a": 1}), r"index\.json is damaged"),
+    "no map of shards": (mapped(None), r"index\.json is damaged"),
+    "a shard elsewhere": (mapped({"a": "../model.safetensors"}), r"index\.json is damaged"),
+    "a shard of another kind": (mapped({"a": "config.json"}), r"index\.json is damaged"),
+    "a shard is missing": (mapped({"a": "b.safetensors"}), r"names b\.safetensors, which is not"),
+    "shards of another": (in_turn(in_shards, edited(INDEX, moved)), "in one of them only"),
+    "index cut": (in_turn(in_shards, cut_off(INDEX)), r"index\.json is damaged"),
+    "bin holds a state_dict": (
+        bin_of({"state_dict": {}}),
+        "by name: 'state_dict' is a dict in it",
+    ),
+    "bin is counted": (bin_of({5: 1}), "by name: 5 is a int in it"),
     "empty": (holding("model.safetensors", b""), r"model\.safetensors is damaged"),
     "text": (holding("model.safetensors", b"version https://"), r"model\.safetensors is damaged"),
     "a pointer": (holding("model.safetensors", POINTER), "it is a pointer of Git LFS"),

@@ -96,6 +96,25 @@ def with_weights(folder: Path, tensors: "object | dict[str, torch.Tensor]", **ho
 # Changes: functions of a folder
 
 
+def in_shards(folder: Path) -> None:
+    """The fitted model in several files and their index, as transformers saves a large one."""
+    (folder / "model.safetensors").unlink()
+    fitted_model().save_pretrained(folder, max_shard_size="4MB")
+
+
+def in_bin_shards(folder: Path) -> None:
+    """The same as ``torch.save`` writes it, as transformers did until its version 4."""
+    import torch
+
+    (folder / "model.safetensors").unlink()
+    tensors, files = list(fitted_model().state_dict().items()), {}
+    for number in range(3):
+        part, name = dict(tensors[number::3]), f"pytorch_model-0000{number + 1}-of-00003.bin"
+        torch.save(part, folder / name)
+        files |= dict.fromkeys(part, name)
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": files}))
+
+
 def in_turn(*changes: Change) -> Change:
     def change(folder: Path) -> None:
         for each in changes:
