@@ -9,7 +9,7 @@ from helpers.models.checkpoint_values import checked_values
 from helpers.models.finite import refuse_not_finite, refuse_whole_numbers
 from helpers.models.old_checkpoints import complete_cfg, modern
 from helpers.models.shapes import kept_layers, shape
-from helpers.models.tensor_names import HEAD_WEIGHT, unwrapped
+from helpers.models.tensor_names import HEAD, HEAD_WEIGHT, TOKENS, unwrapped
 
 if TYPE_CHECKING:
     import torch
@@ -55,16 +55,29 @@ def read(file: Path) -> dict:
             f"{file} is damaged: its parts are not what fairseq writes ({error}).",
             "Take it once more from where it was published or trained.",
         ) from None
-    values, model = checked_values(state, file), state["cfg"]["model"]
-    if HEAD_WEIGHT not in state["model"]:
-        kind = model.get("_name") or model.get("arch")
-        raise CourseError(
-            f"{file} is a fairseq checkpoint of {kind!r}, not of a RoBERTa with its LM head.",
-            "Name the model.pt of a RoBERTa that was trained as a masked language model.",
-        )
+    values = checked_values(state, file)
+    state = _with_head(state, values.get("untie_weights_roberta"), file)
     refuse_whole_numbers(state["model"], file)
     state = kept_layers(state, values.get("encoder_layers_to_keep"), file)
     return {**state, "cfg": complete_cfg(values)}
+
+
+def _with_head(state: dict, is_untied: object, file: Path) -> dict:
+    """The checkpoint with the LM head's matrix; where it was left out, it is the embedding.
+
+    Raises:
+        CourseError: it is another model, or one without its LM head.
+    """
+    tensors, model = state["model"], state["cfg"]["model"]
+    needed = (TOKENS, f"{HEAD}dense.weight", *([HEAD_WEIGHT] if is_untied else []))
+    if missing := [name for name in needed if name not in tensors]:
+        kind = model.get("_name") or model.get("arch")
+        raise CourseError(
+            f"{file} is a fairseq checkpoint of {kind!r} without the tensor {missing[0]} of a "
+            f"RoBERTa with its LM head; it has {next(iter(tensors), 'no tensor')}.",
+            "Name the model.pt of a RoBERTa that was trained as a masked language model.",
+        )
+    return {**state, "model": {HEAD_WEIGHT: tensors[TOKENS]} | tensors}
 
 
 class _Watched:

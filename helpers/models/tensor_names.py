@@ -29,6 +29,7 @@ NAMES = {
     HEAD_WEIGHT: DECODER,
     f"{HEAD}bias": "lm_head.bias",
 }
+_OLD_NORM = re.compile(r"(?<=LayerNorm\.)(gamma|beta)$")  # converted from TensorFlow, until 2020
 _NUMBER = re.compile(r"\.(\d+)\.")
 LAYER = ENCODER + "layers.{}.", "roberta.encoder.layer.{}."
 LAYER_NAMES = {
@@ -47,7 +48,12 @@ WRAPPERS = {
     *("module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_fpw_module"),
     "_checkpoint_wrapped_module",
 }
-WRAPPED_AS = re.compile(r"^(base_model\.)?model\.")  # in front of all: PEFT's, Lightning's
+# A name that each model has one of, behind what a program puts in front of all of them, if it does:
+# ``model.`` (Lightning), ``base_model.model.`` (PEFT), ``student.`` …
+IN_FRONT = re.compile(
+    r"(|.*?\.)((en|de)coder\.sentence_encoder\.embed_tokens|"
+    r"roberta\.embeddings\.word_embeddings)\.weight"
+)
 # What else files hold, by parts of its tensors' names, and the way to a plain model.
 MERGE = "Merge it into the model where it was trained (peft: merge_and_unload), and save that."
 UNQUANTIZED = "Take the model as it was before it was quantized."
@@ -95,12 +101,17 @@ def unwrapped(tensors: "dict[str, torch.Tensor]", file: object) -> "dict[str, to
         file: whose they are, for messages.
 
     Raises:
-        CourseError: adapters, quantized or sharded weights, and such; or one tensor twice.
+        CourseError: adapters, quantized or sharded weights, and such; one tensor twice, or what
+            is none; or more than one model.
     """
     plain = {}
     for name, tensor in tensors.items():
+        if not isinstance(name, str):
+            raise CourseError(
+                f"{file} is damaged: {name!r:.60} is no name of a tensor.",
+                "Take it once more from where it was published or trained.",
+            )
         bare = ".".join(part for part in name.split(".") if part not in WRAPPERS)
-        bare = WRAPPED_AS.sub("", bare)
         if bare in plain:
             raise CourseError(
                 f"{file} holds the tensor {bare} twice, once under a wrapper's name.",
@@ -113,7 +124,20 @@ def unwrapped(tensors: "dict[str, torch.Tensor]", file: object) -> "dict[str, to
                 f"{file} holds {what}: it has a tensor {name!r}, which a RoBERTa does not have.",
                 hint,
             )
-    return plain
+    return _without_front(plain, file)
+
+
+def _without_front(tensors: "dict[str, torch.Tensor]", file: object) -> "dict[str, torch.Tensor]":
+    """The tensors without what stands in front of every name."""
+    fronts = sorted({found[1] for name in tensors if (found := IN_FRONT.fullmatch(name))})
+    front = fronts[0] if fronts else ""
+    if other := next((name for name in tensors if not name.startswith(front)), ""):
+        more = "more than one model" if fronts[1:] else "more than a model"
+        raise CourseError(
+            f"{file} holds {more}: beside {front!r} it has a tensor {other!r}.",
+            "Save the one model by itself where it was trained, and name that.",
+        )
+    return {name.removeprefix(front): tensor for name, tensor in tensors.items()}
 
 
 def renamed(names: list[str], to: str) -> dict[str, str]:
@@ -152,6 +176,10 @@ def to_huggingface(state: dict) -> "dict[str, torch.Tensor]":
     return tensors | {"lm_head.decoder.bias": tensors["lm_head.bias"]}
 
 
+def _today(old: re.Match) -> str:
+    return {"gamma": "weight", "beta": "bias"}[old[0]]
+
+
 def from_huggingface(tensors: "dict[str, torch.Tensor]", file: object) -> "dict[str, torch.Tensor]":
     """The tensors of a ``RobertaForMaskedLM`` under fairseq's names.
 
@@ -164,7 +192,7 @@ def from_huggingface(tensors: "dict[str, torch.Tensor]", file: object) -> "dict[
     Raises:
         CourseError: a tensor that a RoBERTa with its LM head does not have, or of another kind.
     """
-    left = {n: t for n, t in tensors.items() if not n.startswith(UNUSED)}
+    left = {_OLD_NORM.sub(_today, n): t for n, t in tensors.items() if not n.startswith(UNUSED)}
     refuse_whole_numbers(left, file)
     left = {n: t.float() for n, t in left.items()}
     types = left.pop(TOKEN_TYPES, None)

@@ -76,6 +76,15 @@ TAKEN: dict[str, Made] = {
     "both": named("module._orig_mod.{}".format),
     "both the other way": named("_orig_mod.module.{}".format),
     "Lightning's": named("model.{}".format),
+    **{
+        front: named((front + ".{}").format)
+        for front in (
+            *("state_dict", "net", "student", "roberta", "encoder", "model.model", "ddp", "fsdp"),
+            *("lightning_module.model", "base_model.model", "模型", "encoder.sentence_encoder"),
+        )
+    },
+    "a front of an old one": lambda t: named("net.{}".format, make.old)(make.old_named(t)),
+    "no matrix of the head": lambda t: make.current({n: t[n] for n in t if n != make.HEAD}),
     "FSDP, gathered": named("_fsdp_wrapped_module.{}".format),
     "inside": named(inside("_orig_mod")),
     "each layer": named(lambda n: n.replace(".fc1.", "._checkpoint_wrapped_module.fc1.")),
@@ -186,6 +195,30 @@ REFUSED: dict[str, tuple[Made, str]] = {
     "FSDP, wrapped": (sharded("_fsdp_wrapped_module.flat_param"), "flat parameters of FSDP"),
     "FSDP of a layer": (sharded(f"{FIRST}.flat_param_0"), "flat parameters of FSDP"),
     "pruned": (named(lambda n: n.replace("fc1.weight", "fc1.weight_orig")), "weights in parts"),
+    "two models": (
+        lambda t: make.current({f"{who}.{n}": t[n] for n in t for who in ("student", "teacher")}),
+        "more than one model: beside 'student.' it has a tensor 'teacher.encoder",
+    ),
+    "a model and more": (
+        lambda t: make.current({"loss.w": t[BIAS], **{f"net.{n}": t[n] for n in t}}),
+        "more than a model: beside 'net.' it has a tensor 'loss.w'",
+    ),
+    "names that nobody knows": (
+        named(lambda n: n.replace("sentence_encoder", "body")),
+        r"without the tensor encoder.sentence_encoder.*; it has encoder\.body\.embed_tokens",
+    ),
+    "no head": (
+        lambda t: make.current({n: t[n] for n in t if "lm_head" not in n}),
+        r"without the tensor encoder\.lm_head\.dense\.weight",
+    ),
+    "a head of its own, left out": (
+        lambda t: modelled(untie_weights_roberta=True)({n: t[n] for n in t if n != make.HEAD}),
+        r"without the tensor encoder\.lm_head\.weight",
+    ),
+    "a number for a name": (
+        lambda t: make.current({**t, 5: t[BIAS]}),
+        "is damaged: 5 is no name of a tensor",
+    ),
     "twice": (plus(f"module.{BIAS}"), f"holds the tensor {BIAS} twice"),
 }
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,13 @@ def old_bin(folder: Path) -> None:
     with_weights(folder, fitted_model().state_dict() | extra)
 
 
+def under(name: Callable[[str], str]) -> Change:
+    """The tensors under other names."""
+    return lambda folder: with_weights(
+        folder, {name(n): t for n, t in fitted_model().state_dict().items()}
+    )
+
+
 SAME_WEIGHTS = {
     "safetensors": lambda folder: None,
     "every tensor": bin_without(),
@@ -197,6 +205,12 @@ SAME_WEIGHTS = {
     "in several files": in_shards,
     "in several old files": in_bin_shards,
     "legacy format": bin_without(**LEGACY),
+    "in front of all": under("net.{}".format),
+    "TensorFlow's names": under(
+        lambda n: n.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
+            "LayerNorm.bias", "LayerNorm.beta"
+        )
+    ),
     "no decoder": bin_without(DECODER),
     "only decoder.bias": bin_without("lm_head.bias"),
     "only bias": bin_without(DECODER_BIAS, DECODER),
