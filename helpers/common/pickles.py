@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import pickle
 import pickletools
 import re
 import zipfile
@@ -14,6 +15,7 @@ from helpers.common.file_kinds import other_kind
 from helpers.common.foreign_code import refuse_foreign_code
 
 CALLS = {"INST", "OBJ", "EXT1", "EXT2", "EXT4"}  # ways to call something that torch.save has not
+OTHER_SCALAR = "a NumPy scalar of the kind "
 CHUNK = 1 << 20  # bytes that are read at a time
 LONGEST_SHOWN = 100  # characters of a name that somebody else has chosen
 
@@ -36,8 +38,15 @@ def scalar(kind: ScalarKind, content: bytes) -> "float | int | complex | bool | 
     """Stands for the function that makes a NumPy scalar: Python's own number, or text."""
     dtype = np.dtype(kind.order + kind.code)
     if dtype.kind not in "biufcUS":
-        raise ValueError(f"a NumPy scalar of the kind {kind.code}")
+        raise ValueError(f"{OTHER_SCALAR}{kind.code}")
+    if not (dtype.itemsize or content):  # a text of no letters
+        return dtype.type().item()
     return np.frombuffer(content, dtype).item()
+
+
+def no_bytes() -> bytes:
+    """Stands for ``bytes``, which makes the content of an empty text of NumPy's, and else more."""
+    return b""
 
 
 METERS = [
@@ -50,6 +59,8 @@ SCALARS = [
     (scalar, "numpy.core.multiarray.scalar"),
     (scalar, "numpy._core.multiarray.scalar"),
     (ScalarKind, "numpy.dtype"),
+    (no_bytes, "__builtin__.bytes"),
+    (no_bytes, "builtins.bytes"),
 ]
 
 
@@ -77,7 +88,7 @@ def read_safely(file: Path) -> object:
     except Exception as error:  # of damaged bytes PyTorch may make any error
         if isinstance(error, (OSError, MemoryError)) and error.args[:1] != (errno.EINVAL,):
             raise
-        if asks := _refused(str(error), zipped):
+        if asks := _refused(str(error), zipped or _begins_as_pickle(file)):
             raise CourseError(
                 f"{file} is no checkpoint that can be read safely: {asks}.",
                 "Nothing of it was run. Where it was made, save it once more by torch.save as it "
@@ -121,22 +132,32 @@ def _is_stored_and_whole(file: Path) -> bool:
         return all(part.compress_type == zipfile.ZIP_STORED for part in parts.infolist())
 
 
-def _refused(said: str, zipped: bool) -> str:
+def _begins_as_pickle(file: Path) -> bool:
+    """Whether a file begins with a number of pickle's protocol, as no text does."""
+    with file.open("rb") as stream:
+        return stream.read(1) == pickle.PROTO
+
+
+def _refused(said: str, is_pickle: bool) -> str:
     """What a file asks for, where PyTorch refused that for safety; else nothing.
 
     Args:
-        zipped: it is in torch's format; what else begins like a pickle may be a text.
+        is_pickle: whether it is one for certain; what is in letters may be a text.
     """
     if asked := re.search(r"GLOBAL (\S+)", said):
         return f"it asks to run {asked[1][:LONGEST_SHOWN]}"
+    if found := re.search(rf"{OTHER_SCALAR}\S+", said):
+        return f"it holds {found[0][:LONGEST_SHOWN]}"
     if "TorchScript" in said:
         return "it is a program (TorchScript)"
     if built := re.search(r"(Trying to call reduce|Can only (build|create new))[^\n]*", said):
         return f"it asks to run something that it has built ({built[0][:LONGEST_SHOWN]})"
+    if "Invalid magic number" in said and is_pickle:
+        return "it is a pickle that torch.save has not made"
     if operand := re.search(r"Unsupported operand (\d+)", said):
         found = pickletools.code2op.get(chr(int(operand[1])))
         if found and found.name in CALLS:
             return f"it asks to run what pickle's {found.name} names"
-        if found and zipped:
+        if found and is_pickle:
             return f"it is in another pickle protocol than torch.save's own ({found.name})"
     return ""

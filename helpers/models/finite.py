@@ -3,6 +3,7 @@
 And tensors that are no tables of numbers: sparse ones, complex ones, shapes without content.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,16 @@ from helpers.common.errors import CourseError
 
 if TYPE_CHECKING:
     import torch
+
+
+DIVERGED = (
+    "Most likely its training diverged, or half precision overflowed; take a checkpoint from "
+    "before that."
+)
+TOO_LARGE = (
+    "fairseq computes in single precision, whose largest number is 3.4e+38; take a checkpoint "
+    "that was trained and saved in it."
+)
 
 
 def refuse_not_finite(content: object, owner: object) -> None:
@@ -29,11 +40,10 @@ def refuse_not_finite(content: object, owner: object) -> None:
     for name, tensor in _tensors(content):
         if what := _no_table(tensor):
             raise _other_kind(owner, name, what)
-        if what := _beyond(tensor):
+        if found := _beyond(tensor):
+            what, hint = found
             raise CourseError(
-                f"{owner} holds {what} in the tensor {name}: nothing can be computed with it.",
-                "Most likely its training diverged, or half precision overflowed; take a "
-                "checkpoint from before that.",
+                f"{owner} holds {what} in the tensor {name}: nothing can be computed with it.", hint
             )
 
 
@@ -65,20 +75,25 @@ def _no_table(tensor: "torch.Tensor") -> str:
     return "complex numbers" if tensor.is_complex() else ""
 
 
-def _beyond(tensor: "torch.Tensor") -> str:
-    """What is in a tensor that is no number of single precision; else nothing."""
+def _beyond(tensor: "torch.Tensor") -> tuple[str, str] | None:
+    """What is in a tensor that is no number of single precision, and a hint; else nothing."""
     import torch
 
     if not (tensor.is_floating_point() and tensor.numel()):
-        return ""
+        return None
     if tensor.dtype.itemsize == 1:  # of which torch knows no extremes
         tensor = tensor.float()
     # Of NaN both are NaN; isfinite would take twenty times as long.
     least, most = (float(end) for end in tensor.aminmax())
     if least != least:
-        return "NaN"
+        return "NaN", DIVERGED
+    if math.inf in (most, -least):
+        return "infinite numbers", DIVERGED
     largest = torch.finfo(torch.float32).max
-    return "" if -largest <= least and most <= largest else "infinite numbers"
+    if largest < max(most, -least):
+        most = max(least, most, key=abs)
+        return f"the number {most:g}, which is too large for single precision,", TOO_LARGE
+    return None
 
 
 def _tensors(content: object, name: str = "") -> "Iterator[tuple[str, torch.Tensor]]":

@@ -34,7 +34,15 @@ def refused(file: Path) -> CourseError:
 
 SCALARS = [
     *(np.float64(2.5), np.float32(0.5), np.float16(0.25), np.int64(-3), np.uint8(7), np.int8(-7)),
-    *(np.bool_(True), np.complex64(1 + 2j), np.str_("微调"), np.bytes_(b"a"), np.float64("nan")),
+    *(
+        np.bool_(True),
+        np.complex64(1 + 2j),
+        np.str_("微调"),
+        np.str_(""),
+        np.bytes_(b""),
+        np.bytes_(b"a"),
+        np.float64("nan"),
+    ),
     *(np.dtype(">f8").type(1.5), np.array(3, ">i4")[()], np.int64(2**62), np.uint64(2**63)),
 ]
 
@@ -99,6 +107,37 @@ ODD = {
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
 def test_the_functions_that_stand_for_numpys_do_nothing_else(tmp_path: Path, odd: object) -> None:
     refused(saved(tmp_path / "model.pt", {"x": odd}))
+
+
+OTHER_SCALARS = {
+    "M8": np.datetime64("2020-01-01"),
+    "m8": np.timedelta64(3, "D"),
+    "V3": np.void(b"abc"),
+    "V8": np.zeros(1, "i4,i4")[0],
+}
+
+
+@BOTH
+@pytest.mark.parametrize("kind", OTHER_SCALARS)
+def test_a_scalar_that_is_no_number_or_text_is_named(tmp_path: Path, how: dict, kind: str) -> None:
+    error = refused(saved(tmp_path / "model.pt", {"x": OTHER_SCALARS[kind]}, **how))
+    assert f"it holds a NumPy scalar of the kind {kind}" in error.message
+    assert BROKE_OFF not in error.hint
+
+
+@BOTH
+def test_bytes_are_made_of_no_number(tmp_path: Path, how: dict) -> None:
+    refused(saved(tmp_path / "model.pt", {"x": Odd(bytes, 1 << 40)}, **how))
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_pickle_that_pytorch_has_not_made_is_called_so(tmp_path: Path, protocol: int) -> None:
+    file = tmp_path / "model.pt"
+    file.write_bytes(pickle.dumps({"model": {"a": [1.5]}, "cfg": "微调"}, protocol=protocol))
+    error = refused(file)
+    what = "another pickle protocol" if protocol > 3 else "a pickle that torch.save has not made"
+    assert what in error.message and BROKE_OFF not in error.hint
 
 
 class OldWay(pickle._Pickler):
