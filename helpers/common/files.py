@@ -96,12 +96,14 @@ def writing(folder: Path) -> Iterator[None]:
     Raises:
         CourseError: for these; other errors pass through.
     """
+    if folder.name.startswith(DRAFTS):  # which nobody has chosen, and nobody finds
+        folder = folder.parent
     try:
         yield
     except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise CourseError(
             f"{error.filename or folder} cannot be written: {error.strerror}.",
-            "Choose a workspace in a folder of your own, or mend its permissions.",
+            "Choose a place in a folder of your own, or mend its permissions.",
         ) from None
     except CourseError:
         raise
@@ -115,8 +117,8 @@ def writing(folder: Path) -> Iterator[None]:
             raise
         raise CourseError(
             f"{folder} cannot be written: {os.strerror(number)} ({(FULL | REFUSED)[number]}).",
-            f"{'Make room, or choose' if number in FULL else 'Choose'} a workspace on another "
-            "disk; what was finished is kept.",
+            f"{'Make room, or choose' if number in FULL else 'Choose'} a place on another disk; "
+            "what was finished is kept.",
         ) from None
 
 

@@ -85,7 +85,7 @@ def test_a_conversion_that_has_no_room(
     )
     with pytest.raises(CourseError, match="the disk is full") as error:
         ROAD.run("convert", workspace, settings)
-    assert str(full) in error.value.message
+    assert f"{full} cannot be written" in error.value.message
     assert left(workspace) == set() and not [*full.glob("[!.]*")]
 
 

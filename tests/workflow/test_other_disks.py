@@ -136,8 +136,10 @@ def test_to_a_disk_without_room_for_all_no_file_is_moved(workspace, other_disk, 
 
     (other_disk / NAMES[0]).write_text("old")
     monkeypatch.setattr(shutil, "copyfile", full)
-    with pytest.raises(CourseError, match="the disk is full"):
+    with pytest.raises(CourseError, match="the disk is full") as error:
         converting(other_disk).run("convert", workspace, ConvertSettings())
+    assert error.value.message.startswith(f"{other_disk} cannot be written")
+    assert "workspace" not in error.value.hint
     assert {file.name: file.read_text() for file in other_disk.iterdir()} == {NAMES[0]: "old"}
 
 
