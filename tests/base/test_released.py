@@ -153,7 +153,7 @@ def test_a_dictionary_in_an_archive_that_is_no_file_is_refused_in_sentences(
     workspace: Workspace, tmp_path: Path, model: bytes, odd: Member, gpt2_folder: Path
 ) -> None:
     archive = pack(tmp_path / "roberta.tar.gz", [released(model)[0], odd])
-    with pytest.raises(CourseError, match=r"no dict\.txt beside it"):
+    with pytest.raises(CourseError, match=r"no dict\.txt beside the model"):
         base_from(workspace, archive)
     assert is_untouched(workspace)
 

@@ -102,7 +102,7 @@ def test_a_model_without_a_dictionary_asks_for_robertas_own(
     alone = tmp_path / "alone" / "model.pt"
     alone.parent.mkdir()
     shutil.copy(course.base_model, alone)
-    with pytest.raises(CourseError, match=r"no dict\.txt beside it") as error:
+    with pytest.raises(CourseError, match=r"no dict\.txt beside the model") as error:
         ROAD.run("base", workspace, BaseSettings(source=str(alone)))
     assert gpt2.ADDRESS in error.value.hint
 
