@@ -8,14 +8,13 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.text.decoding.archives import Gauge, blocks
+from helpers.text.decoding.mistaken import in_utf_8, is_wide, turned_at, written_otherwise
 
 MARK = "\udcff"  # stands in a text for bytes that are no character; no encoding gives it
 MARKED = "marked"
 # NUL, which no text has (UTF-16 read as UTF-8 is full of it), and halves of a UTF-16 pair.
 NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 _CARRIAGE_RETURNS = re.compile("\r+\n?")
-# Six characters of three bytes: no text in an older encoding has these by chance.
-_IN_UTF_8 = re.compile(rb"(?:[\xe1-\xef][\x80-\xbf]{2}){6}")
 
 codecs.register_error(MARKED, lambda error: (MARK, error.end))
 
@@ -26,18 +25,20 @@ def decoded_blocks(file: Path, encoding: str, gauge: Gauge | None = None) -> Ite
     Where Python's ``errors="replace"`` gives U+FFFD, ``MARK`` stands; and for every NUL.
 
     Raises:
-        CourseError: an older encoding was named, and a part of the file is UTF-8: most of that
-            would be read as other characters, without an error.
+        CourseError: a part of the file is in another encoding, or begins in the middle of a
+            character: it would be read as other characters, without an error.
     """
     decoder = codecs.getincrementaldecoder(encoding)(MARKED)
-    is_older = not codecs.lookup(encoding).name.startswith("utf")
-    line = 1
+    may_turn, line = is_wide(encoding), 1
     for block in itertools.chain(blocks(file, gauge), (b"",)):
-        if is_older:
-            if found := _IN_UTF_8.search(block):
-                raise _partly_utf_8(file, encoding, line + block.count(b"\n", 0, found.start()))
-            line += block.count(b"\n")
-        yield decoded(decoder, block)
+        if found := written_otherwise(block, encoding):
+            line += decoded(decoder, block[: found.start()]).count("\n")
+            raise _partly_utf_8(file, encoding, line)
+        text = decoded(decoder, block)
+        if may_turn and (at := turned_at(text, MARK)) >= 0:
+            raise _turned(file, encoding, line + text.count("\n", 0, at))
+        line += text.count("\n")
+        yield text
 
 
 def decoded(decoder: codecs.IncrementalDecoder, block: bytes) -> str:
@@ -47,8 +48,12 @@ def decoded(decoder: codecs.IncrementalDecoder, block: bytes) -> str:
 
 
 def is_partly_utf8(file: Path, most: int | None = None) -> bool:
-    """Whether a part of a file, or of so many blocks of it, is UTF-8 that no older encoding has."""
-    return any(_IN_UTF_8.search(block) for block in itertools.islice(blocks(file), most))
+    """Whether a part of a file, or of so many blocks of it, is UTF-8 that no older encoding has.
+
+    Behind a block of nothing but zeros, as in a disk image, nothing is looked for.
+    """
+    looked_at = itertools.takewhile(lambda block: block.strip(b"\0"), blocks(file))
+    return any(map(in_utf_8, itertools.islice(looked_at, most)))
 
 
 def _partly_utf_8(file: Path, encoding: str, line: int) -> CourseError:
@@ -56,6 +61,15 @@ def _partly_utf_8(file: Path, encoding: str, line: int) -> CourseError:
         f"{file} is not {encoding}: line {line:,} is UTF-8.",
         "Try encoding = 'utf-8', or 'auto'. If the file holds both, part it in two; or read it as "
         "UTF-8 with errors = 'skip', which leaves the other documents out and counts them.",
+    )
+
+
+def _turned(file: Path, encoding: str, line: int) -> CourseError:
+    return CourseError(
+        f"{file} is not {encoding} from line {line:,} on: bytes are missing or too many there, or "
+        "their order is the other one, and what follows is read as other characters.",
+        "Copy or save the file again, best as UTF-8; where the whole file is so, name the other "
+        "order in encoding, utf-16-le or utf-16-be.",
     )
 
 

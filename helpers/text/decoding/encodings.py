@@ -7,8 +7,9 @@ from helpers.common.errors import CourseError
 from helpers.text.decoding.archives import blocks
 from helpers.text.decoding.characters import MARK, LineEnds, decoded_blocks, is_partly_utf8
 from helpers.text.decoding.damage import bad_lines, first_bad_block
-from helpers.text.decoding.guesses import guessed_encoding, is_nearly_utf8
+from helpers.text.decoding.guesses import CHINESE, guessed_encoding, is_nearly_utf8
 from helpers.text.decoding.kinds import SAVE_AS_TEXT, binary
+from helpers.text.decoding.mistaken import is_wide
 
 MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -40,6 +41,8 @@ def encoding_of(file: Path, wanted: str) -> str:
             f"Name the order in encoding: {wanted}-le, as Windows writes it, or {wanted}-be.",
         )
     if wanted != "auto":
+        if is_wide(wanted):
+            _refuse_bytes_for_characters(file, wanted, head)
         return wanted
     if guess := _guess(file):
         return guess
@@ -47,6 +50,26 @@ def encoding_of(file: Path, wanted: str) -> str:
         f"The encoding of {file} cannot be guessed; perhaps it is not a text file.",
         "Name the encoding, for example gb18030, utf-16 or cp1252, or leave the file out.",
     )
+
+
+def _refuse_bytes_for_characters(file: Path, wanted: str, head: bytes) -> None:
+    """Raise a CourseError where UTF-16 or UTF-32 was named, and a file begins in another encoding.
+
+    Pairs of its bytes would be read as characters: any two are one, and no error shows it.
+    """
+    guess = None if b"\0" in head else "utf-8" if _begins_in_utf8(head) else guessed_encoding(head)
+    if guess in ("utf-8", *CHINESE):
+        raise CourseError(
+            f"{file} is not {wanted}: it begins in {guess}.",
+            f"Try encoding = {guess!r}; or 'auto' where the files differ.",
+        )
+
+
+def _begins_in_utf8(head: bytes) -> bool:
+    try:
+        return bool(codecs.getincrementaldecoder("utf-8")().decode(head))
+    except UnicodeDecodeError:
+        return False
 
 
 def refuse_binary(file: Path, head: bytes) -> None:

@@ -8,7 +8,7 @@ _CANDIDATES = [
     *("gb18030", "big5", "cp932", "euc_jp", "cp949", "utf_16_le", "utf_16_be"),
 ]
 # Chinese in two bytes a character. Microsoft's and Hong Kong's are Big5 with more characters.
-_CHINESE = ("gb18030", "cp950", "big5hkscs")
+CHINESE = ("gb18030", "cp950", "big5hkscs")
 _CHINESE_MARKS = "，。、；：？！“”‘’（）《》「」『』—…　·﹏‧～"
 _ENOUGH = 0.8  # of the characters outside ASCII
 
@@ -25,7 +25,7 @@ def guessed_encoding(sample: bytes) -> str | None:
         little = sample[1::2].count(b"\0") >= sample[::2].count(b"\0")
         name = "utf-16-le" if little else "utf-16-be"
         return name if _is_whole(sample, name) else None
-    found = {name: share for name in _CHINESE if (share := _everyday_chinese(sample, name))}
+    found = {name: share for name in CHINESE if (share := _everyday_chinese(sample, name))}
     if found:  # of equally good ones the first
         return max(found, key=found.__getitem__)
     return _sole_candidate(sample[:100_000])
