@@ -21,12 +21,13 @@ from helpers.common.processes import Workers, allowed_workers
 from helpers.common.progress import Progress
 from helpers.common.symbols import SPLITS
 from helpers.stages.sample import is_named
-from helpers.stages.split_report import SplitReport, of_empty, of_encodings, of_lines
+from helpers.stages.split_report import SplitReport, of_empty, of_encodings, of_lines, of_signs
 from helpers.text.decoding.characters import MARK
 from helpers.text.decoding.damage import about
 from helpers.text.division import (
     DIGEST,
     DUPLICATE,
+    NUMBERS,
     SplitText,
     as_written,
     divide_documents,
@@ -54,7 +55,9 @@ class _Splitter:
         self.faults = [file.faults() for file in files]
         self.hashes = bytearray()  # of all documents in reading order
         self.sizes: list[int] = []  # documents in each task; a long one stands by itself
-        self.totals = {split: np.zeros(6, dtype=np.int64) for split in SPLITS}  # see SplitText
+        self.totals = {
+            split: np.zeros(NUMBERS, dtype=np.int64) for split in SPLITS
+        }  # see SplitText
 
     def hash_all(self, progress: Progress) -> None:
         """Pass one: the keyed hash of every document.
@@ -186,7 +189,7 @@ def _report(splitter: _Splitter, duplicates: int, workspace: Workspace) -> Split
     settings, files, faults = splitter.settings, splitter.files, splitter.faults
     counts = zip(*(splitter.totals[split].tolist() for split in SPLITS), strict=True)
     n_documents, n_lines, characters, *others = map(tuple, counts)
-    wrapped, padded, separators = map(sum, others)
+    wrapped, padded, *kept = map(sum, others)
     names = [workspace.key(file.path) for file in files]
     return SplitReport(
         documents=n_documents,
@@ -203,7 +206,8 @@ def _report(splitter: _Splitter, duplicates: int, workspace: Workspace) -> Split
             *not_read(_found(workspace, settings).left_out),
             *about(faults),
             *of_encodings(files, settings.encoding),
-            *of_lines(duplicates, wrapped, settings.max_line_tokens, padded, separators),
+            *of_lines(duplicates, wrapped, settings.max_line_tokens, padded),
+            *of_signs(*kept),
         ),
     )
 
@@ -226,7 +230,7 @@ def _inputs(workspace: Workspace, settings: SplitSettings) -> list[Path]:
 def _describe(workspace: Workspace) -> SplitReport:
     counts = []
     for split in SPLITS:
-        total = np.zeros(6, dtype=np.int64)
+        total = np.zeros(NUMBERS, dtype=np.int64)
         for passage in passages(workspace.raw(split), "utf-8", "blank-line"):
             total += as_written(passage.documents("blank-line"))[1:]
             total[0] -= not passage.begins

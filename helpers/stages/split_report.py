@@ -91,9 +91,7 @@ def of_encodings(files: Sequence[Input], wanted: str) -> Iterator[str]:
         yield f"{len(other)} files were read in the encoding that they show themselves."
 
 
-def of_lines(
-    duplicates: int, wrapped: int, limit: int, padded: int, separators: int
-) -> Iterator[str]:
+def of_lines(duplicates: int, wrapped: int, limit: int, padded: int) -> Iterator[str]:
     """The notes on documents and lines; see :class:`helpers.text.division.SplitText`."""
     if duplicates:
         were = counted(duplicates, "document was", "documents were")
@@ -107,8 +105,22 @@ def of_lines(
             f"{have} white space around the text (indents, form feeds): it stays in the .raw "
             "files, and every encoder leaves it out, as fairseq does."
         )
+
+
+def of_signs(separators: int, marks: int, controls: int) -> Iterator[str]:
+    """The notes on characters that may be no part of a text, and stay in it."""
     if separators:
         yield (
             f"Kept as text: {separators:,} × U+0085, U+2028 or U+2029, which end a line in "
             "Unicode, but not here."
+        )
+    if marks:
+        yield (
+            f"Kept as text: {marks:,} × U+FEFF, the mark at the beginning of a file; it stands in "
+            "the middle where files were joined."
+        )
+    if controls:
+        yield (
+            f"Kept as text: {controls:,} × a control character, such as ESC; perhaps the text is "
+            "in another encoding, or was written for a terminal."
         )

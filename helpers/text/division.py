@@ -5,6 +5,7 @@ longer documents come passage by passage. (A record is one passage, however long
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,8 @@ from helpers.text.documents import documents
 from helpers.workflow.settings import NO_SHARE, SplitSettings
 
 DIGEST = 16  # bytes: with a million documents, two have the same by chance once in 10^26 times
-SEPARATORS = "\x85\u2028\u2029"
+SEPARATORS, MARK = "\x85\u2028\u2029", "\ufeff"
+_CONTROLS = re.compile(r"[\x01-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 DUPLICATE = len(SPLITS)  # the place of a document that has occurred before and is left out
 
 # Wraps the lines that are too long, and says how many these were.
@@ -45,6 +47,8 @@ class SplitText(NamedTuple):
         wrapped: lines that were too long.
         padded: lines with white space around them, which stays here; the encoders leave it out.
         separators: of lines in Unicode (NEL, LS, PS), which end no line here.
+        marks: of the order of bytes, in the middle of a text.
+        controls: characters that steer a terminal or a printer, such as ESC.
     """
 
     text: bytes
@@ -54,6 +58,11 @@ class SplitText(NamedTuple):
     wrapped: int
     padded: int
     separators: int
+    marks: int
+    controls: int
+
+
+NUMBERS = len(SplitText._fields) - 1  # all but the text
 
 
 def hash_of(texts: Iterable[str], key: bytes) -> bytes:
@@ -141,7 +150,7 @@ def places_of(hashes: bytes, settings: SplitSettings) -> bytes:
 def as_written(chosen: Sequence[str], shorten: Shorten = not_wrapped) -> SplitText:
     """Documents, or a passage of one, as a split's file holds them."""
     if not chosen:
-        return SplitText(b"", 0, 0, 0, 0, 0, 0)
+        return SplitText(b"", *([0] * NUMBERS))
     given = "\n\n".join(chosen).split("\n")
     lines, wrapped = shorten(given)
     text = "\n".join(lines)
@@ -153,4 +162,6 @@ def as_written(chosen: Sequence[str], shorten: Shorten = not_wrapped) -> SplitTe
         wrapped=wrapped,
         padded=sum(line != line.strip() for line in given),
         separators=sum(map(text.count, SEPARATORS)),
+        marks=text.count(MARK),
+        controls=len(_CONTROLS.findall(text)),
     )

@@ -297,6 +297,14 @@ def test_white_space_around_lines_is_kept_and_said(unit: str, with_texts) -> Non
     )
 
 
+def test_signs_that_may_be_no_text_stay_and_are_said(with_texts) -> None:
+    text = "\ufeffone\n\n\ufefftwo \x1b[1mbold\x1b[0m\tand\x0bso \ufeffon\x9b\n"
+    workspace = with_texts(a=text)
+    report = str(ROAD.run("split", workspace, SplitSettings(train=1, valid=0, test=0)))
+    assert "Kept as text: 2 × U+FEFF" in report and "Kept as text: 3 × a control" in report
+    assert workspace.raw("train").read_bytes().decode() == text.removeprefix("\ufeff")
+
+
 def test_what_has_no_white_space_around_it_needs_no_note(with_texts) -> None:
     report = ROAD.run("split", with_texts(a="one\n\ntwo\n\nthree 三\n"), SplitSettings())
     assert "white space" not in str(report) and "Kept" not in str(report)

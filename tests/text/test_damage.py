@@ -363,3 +363,29 @@ def test_zeros_without_an_end_are_refused_at_once(begins: bytes, tmp_path: Path)
         file.truncate(1 << 40)  # reading them all would take hours
     with pytest.raises(CourseError, match=r"a\.txt"):
         outcome(tmp_path / "a.txt", "strict", "auto")
+
+
+JAPANESE = "春の雨が静かに降る。\n子供たちは外へ出た。\n"
+KOREAN = "오늘은 날씨가 좋아서 공원에 갔다.\n"
+SEVEN_BITS = {
+    "hz": CHINESE,
+    "utf-7": "About: " + CHINESE,
+    "iso2022_jp": JAPANESE,
+    "iso2022_kr": KOREAN,
+}
+
+
+@pytest.mark.parametrize("encoding", SEVEN_BITS)
+def test_encodings_that_look_like_ascii_are_told(encoding: str, put: Callable) -> None:
+    text = SEVEN_BITS[encoding]
+    file = put("a.txt", text.encode(encoding))
+    found, source, _ = outcome(file, "strict", "auto")
+    assert (source.encoding, found) == (encoding, documents_of(text))
+    with pytest.raises(CourseError, match=f"in {encoding}, which looks like ASCII"):
+        outcome(file, "strict")
+
+
+def test_ascii_stays_ascii(put: Callable) -> None:
+    text = "~{a~} +12345678901234567890 C++Builder a+b=cdefg-h +ABCDEFGHIJKLMNOP ~~\x1b[31m"
+    for encoding in ("auto", "utf-8"):
+        assert outcome(put("a.txt", text.encode()), "strict", encoding)[0] == [text]

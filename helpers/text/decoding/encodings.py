@@ -6,8 +6,8 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.text.decoding.archives import blocks
 from helpers.text.decoding.characters import MARK, LineEnds, decoded_blocks, is_partly_utf8
-from helpers.text.decoding.damage import bad_lines, first_bad_block
-from helpers.text.decoding.guesses import CHINESE, guessed_encoding, is_nearly_utf8
+from helpers.text.decoding.damage import SAMPLE, bad_lines, first_bad_block
+from helpers.text.decoding.guesses import CHINESE, guessed_encoding, in_seven_bits, is_nearly_utf8
 from helpers.text.decoding.kinds import SAVE_AS_TEXT, binary
 from helpers.text.decoding.mistaken import is_wide
 
@@ -40,6 +40,15 @@ def encoding_of(file: Path, wanted: str) -> str:
             f"{file} does not begin with the mark of {wanted} that says the order of its bytes.",
             f"Name the order in encoding: {wanted}-le, as Windows writes it, or {wanted}-be.",
         )
+    if wanted == "auto" or codecs.lookup(wanted).name == "utf-8":
+        escaped = in_seven_bits(head[:SAMPLE])
+        if escaped and wanted == "auto":
+            return escaped
+        if escaped:
+            raise CourseError(
+                f"{file} is not {wanted}: it is in {escaped}, which looks like ASCII.",
+                f"Try encoding = {escaped!r}, or 'auto' where the files differ.",
+            )
     if wanted != "auto":
         if is_wide(wanted):
             _refuse_bytes_for_characters(file, wanted, head)

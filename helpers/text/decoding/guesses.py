@@ -1,6 +1,7 @@
 """Which encoding bytes are in that are not UTF-8."""
 
 import codecs
+import re
 
 # What is tried when bytes are neither UTF-8 nor everyday Chinese.
 _CANDIDATES = [
@@ -10,6 +11,8 @@ _CANDIDATES = [
 # Chinese in two bytes a character. Microsoft's and Hong Kong's are Big5 with more characters.
 CHINESE = ("gb18030", "cp950", "big5hkscs")
 _CHINESE_MARKS = "，。、；：？！“”‘’（）《》「」『』—…　·﹏‧～"
+_WITH_ESCAPES = ("iso2022_jp", "iso2022_kr", "iso2022_jp_ext", "iso2022_jp_2004", "iso2022_jp_2")
+_ESCAPE = re.compile(rb"\x1b\$(?:[@AB]|[()][A-D])")  # from ASCII to a set of two bytes
 _ENOUGH = 0.8  # of the characters outside ASCII
 
 
@@ -29,6 +32,24 @@ def guessed_encoding(sample: bytes) -> str | None:
     if found:  # of equally good ones the first
         return max(found, key=found.__getitem__)
     return _sole_candidate(sample[:100_000])
+
+
+def in_seven_bits(sample: bytes) -> str | None:
+    """Which encoding writes other characters in ASCII here: with escapes, or in base 64."""
+    if not sample.isascii():
+        return None
+    if _ESCAPE.search(sample):
+        return next((name for name in _WITH_ESCAPES if _is_whole(sample, name)), "iso2022_jp_ext")
+    for name, begins in (("hz", b"~{"), ("utf-7", b"+")):
+        if begins in sample:
+            chinese = _other_than_ascii(sample.decode(name, "replace")).encode("gb18030")
+            if len(chinese) > 10 and _everyday_chinese(chinese, "gb18030"):
+                return name
+    return None
+
+
+def _other_than_ascii(text: str) -> str:
+    return "".join(c for c in text if c > "\x7f")
 
 
 def is_nearly_utf8(sample: bytes) -> bool:

@@ -14,9 +14,8 @@ _IN_UTF_8 = re.compile(
 )
 _WORDS = re.compile(rb"(?:[A-Za-z,.'-]{2,}[ \r\n]+){6}")  # ASCII, of whatever encoding
 # ASCII and Latin read from the wrong byte on, or with the bytes the other way round.
-_TURNED = re.compile(
-    "[%s]{8,}" % "".join(chr(c << 8) for c in (*range(1, 0xD8), *range(0xE0, 256)))
-)
+_LOW_IS_ZERO = "".join(chr(high << 8) for high in (*range(1, 0xD8), *range(0xE0, 0x100)))
+_TURNED = re.compile(f"[{_LOW_IS_ZERO}]{{8,}}")
 
 _TURNED_END = "\u0a00"  # a line end; no character has this number
 
