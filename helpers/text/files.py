@@ -1,9 +1,11 @@
 """Students' files: which there are, and what lies beside them that is not read."""
 
+import contextlib
 import errno
 import os
 import re
-from collections.abc import Iterable, Sequence
+import stat
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +22,7 @@ from helpers.workflow.workspace import Workspace
 TEXTS = (".txt", *JSON, *TABLES)
 KINDS = (*(f"{text}{archive}" for text in TEXTS for archive in ("", *ARCHIVES)), ".parquet")
 READ = f"{', '.join(TEXTS)} (also with {' or '.join(ARCHIVES)} behind) and .parquet"
-NAMED = 10  # names of what was left out
+NAMED, LONGEST = 10, 300  # names of what was left out, and characters of one
 _GLOB = set("*?[")
 _ENDING = re.compile(r"\.[a-z]\w*")  # a number behind a point is none
 
@@ -78,9 +80,12 @@ def _missing(name: str, path: Path, workspace: Workspace) -> CourseError:
     )
     try:
         path.stat()
+        return CourseError(f"{name} is a pipe, a device or a socket, and no file.", hint)
     except OSError as error:
         if error.errno == errno.ELOOP:
             return CourseError(f"{name} leads by links back to itself.", hint)
+        if error.errno != errno.ENOENT and not path.is_symlink():
+            return CourseError(f"{name} cannot be read: {error.strerror}.", hint)
         if path.is_symlink():
             return CourseError(f"{name} is a link to {path.readlink()}, which is not there.", hint)
     return CourseError(
@@ -91,8 +96,12 @@ def _missing(name: str, path: Path, workspace: Workspace) -> CourseError:
 def not_read(left_out: Sequence[str]) -> list[str]:
     """The sentence that names what was left out, if there is any."""
     more = f" and {len(left_out) - NAMED:,} more" if left_out[NAMED:] else ""
-    names = spelled(", ".join(left_out[:NAMED])) + more
+    names = spelled(", ".join(map(_shown, left_out[:NAMED]))) + more
     return [f"Not read ({len(left_out):,}): {names}."] if left_out else []
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 :]}"
 
 
 def _matches(pattern: Path, encoding: str, field: str) -> Found:
@@ -103,6 +112,11 @@ def _matches(pattern: Path, encoding: str, field: str) -> Found:
     except (ValueError, OSError) as error:  # such as a**b
         if isinstance(error, OSError) and error.errno != errno.ENAMETOOLONG:
             raise
+        if isinstance(error, OSError) and all(len(os.fsencode(p)) < 256 for p in wanted.parts):
+            raise CourseError(
+                f"Below {base} is a path that is longer than the system reads.",
+                "Name the folder instead of a pattern: then what is too long is left out.",
+            ) from None
         raise CourseError(
             f"{pattern.name} is no pattern that can be looked for.",
             "Patterns are like novels/*.txt, or novels/**/*.txt with the folders below.",
@@ -113,14 +127,25 @@ def _matches(pattern: Path, encoding: str, field: str) -> Found:
         inside = path.relative_to(base)
         if _is_hidden(inside) and not names_hidden:
             found.left_out.append(f"{inside} (hidden)")
-        elif path.is_file():
+        elif _is(Path.is_file, path):
             found.files.append(path)
         elif "**" not in wanted.parts:
-            what = "a folder" if path.is_dir() else _why_not(path, encoding, field)
+            what = "a folder" if _is(Path.is_dir, path) else _why_not(path, encoding, field)
             found.left_out.append(f"{inside} ({what})")
     if "**" in wanted.parts:
         found.left_out.extend(below(base, encoding, field).left_out)
     return found
+
+
+def _is(asked: Callable[[Path], bool], path: Path) -> bool:
+    """Whether it is; what the system does not even look at, such as too long a name, is not."""
+    with contextlib.suppress(OSError):
+        return asked(path)
+    return False
+
+
+def _is_link(path: Path) -> bool:
+    return _is(Path.is_symlink, path)
 
 
 def _is_hidden(path: Path) -> bool:
@@ -137,7 +162,7 @@ def below(folder: Path, encoding: str = "utf-8", field: str = "text") -> Found:
     for here, folders, files in os.walk(folder, onerror=cannot):
         for name in sorted(folders):
             path = Path(here, name)
-            if path.is_symlink():
+            if _is_link(path):
                 found.left_out.append(f"{path.relative_to(folder)} (a link to a folder)")
             elif name.startswith("."):
                 found.left_out.append(f"{path.relative_to(folder)} (hidden)")
@@ -156,8 +181,12 @@ def _why_not(file: Path, encoding: str, field: str) -> str:
     ending = endings(file)[0]
     if file.name.startswith("."):
         return "hidden"
-    if not file.is_file():
-        return "a link that leads nowhere" if file.is_symlink() else "no file"
+    try:
+        is_file = stat.S_ISREG(file.stat().st_mode)
+    except OSError as error:
+        return "a link that leads nowhere" if _is_link(file) else str(error.strerror)
+    if not is_file:
+        return "no file"
     is_known = "".join(endings(file)) in KINDS
     if is_known or (not _ENDING.fullmatch(ending) and _has_records(file, encoding, field)):
         return ""

@@ -171,3 +171,30 @@ def test_a_link_that_leads_back_to_itself_is_told(workspace: Workspace) -> None:
         text_files([str(workspace.texts / "a.txt")], workspace)
     with pytest.raises(CourseError, match="a link that leads nowhere"):
         text_files(["texts/*.txt"], workspace)
+
+
+def test_paths_that_are_too_long_are_named(
+    full: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(full.texts)
+    for _ in range(24):
+        os.mkdir("n" * 200)  # noqa: PTH102 (only from there can it be made)
+        monkeypatch.chdir("n" * 200)
+    Path("z.txt").write_text("z")
+    os.symlink("z.txt", "link.txt")  # noqa: PTH211
+    os.mkdir("m" * 200)  # noqa: PTH102
+    monkeypatch.chdir(full.root)
+    report = ROAD.run("split", full, SplitSettings(**ALL))
+    assert report.documents == (2, 0, 0)
+    (said,) = (note for note in report.notes if "Not read" in note)
+    assert "(File name too long)" in said and len(said) < 3000
+    with pytest.raises(CourseError, match="Below .*texts is a path that is longer"):
+        text_files(["texts/**/*.txt"], full)
+
+
+def test_a_pipe_and_a_device_are_called_so(workspace: Workspace) -> None:
+    workspace.texts.mkdir(parents=True)
+    os.mkfifo(workspace.texts / "pipe.txt")
+    for name in ("texts/pipe.txt", "/dev/zero"):
+        with pytest.raises(CourseError, match=f"{name} is a pipe, a device or a socket"):
+            text_files([name], workspace)
