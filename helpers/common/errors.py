@@ -1,6 +1,6 @@
 """Errors that a person can act on: what happened, and what to do about it."""
 
-from helpers.common.names import spelled
+from helpers.common.names import printable
 
 
 class CourseError(Exception):
@@ -16,7 +16,7 @@ class CourseError(Exception):
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
-        self.message, self.hint = spelled(message), spelled(hint)
+        self.message, self.hint = printable(message), printable(hint)
         super().__init__(self.message)
 
     def __str__(self) -> str:

@@ -1,15 +1,17 @@
-"""Names of files whose bytes are not UTF-8, as those from a zip archive of Chinese Windows.
+"""Names of files with bytes that are not UTF-8, or with characters that a terminal would obey.
 
-Python holds such bytes as halves of character pairs, which nothing can be written with: no record,
-no notebook, no page. They are spelled ``\\xd6`` instead, wherever a name is shown, kept or typed.
+Python holds bytes of the first kind, as a zip archive of Chinese Windows gives them, as halves of
+character pairs, which nothing can be written with: no record, no notebook, no page. They are
+spelled ``\\xd6`` instead, wherever a name is shown, kept or typed; control characters ``\\x1b``.
 """
 
 import os
 import re
 from pathlib import Path
 
-_HALVES = re.compile("[\ud800-\udfff]")
-_SPELLED = re.compile(r"\\x([89a-f][0-9a-f])")
+_NOT_SHOWN = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")
+_NOT_IN_A_TEXT = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_SPELLED = re.compile(r"\\x([0189a-f][0-9a-f]|7f)|\\u(00[89][0-9a-f])")
 
 
 def spelled(name: str) -> str:
@@ -18,17 +20,32 @@ def spelled(name: str) -> str:
     >>> print(spelled("texts/\udcd6\udcd0.txt"), spelled("文.txt"))
     texts/\xd6\xd0.txt 文.txt
     """
-    return name if name.isascii() else _HALVES.sub(_spelled, name)
+    return name if name.isprintable() else _NOT_SHOWN.sub(_spelled, name)
 
 
-def _spelled(half: re.Match) -> str:
-    code = ord(half[0])
-    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+def printable(text: str) -> str:
+    r"""A text with names in it, whose lines and tabs stay.
+
+    >>> print(printable("a\x1b[31mred.txt\nis empty."))
+    a\x1b[31mred.txt
+    is empty.
+    """
+    return text if text.isprintable() else _NOT_IN_A_TEXT.sub(_spelled, text)
+
+
+def _spelled(sign: re.Match) -> str:
+    code = ord(sign[0])
+    is_byte = 0xDC80 <= code <= 0xDCFF
+    return f"\\x{code & 0xFF:02x}" if is_byte or code < 0x80 else f"\\u{code:04x}"
 
 
 def as_is(path: Path) -> Path:
     """The path that a spelled one stands for; one that is there with these letters is it."""
-    if "\\x" not in str(path) or os.path.lexists(path):
+    if "\\" not in str(path) or os.path.lexists(path):
         return path
-    spelled_bytes = _SPELLED.sub(lambda found: chr(0xDC00 + int(found[1], 16)), str(path))
-    return Path(spelled_bytes)
+    return Path(_SPELLED.sub(_sign, str(path)))
+
+
+def _sign(found: re.Match) -> str:
+    code = int(found[1] or found[2], 16)
+    return chr(0xDC00 + code if found[1] and code > 0x7F else code)

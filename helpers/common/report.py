@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from wcwidth import wcswidth
 
-from helpers.common.names import spelled
+from helpers.common.names import printable, spelled
 
 Table = tuple[Sequence[str], Sequence[Sequence[object]]]
 
@@ -41,11 +41,11 @@ class Report(Shown):
 
     def to_json(self) -> dict:
         content = {k: v for k, v in dataclasses.asdict(self).items() if k != "reused"}
-        return content | {"notes": tuple(map(spelled, self.notes))}
+        return content | {"notes": tuple(map(printable, self.notes))}
 
     def remarks(self) -> list[str]:
         again = ["Nothing to do: this was made before, from the same inputs."]
-        return (again if self.reused else []) + [*map(spelled, self.notes)]
+        return (again if self.reused else []) + [*map(printable, self.notes)]
 
     def __str__(self) -> str:
         head, rows = self.table()
@@ -98,7 +98,7 @@ def cell(value: object) -> str:
         return f"{value:.4g}"
     if isinstance(value, (tuple, list)):
         return ", ".join(map(cell, value))
-    return spelled(str(value))
+    return printable(str(value))
 
 
 def counted(number: int, one: str, many: str) -> str:
@@ -118,7 +118,7 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     微调       6
     a         12
     """
-    table = [list(head), *([cell(v) for v in row] for row in rows)]
+    table = [[spelled(cell(value)) for value in row] for row in (head, *rows)]
     width = [max(_columns(row[i]) for row in table) for i in range(len(head))]
     right = _right(rows)
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 
+from helpers.common.names import spelled
 from helpers.common.report import Grid, Report, Table, counted
 from helpers.common.symbols import SPLITS
 from helpers.text.decoding.damage import Faults
@@ -79,12 +80,14 @@ def of_empty(
     for file, number, found in zip(files, documents, faults, strict=True):
         if not number:
             has_more = found.left_out or found.without_text
-            yield f"{file.path.name} {'gives no document' if has_more else 'is empty'}."
+            yield f"{spelled(file.path.name)} {'gives no document' if has_more else 'is empty'}."
 
 
 def of_encodings(files: Sequence[Input], wanted: str) -> Iterator[str]:
     """The note on files that are in another encoding than was wanted."""
-    other = [f"{file.path.name} ({file.encoding})" for file in files if file.encoding != wanted]
+    other = [
+        f"{spelled(file.path.name)} ({file.encoding})" for file in files if file.encoding != wanted
+    ]
     if other and len(other) <= 5:
         yield f"Read in the encoding that the file itself shows: {', '.join(other)}."
     elif other:

@@ -96,11 +96,12 @@ def _missing(name: str, path: Path, workspace: Workspace) -> CourseError:
 def not_read(left_out: Sequence[str]) -> list[str]:
     """The sentence that names what was left out, if there is any."""
     more = f" and {len(left_out) - NAMED:,} more" if left_out[NAMED:] else ""
-    names = spelled(", ".join(map(_shown, left_out[:NAMED]))) + more
+    names = ", ".join(map(_shown, left_out[:NAMED])) + more
     return [f"Not read ({len(left_out):,}): {names}."] if left_out else []
 
 
 def _shown(name: str) -> str:
+    name = spelled(name)
     return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 :]}"
 
 

@@ -188,7 +188,7 @@ def test_paths_that_are_too_long_are_named(
     assert report.documents == (2, 0, 0)
     (said,) = (note for note in report.notes if "Not read" in note)
     assert "(File name too long)" in said and len(said) < 3000
-    with pytest.raises(CourseError, match="Below .*texts is a path that is longer"):
+    with pytest.raises(CourseError, match=r"Below .*texts is a path that is longer"):
         text_files(["texts/**/*.txt"], full)
 
 

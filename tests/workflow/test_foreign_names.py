@@ -95,3 +95,26 @@ def test_a_name_that_only_looks_like_one_stays(tmp_path: Path) -> None:
 def test_an_error_can_always_be_shown(text: str) -> None:
     error = CourseError(text, text)
     f"{error}{error.hint}{error._render_traceback_()}".encode()
+
+
+STEERING = "x\x1b[2J\x1b[31m\x9b1m\nred\x07.txt"
+
+
+def test_a_name_steers_no_terminal(workspace: Workspace) -> None:
+    workspace.texts.mkdir(parents=True)
+    (workspace.texts / STEERING).write_text("one")
+    (workspace.texts / f"{STEERING}.doc").write_text("not read")
+    (workspace.texts / f"empty{STEERING}").touch()
+    settings = SplitSettings(**ALL)
+    report = ROAD.run("split", workspace, settings)
+    seen = f"{report}{corpus_preview(workspace, settings)}"
+    assert r"x\x1b[2J\x1b[31m\u009b1m\x0ared\x07.txt" in seen
+    assert "\x1b" not in seen and "\x9b" not in seen and "\x07" not in seen
+    assert "\nred" not in seen
+    assert ROAD.run("split", workspace, settings).reused
+    error = CourseError(STEERING, STEERING)
+    assert "\x1b" not in f"{error}{error._render_traceback_()}"
+    (workspace.texts / STEERING).write_bytes(b"bad \xff")
+    with pytest.raises(CourseError) as caught:
+        ROAD.run("split", workspace, settings)
+    assert "\x1b" not in str(caught.value)
