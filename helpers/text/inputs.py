@@ -1,5 +1,7 @@
 """How a student's file is read: as text, or as the records that its content shows."""
 
+import collections
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.text.decoding.archives import Gauge, endings
 from helpers.text.decoding.characters import LineEnds
-from helpers.text.decoding.damage import Errors, Faults
+from helpers.text.decoding.damage import Errors, Faults, NotInEncoding
 from helpers.text.decoding.encodings import beginning, encoding_of
 from helpers.text.decoding.kinds import JSON, Dialect, Kind, dialect_of, kind_of, marked_up
 from helpers.text.documents import Passage, passages
@@ -75,9 +77,21 @@ class Input:
         if self.kind == "text":
             yield from passages(self.path, self.encoding, self.unit, gauge, faults)
         else:
-            for text in self._records(gauge, faults):
-                yield Passage(LineEnds().decode(text, final=True))
+            try:
+                for text in self._records(gauge, faults):
+                    yield Passage(LineEnds().decode(text, final=True))
+            except NotInEncoding as error:
+                raise self._with_bad_records(error) from None
         faults.refuse()
+
+    def _with_bad_records(self, error: NotInEncoding) -> NotInEncoding:
+        """The error, with the records that hold half characters, so that all can be mended."""
+        faults = dataclasses.replace(self, errors="skip").faults()
+        with contextlib.suppress(CourseError):  # what is damaged besides is told after that
+            collections.deque(self._records(None, faults), maxlen=0)
+        if not faults.bad_records:
+            return error
+        return NotInEncoding(f"{error.message} Besides, {faults.in_words()}.", error.hint)
 
     def _records(self, gauge: Gauge | None, faults: Faults) -> Iterator[str]:
         given = (self.path, self.encoding)

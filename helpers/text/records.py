@@ -166,14 +166,14 @@ def wiki_texts(
         DamagedFile: text outside of these lines, or no last ``</doc>``.
     """
     text: list[str] | None = None
-    number = 0
+    tag, number = "", 0
     for number, line in enumerate(lines(file, encoding, gauge, faults), 1):
         if DOC.fullmatch(line):
             if text is not None:
                 raise DamagedFile(f"{file}, line {number:,}: a </doc> is missing before.", _WHOLE)
-            text = []
+            text, tag = [], line
         elif text is not None and line.strip() == "</doc>":
-            if not faults.leaves_out(text):
+            if not faults.leaves_out([tag, *text]):
                 yield from faults.of_record("\n".join(text), f"{file}, line {number:,}")
             text = None
         elif text is not None:

@@ -39,8 +39,10 @@ def csv_texts(
     rows = csv.reader(numbered, delimiter=dialect.delimiter, quoting=dialect.quoting, strict=True)
     try:
         header = next(filter(None, rows), [])
+        faults.outside_of_documents(header)
         if header and header[0].lower() == "sep=":  # Excel's note of the delimiter
             header = next(rows, [])
+            faults.outside_of_documents(header)
         header = [name.strip() for name in header]
         if header.count(field) != 1:
             there = listed(header)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from helpers.text.documents import documents
-from helpers.text.inputs import input_of
+from helpers.text.inputs import Input, input_of
 
 SMALL = "".join(
     f"Document {i} of 40: 微调之前 é.\nIts second line, {i * i}.\n\n" for i in range(40)
@@ -96,3 +96,13 @@ def documents_of(text: str) -> list[str]:
     text = text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
     blank = (line if line.strip() else "" for line in text.split("\n"))
     return [d for d in (p.strip("\n") for p in re.split("\n\n+", "\n".join(blank))) if d]
+
+
+def outcome(
+    file: Path, errors: str, encoding: str = "utf-8", unit: str = "blank-line"
+) -> tuple[list[str], Input, object]:
+    """The documents of a file, how it is read, and what was found."""
+    source = input_of(file, encoding, unit, "text", errors)
+    faults = source.faults()
+    found = [d for p in source.passages(faults=faults) for d in p.documents(source.unit)]
+    return found, source, faults

@@ -42,6 +42,10 @@ def number_of_places(text: str) -> int:
     return len(_PLACE.findall(text))
 
 
+class NotInEncoding(CourseError):
+    """Bytes of a file are not in the encoding."""
+
+
 @dataclasses.dataclass
 class Faults:
     """What was found in a file that is no text, and what was done about it.
@@ -51,6 +55,9 @@ class Faults:
         in_bytes: places that are no characters of the encoding.
         in_records: places that are none though they are written as characters are, such as half
             of a pair in JSON.
+        bad_records: those with such places.
+        outside: places between the documents, such as in the header of a table, which are
+            no reason to leave one out.
         left_out: documents, or records, that hold such places and are left out.
         without_text: records with null, or with white space only.
     """
@@ -60,6 +67,8 @@ class Faults:
     errors: Errors = "strict"
     in_bytes: int = 0
     in_records: int = 0
+    bad_records: int = 0
+    outside: int = 0
     left_out: int = 0
     without_text: int = 0
     _named: list[str] = dataclasses.field(default_factory=list)
@@ -72,7 +81,7 @@ class Faults:
         """A block of the file's text; to leave documents out, ``MARK`` must stay in it.
 
         Raises:
-            CourseError: ``strict``, and there is one.
+            NotInEncoding: ``strict``, and there is one.
         """
         if MARK not in text:
             return text
@@ -87,6 +96,11 @@ class Faults:
         self.left_out += is_out
         return is_out
 
+    def outside_of_documents(self, parts: Sequence[str]) -> None:
+        """Count the places in what belongs to no document, where these could be left out."""
+        if self.errors == "skip":
+            self.outside += sum(map(number_of_places, parts))
+
     def of_record(self, text: str | None, place: str) -> Iterator[str]:
         """The text of a record; nothing, where there is none or where it is left out."""
         self.without_text += not text or text.isspace()
@@ -97,6 +111,7 @@ class Faults:
             yield text
             return
         self.in_records += len(found)
+        self.bad_records += 1
         if len(self._named) < NAMED:
             start, end = found[0].span()
             sign = found[0][0]
@@ -115,11 +130,14 @@ class Faults:
             DamagedFile: ``strict``, and records hold what is no character.
         """
         if self.errors == "strict" and self._named:
-            more = _and_more(self.left_out - len(self._named))
             raise DamagedFile(
-                f"{'; '.join(self._named)}{more}.",
+                f"{self.in_words()}.",
                 f"Mend these texts, or name another field in text_field. {GO_ON}",
             )
+
+    def in_words(self) -> str:
+        """The first records that hold what is none, and how many more do."""
+        return "; ".join(self._named) + _and_more(self.bad_records - len(self._named))
 
     def named(self) -> list[str]:
         """The first places, in words."""
@@ -141,6 +159,9 @@ def about(faults: Iterable[Faults]) -> list[str]:
     if replaced:
         what = counted(replaced, "place that is", "places that are")
         said.append(f"Replaced by U+FFFD: {what} no character")
+    if outside := sum(each.outside for each in faults):
+        what = counted(outside, "place that is", "places that are")
+        said.append(f"Left where no document is, as in the header of a table: {what} no character")
     if said:
         places = itertools.chain.from_iterable(each.named() for each in faults)
         named = [*itertools.islice(places, NAMED)]
@@ -152,7 +173,7 @@ def about(faults: Iterable[Faults]) -> list[str]:
     return ends
 
 
-def not_in_encoding(file: Path, encoding: str) -> CourseError:
+def not_in_encoding(file: Path, encoding: str) -> NotInEncoding:
     """The error for bytes that are not in the encoding: all places, and what to try."""
     places = bad_places(file, encoding, NAMED)
     named = "; ".join(map(str, places))
@@ -160,7 +181,7 @@ def not_in_encoding(file: Path, encoding: str) -> CourseError:
     archive = " (bytes are counted when unpacked)" if endings(file)[1] else ""
     only_zeros = all(not any(place.found) for place in places)
     what = "holds NUL, which is no character of a text" if only_zeros else f"is not {encoding}"
-    return CourseError(f"{file} {what}: {named}{more}{archive}.", _what_to_try(file, encoding))
+    return NotInEncoding(f"{file} {what}: {named}{more}{archive}.", _what_to_try(file, encoding))
 
 
 def _what_to_try(file: Path, encoding: str) -> str:
