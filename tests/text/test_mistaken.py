@@ -103,3 +103,49 @@ def test_ascii_stays_ascii(put: Callable) -> None:
     text = "~{a~} +12345678901234567890 C++Builder a+b=cdefg-h +ABCDEFGHIJKLMNOP ~~\x1b[31m"
     for encoding in ("auto", "utf-8"):
         assert outcome(put("a.txt", text.encode()), "strict", encoding)[0] == [text]
+
+
+SPOKEN_KOREAN = (
+    "오늘은 날씨가 좋아서 공원에 갔다.\n아이들이 뛰어놀고 있었다.\n나는 벤치에 앉아 책을 읽었다.\n"
+    "친구와 함께 점심을 먹었다.\n학교에서 선생님을 만났다.\n집에 돌아오니 어머니가 계셨다.\n"
+)
+RUSSIAN = "Сегодня хорошая погода, и мы пошли в парк.\nДети играли у реки.\n"
+THAI = "วันนี้อากาศดีมาก เราไปเที่ยวสวนสาธารณะ\n"
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "cp866", "cp1251", "cp874", "mac_cyrillic", "cp850"])
+def test_auto_tells_an_encoding_or_says_that_it_cannot(encoding: str, put: Callable) -> None:
+    text = {"cp949": SPOKEN_KOREAN, "cp874": THAI, "cp850": "Il était très éloigné, ce garçon.\n"}
+    text = text.get(encoding, RUSSIAN)
+    file = put("a.txt", text.encode(encoding))
+    if encoding in ("mac_cyrillic", "cp850"):  # others give nearly the same text
+        with pytest.raises(CourseError, match="cannot be guessed") as caught:
+            outcome(file, "strict", "auto")
+        assert "Name the encoding" in caught.value.hint
+        assert "not a text" not in caught.value.message
+    else:
+        found, source, _ = outcome(file, "strict", "auto")
+        assert (source.encoding, found) == (encoding, documents_of(text))
+
+
+GBK = CHINESE.encode("gb18030")
+CIRCLES = {
+    "a mark before GB18030": (
+        b"\xef\xbb\xbf" + GBK,
+        "gb18030",
+        "mark of utf-8-sig",
+        "Try encoding",
+    ),
+    "half a character of UTF-16": (CHINESE.encode("utf-16") + b"\n", "utf-16", "mark of", "Try"),
+    "some UTF-8 in GBK": (GBK * 9 + "——我\n".encode() + GBK, "auto", "two encodings", "'auto'"),
+    "pairs in UTF-8": (b"He \xed\xa0\xbd\xed\xb8\x80 laughs\n" * 9, "utf-8", "Mend", "gb18030'"),
+    "escapes": (b"one \\x zz\ntwo\n", "unicode_escape", "Mend these places", "big5"),
+}
+
+
+@pytest.mark.parametrize("name", CIRCLES)
+def test_a_hint_does_not_lead_back_to_the_same_error(name: str, put: Callable) -> None:
+    content, encoding, said, not_said = CIRCLES[name]
+    with pytest.raises(CourseError) as caught:
+        outcome(put("a.txt", content), "strict", encoding)
+    assert said in caught.value.hint and not_said not in caught.value.hint

@@ -185,24 +185,43 @@ def not_in_encoding(file: Path, encoding: str) -> NotInEncoding:
 
 
 def _what_to_try(file: Path, encoding: str) -> str:
+    """The hint; an encoding only where the bytes fit it better, and it would then be taken."""
     if endings(file)[0] in JSON:
         return f"JSON is in UTF-8: save the file so. {GO_ON}"
-    guess = guessed_encoding(bad_lines(first_bad_block(file, encoding), encoding))
-    is_other = guess and codecs.lookup(guess).name != codecs.lookup(encoding).name
-    if is_other and codecs.lookup(encoding).name == "utf-8" and is_partly_utf8(file, LOOKED_AT):
+    name = codecs.lookup(encoding).name
+    block = first_bad_block(file, encoding)
+    lines = bad_lines(block, encoding)
+    has_mark = name in ("utf-8-sig", "utf-16", "utf-32")  # which is told by it alone
+    is_ascii = lines.isascii() and b"\0" not in lines  # which fits them all
+    guess = None if is_ascii else guessed_encoding(lines)
+    if not guess or name.startswith(guess) or _bad(lines, guess) >= _bad(lines, encoding):
+        guess = None
+    if has_mark:
+        perhaps = f", perhaps {guess!r}" if guess else ""
+        return (
+            f"The file begins with the mark of {encoding}, and what follows is damaged, or in "
+            f"another encoding{perhaps}: save it again as UTF-8. {GO_ON}"
+        )
+    if guess and (is_partly_utf8(file, LOOKED_AT) or _bad(block, guess) >= _bad(block, encoding)):
         return (
             f"It holds two encodings, and these places are perhaps {guess!r}: part it in two, or "
             f"save all of it as UTF-8. {GO_ON}"
         )
-    if is_other:
+    if guess:
         return (
             f"Try encoding = {guess!r}, or 'auto' where the files differ, or save the file as "
             f"UTF-8. {GO_ON}"
         )
+    others = " or ".join(other for other in ("gb18030", "utf-16", "cp1252") if other != name)
     return (
         "Mend these places in an editor if they alone are damaged; or name another encoding, for "
-        f"example gb18030 or utf-16. {GO_ON}"
+        f"example {others}. {GO_ON}"
     )
+
+
+def _bad(sample: bytes, encoding: str) -> int:
+    """How many bytes, or places, in it are no character of an encoding."""
+    return decoded(codecs.getincrementaldecoder(encoding)(MARKED), sample).count(MARK)
 
 
 def _more_places(file: Path, encoding: str, shown: int) -> str:

@@ -56,8 +56,9 @@ def encoding_of(file: Path, wanted: str) -> str:
     if guess := _guess(file):
         return guess
     raise CourseError(
-        f"The encoding of {file} cannot be guessed; perhaps it is not a text file.",
-        "Name the encoding, for example gb18030, utf-16 or cp1252, or leave the file out.",
+        f"The encoding of {file} cannot be guessed: none fits, or several nearly as well.",
+        "Name the encoding, for example gb18030, utf-16 or cp1252, or leave the file out. Where "
+        "it is UTF-8 with damaged places, name utf-8 and set errors = 'skip' or 'replace'.",
     )
 
 

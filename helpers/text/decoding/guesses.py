@@ -6,13 +6,22 @@ import re
 # What is tried when bytes are neither UTF-8 nor everyday Chinese.
 _CANDIDATES = [
     *("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1257"),
+    *("cp866", "mac_cyrillic", "iso8859_2", "cp850"),
     *("gb18030", "big5", "cp932", "euc_jp", "cp949", "utf_16_le", "utf_16_be"),
 ]
 # Chinese in two bytes a character. Microsoft's and Hong Kong's are Big5 with more characters.
 CHINESE = ("gb18030", "cp950", "big5hkscs")
 _CHINESE_MARKS = "，。、；：？！“”‘’（）《》「」『』—…　·﹏‧～"
 _WITH_ESCAPES = ("iso2022_jp", "iso2022_kr", "iso2022_jp_ext", "iso2022_jp_2004", "iso2022_jp_2")
+# Half by half, as Java and Oracle write in UTF-8 what takes a pair in UTF-16 (CESU-8).
+_PAIR = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
 _ESCAPE = re.compile(rb"\x1b\$(?:[@AB]|[()][A-D])")  # from ASCII to a set of two bytes
+# Signs above or below a consonant without one, and a vowel before one, that has none.
+_NOT_THAI = re.compile(
+    "(?<![\u0e01-\u0e2e\u0e31-\u0e3a\u0e47-\u0e4e])[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]"
+    "|[\u0e40-\u0e44](?![\u0e01-\u0e2e])"
+)
+_CHAOS = 0.1  # of charset-normalizer's measure: 0 for a text, 1 for none
 _ENOUGH = 0.8  # of the characters outside ASCII
 
 
@@ -28,6 +37,8 @@ def guessed_encoding(sample: bytes) -> str | None:
         little = sample[1::2].count(b"\0") >= sample[::2].count(b"\0")
         name = "utf-16-le" if little else "utf-16-be"
         return name if _is_whole(sample, name) else None
+    if _is_thai(sample):
+        return "cp874"
     found = {name: share for name in CHINESE if (share := _everyday_chinese(sample, name))}
     if found:  # of equally good ones the first
         return max(found, key=found.__getitem__)
@@ -54,7 +65,7 @@ def _other_than_ascii(text: str) -> str:
 
 def is_nearly_utf8(sample: bytes) -> bool:
     """Whether only a few places in it are not."""
-    text = sample.decode("utf-8", "replace")
+    text = _PAIR.sub("😀".encode(), sample).decode("utf-8", "replace")
     bad, zeros = text.count("\ufffd"), text.count("\0")
     good = sum(c > "\x7f" for c in text) - bad
     return good >= 4 * bad and zeros <= len(sample) / 100 and (good > 0 or zeros > 0)
@@ -68,6 +79,17 @@ def _is_whole(sample: bytes, encoding: str) -> bool:
         return False
 
 
+def _is_thai(sample: bytes) -> bool:
+    """Whether all of it is Thai as it can be spelled; its bytes alone look like Chinese ones."""
+    try:
+        text = sample.decode("cp874")
+    except UnicodeDecodeError:
+        return False
+    letters = _other_than_ascii(text)
+    digits = sum("\u0e50" <= c <= "\u0e5b" for c in letters)
+    return len(letters) > 30 and digits < len(letters) / 20 and not _NOT_THAI.search(text)
+
+
 def _sole_candidate(sample: bytes) -> str | None:
     """charset-normalizer's best guess, unless another one makes nearly as much sense.
 
@@ -77,8 +99,12 @@ def _sole_candidate(sample: bytes) -> str | None:
 
     found = charset_normalizer.from_bytes(sample, cp_isolation=_CANDIDATES)
     best, *others = [match for match in found if "\0" not in str(match)] or [None]
-    if best is None or any(
-        str(match) != str(best) and match.coherence >= 0.8 * best.coherence for match in others
+    rivals = (match for match in others if str(match) != str(best))
+    if best is None or best.chaos > _CHAOS:
+        return None
+    if any(
+        match.chaos < best.chaos + _CHAOS and match.coherence >= 0.65 * best.coherence
+        for match in rivals
     ):
         return None
     return best.encoding
