@@ -1,7 +1,5 @@
 """What a batch is given, looked at before the first notebook runs: parameters, texts, models."""
 
-import ast
-import contextlib
 from collections.abc import Mapping, Sequence
 
 from helpers.common.errors import CourseError
@@ -60,7 +58,8 @@ def parameters(given: Sequence[tuple[str, str]], notebooks: Sequence[str]) -> di
         if not found:
             raise unknown_name(field, dict.fromkeys(f for n in targets for f in owners[n]))
         for target in found:
-            typed = from_here(owners[target][field], field, _literal(value))
+            typed = None if value == "None" else value  # all else the settings convert
+            typed = from_here(owners[target][field], field, typed)
             raw[target][field] = typed
     checked = {n: _checked(owners[n], values) for n, values in raw.items()}
     return {n: checked[n] for n in notebooks}
@@ -78,16 +77,6 @@ def _refuse_twice(names: Sequence[str]) -> None:
 
 def owners_of(notebook: str) -> dict[str, type[Settings]]:
     return {field: model for model in NOTEBOOKS[notebook] for field in model.model_fields}
-
-
-def _literal(text: str) -> object:
-    """A list or tuple as Python writes it; all else stays text, which the settings convert."""
-    # Thousands of signs before a number, or of brackets, are too deep for Python.
-    with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-        value = ast.literal_eval(text)
-        if isinstance(value, (list, tuple)) or value is None:
-            return value
-    return text
 
 
 def _checked(owners: Mapping[str, type[Settings]], values: Mapping[str, object]) -> dict:

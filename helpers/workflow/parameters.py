@@ -4,11 +4,14 @@ A parameter is described once, as a field of a pydantic model in ``settings.py``
 the check of batch parameters, the tables and the panels in the notebooks are made from there.
 """
 
+import ast
+import contextlib
 import dataclasses
 import difflib
 import glob
 import html
 import json
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -23,12 +26,31 @@ from helpers.common.report import Shown, cell
 from helpers.workflow.refusals import shown, why
 
 
-def _one_is_a_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+def as_list(value: object) -> object:
+    """One text as a list; and a list that was written into a text, as a shell hands it over.
+
+    >>> as_list("a.txt"), as_list("['a.txt', 'b.txt']"), as_list("[ab]*.txt")
+    (['a.txt'], ['a.txt', 'b.txt'], ['[ab]*.txt'])
+    """
+    one = value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
+    if not isinstance(one, str):
+        return value
+    written = _written(one)
+    return [one] if written is None else written
+
+
+def _written(text: str) -> list[str] | None:
+    """The list of texts that a text is as Python or JSON writes it; None where it is none."""
+    # Thousands of signs before a number, or of brackets, are too deep for Python.
+    with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+        value = ast.literal_eval(text)
+        if isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
+            return [*value]
+    return None
 
 
 BEYOND = 10**9  # limits that nobody meets are not told
-Strings = Annotated[tuple[str, ...], BeforeValidator(_one_is_a_list)]
+Strings = Annotated[tuple[str, ...], BeforeValidator(as_list)]
 
 
 class WrongSettings(CourseError):
@@ -80,7 +102,7 @@ class Settings(Shown, BaseModel):
         WrongSettings: values out of range.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     # Settings that change how fast the work is done, never what comes out.
     SPEED: ClassVar[frozenset[str]] = frozenset({"workers", "engine"})
     # Fields by heading, in the order of a panel; empty: all of them without one.
@@ -209,8 +231,14 @@ def from_here(model: type[Settings], field: str, value: object) -> object:
         CourseError: no file can have such a name.
     """
     about = About.of(model.model_fields[field])
+    if typing.get_origin(model.model_fields[field].annotation) is tuple:
+        value = as_list(value)
     if isinstance(value, (list, tuple)):
-        return [from_here(model, field, one) for one in value]
+        return [_one_from_here(about, one) for one in value]
+    return _one_from_here(about, value)
+
+
+def _one_from_here(about: About, value: object) -> object:
     if not about.path or not isinstance(value, str) or value in ("", *about.words):
         return value
     here = possible(Path.cwd() / expanded(value))

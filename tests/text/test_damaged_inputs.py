@@ -89,6 +89,14 @@ def test_frames_of_zstd_are_read_to_the_end_wherever_it_is_cut(put):
     assert whole == [*documents_of(SMALL), "and more\nthe end"]
 
 
+def test_an_archive_that_needs_a_dictionary_is_not_called_damaged(put):
+    # What `zstd -D` makes of a line: the number of the dictionary stands in its head.
+    packed = bytes.fromhex("28b52ffd0758c5faa5206d0000383520746578740a0100225140ae48b1eb")
+    with pytest.raises(CourseError, match="packed with a dictionary") as caught:
+        read(put("a.txt.zst", packed))
+    assert "-D" in caught.value.hint and not isinstance(caught.value, DamagedFile)
+
+
 def test_json_lines_that_are_cut_off_name_the_last_line(put):
     data = jsonl(documents_of(SMALL)[:3], ascii_only=True)
     file = put("a.jsonl", data)

@@ -68,6 +68,7 @@ def test_there_are_words_for_every_kind_of_error_that_the_settings_can_raise(mon
         ({"txt_files": [1]}, "txt_files = 1 is not possible: it must be a text."),
         ({"seed": 2**40}, "must be less than or equal to 4,294,967,295."),
         ({"train": "x"}, "train = 'x' is not possible: it must be a number."),
+        ({"train": "nan"}, "train = 'nan' is not possible: it must be a number that is finite."),
         ({"unit": "word"}, "it must be 'blank-line', 'file' or 'line'."),
         ({"deduplicate": "perhaps"}, "it must be True or False."),
         ({"seed": 10**5000}, "seed = a number of thousands of digits is not possible"),

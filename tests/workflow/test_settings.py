@@ -158,6 +158,20 @@ def test_every_field_has_a_description_and_a_valid_default(model, name):
     assert getattr(given, name) == field.default
 
 
+@pytest.mark.parametrize(
+    "text", ["['a.txt', \"b c.txt\"]", '["a.txt", "b c.txt"]', "('a.txt', 'b c.txt')"]
+)
+def test_a_list_setting_accepts_a_list_that_was_written_into_a_text(text, tmp_path, monkeypatch):
+    assert SplitSettings(txt_files=text).txt_files == ("a.txt", "b c.txt")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").touch()
+    for typed in (text, [text]):
+        found = from_here(SplitSettings, "txt_files", typed)
+        assert found == [str(tmp_path / "a.txt"), "b c.txt"]
+    for other in ("[ab].txt", "['a.txt'", "[1]", "(a)", "[" * 9000):
+        assert SplitSettings(txt_files=other).txt_files == (other,)
+
+
 def test_a_list_setting_accepts_one_string():
     assert SplitSettings(txt_files="a.txt").txt_files == ("a.txt",)
     assert SampleSettings(packages="numpy").packages == ("numpy",)
@@ -237,7 +251,7 @@ class TestNamesTypedInAShell:
 
     @pytest.mark.parametrize("name", ["texts", "zz*.txt", "a**b", "~nobody/x.txt", "", 3])
     def test_a_name_that_leads_nowhere_stays(self, name):
-        assert from_here(SplitSettings, "txt_files", name) == name
+        assert from_here(SplitSettings, "txt_files", [name]) == [name]
 
     def test_the_words_course_and_scratch_are_no_folders(self):
         (Path.cwd() / "course").mkdir()

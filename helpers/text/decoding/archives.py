@@ -63,6 +63,11 @@ def blocks(file: Path, gauge: Gauge | None = None) -> Iterator[bytes]:
                     f"{file} was packed with a window of more than 128 MB, as zstd --long does.",
                     f"Unpack it first: zstd --decompress --long=31 {file.name}",
                 ) from None
+            if "Dictionary mismatch" in str(error):
+                raise CourseError(
+                    f"{file} was packed with a dictionary of its own, which is not in it.",
+                    f"Unpack it first, with that dictionary: zstd -d -D DICTIONARY {file.name}",
+                ) from None
             raise DamagedFile(
                 f"{file} cannot be unpacked: in its first {handle.tell():,} of {size:,} bytes "
                 f"something is damaged or missing ({str(error).rstrip('.')}).",
