@@ -4,8 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from helpers.common.errors import CourseError
+from helpers.text.decoding.guesses import in_seven_bits
 from tests.support.awkward import CHINESE
 from tests.support.input_makers import documents_of, outcome
 
@@ -97,6 +100,14 @@ def test_encodings_that_look_like_ascii_are_told(encoding: str, put: Callable) -
     assert (source.encoding, found) == (encoding, documents_of(text))
     with pytest.raises(CourseError, match=f"in {encoding}, which looks like ASCII"):
         outcome(file, "strict")
+
+
+@given(
+    st.lists(st.sampled_from(["+", "~{", "~}", "-", "a", "Z", "2", "/", " ", "+2HoA", "\x1b$B"]))
+)
+@example(["+2HoAegB6"])  # half of a pair in UTF-7
+def test_no_ascii_is_a_traceback(parts: list[str]) -> None:
+    in_seven_bits("".join(parts).encode())
 
 
 def test_ascii_stays_ascii(put: Callable) -> None:

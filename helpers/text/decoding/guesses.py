@@ -53,7 +53,8 @@ def in_seven_bits(sample: bytes) -> str | None:
         return next((name for name in _WITH_ESCAPES if _is_whole(sample, name)), "iso2022_jp_ext")
     for name, begins in (("hz", b"~{"), ("utf-7", b"+")):
         if begins in sample:
-            chinese = _other_than_ascii(sample.decode(name, "replace")).encode("gb18030")
+            others = _other_than_ascii(sample.decode(name, "replace"))
+            chinese = others.encode("gb18030", "ignore")  # base 64 may give half characters
             if len(chinese) > 10 and _everyday_chinese(chinese, "gb18030"):
                 return name
     return None
