@@ -149,7 +149,8 @@ def look_at(file: Path, settings: SplitSettings) -> None:
         CourseError: what stands there is refused.
     """
     s, is_open = settings, settings.encoding == "auto"
-    encoding, errors = ("utf-8", "replace") if is_open else (s.encoding, s.errors)
+    # Whether it looks like ASCII only, as HZ does, is asked where UTF-8 was named.
+    encoding, errors = ("utf-8-sig", "replace") if is_open else (s.encoding, s.errors)
     source = input_of(file, encoding, s.unit, s.text_field, errors)
     faults = source.faults()
     next(source.passages(faults=faults), None)

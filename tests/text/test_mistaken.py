@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from helpers.common.errors import CourseError
 from helpers.text.decoding.guesses import in_seven_bits
+from helpers.text.inputs import look_at
+from helpers.workflow.settings import SplitSettings
 from tests.support.awkward import CHINESE
 from tests.support.input_makers import documents_of, outcome
 
@@ -98,6 +100,7 @@ def test_encodings_that_look_like_ascii_are_told(encoding: str, put: Callable) -
     file = put("a.txt", text.encode(encoding))
     found, source, _ = outcome(file, "strict", "auto")
     assert (source.encoding, found) == (encoding, documents_of(text))
+    look_at(file, SplitSettings(encoding="auto"))
     with pytest.raises(CourseError, match=f"in {encoding}, which looks like ASCII"):
         outcome(file, "strict")
 
