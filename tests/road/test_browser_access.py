@@ -124,7 +124,9 @@ def test_everything_has_a_name_and_the_focus_comes_back(browser: Browser, url: s
     notebook.page.close()
 
 
-@pytest.mark.parametrize("width", [900, 1100, 1400])
+@pytest.mark.parametrize(
+    "width", [900, *(pytest.param(width, marks=pytest.mark.long) for width in (1100, 1400))]
+)
 def test_side_by_side_nothing_is_cut_off(browser: Browser, url: str, width: int) -> None:
     notebook = Opened(browser, url, "tokenization_explorer")
     notebook.page.set_viewport_size({"width": width, "height": 1000})
