@@ -50,7 +50,7 @@ def run(
     notebooks = chosen(only)
     values = parameters(given, notebooks)
     refuse_to_replace_the_base(workspace, values)
-    with workspace.lock("all notebooks", "batch"), _short_when_stopped():
+    with workspace.lock_for_all(), _short_when_stopped(workspace):
         holding = {name: _saved(name) | given for name, given in values.items()}
         check(workspace, holding, force)
         left_out = unused(workspace, holding, force)
@@ -89,13 +89,16 @@ def _saved(name: str) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def _short_when_stopped() -> Iterator[None]:
+def _short_when_stopped(workspace: Workspace) -> Iterator[None]:
     """Ctrl-C leaves an unfinished task, of which asyncio would tell in a hundred lines."""
     try:
         yield
     except KeyboardInterrupt:
         logging.getLogger("asyncio").disabled = True
-        raise
+        said = "Stopped. Run the same command again to go on; finished steps stay."
+        if workspace.training.exists():
+            said += f"\nA training saves a checkpoint in {workspace.training}, and goes on from it."
+        raise Stopped(said) from None
 
 
 @contextlib.contextmanager
@@ -163,6 +166,9 @@ def _execute(workspace: Workspace, name: str, values: dict, *without: str) -> st
         error = failure.evalue if stopped else f"{failure.ename}: {failure.evalue}"
     except DeadKernelError:
         error = "The notebook's process was killed; often the memory was not enough."
+    except KeyboardInterrupt:
+        unfinished.unlink(missing_ok=True)
+        raise
     write_whole(wanted, stilled(unfinished))
     unfinished.unlink()
     return error

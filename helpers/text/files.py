@@ -12,6 +12,7 @@ from typing import NamedTuple
 from helpers.common.errors import CourseError
 from helpers.common.files import home
 from helpers.common.names import spelled
+from helpers.common.processes import kernel
 from helpers.text.decoding.archives import ARCHIVES, endings
 from helpers.text.decoding.kinds import JSON, TABLES
 from helpers.text.inputs import holds_records
@@ -76,8 +77,9 @@ def text_files(
 def _missing(name: str, path: Path, workspace: Workspace) -> CourseError:
     hint = (
         "Name text files, folders or patterns in txt_files; relative names start in the "
-        "workspace (00_setup puts a sample there) or in the project."
+        "workspace (00_setup puts a sample there) or in the project, in a shell where you stand."
     )
+    places = dict.fromkeys(([] if kernel() else [Path.cwd()]) + [workspace.root, home()])
     try:
         path.stat()
         return CourseError(f"{name} is a pipe, a device or a socket, and no file.", hint)
@@ -89,7 +91,7 @@ def _missing(name: str, path: Path, workspace: Workspace) -> CourseError:
         if path.is_symlink():
             return CourseError(f"{name} is a link to {path.readlink()}, which is not there.", hint)
     return CourseError(
-        f"There is no file or folder {name} in {workspace.root} or in {home()}.", hint
+        f"There is no file or folder {name} in {' or in '.join(map(str, places))}.", hint
     )
 
 

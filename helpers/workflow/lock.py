@@ -77,6 +77,11 @@ class Holder:
             pass
         return True
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is this process, or the batch that has started it as its kernel."""
+        return self.is_here and self.process in (os.getpid(), os.getppid())
+
     def stop(self) -> None:
         """Interrupt it, as ■ or Ctrl-C does, if it is here; it saves what it can."""
         if self.is_here:
@@ -130,7 +135,7 @@ def held(lock: Path, stage: str) -> Iterator[int]:
             if _taken(file.fileno()):
                 break
             if tries == TRIES - 1:
-                raise _in_use(lock)
+                raise in_use(lock.parent, holder(lock))
             time.sleep(PAUSE)
         me = Holder.this(stage)
         with writing(lock.parent):
@@ -141,6 +146,8 @@ def held(lock: Path, stage: str) -> Iterator[int]:
 
 def holder(lock: Path) -> Holder | None:
     """Who holds a lock now; None where nobody does, or nobody that is known."""
+    if lock.is_symlink() or not lock.is_file():  # no run has made that
+        return None
     with contextlib.suppress(OSError), lock.open("rb") as file:
         for _ in range(TRIES):
             if _taken(file.fileno()):
@@ -181,12 +188,12 @@ def _taken(descriptor: int) -> bool:
     return True
 
 
-def _in_use(lock: Path) -> InUse:
-    who = holder(lock)
+def in_use(folder: Path, who: Holder | None) -> InUse:
+    """The error that says who works in a workspace, and what to do about it."""
     if who is None:
-        return InUse(f"Another run works in {lock.parent}.", "Wait a moment, and try again.")
+        return InUse(f"Another run works in {folder}.", "Wait a moment, and try again.")
     return InUse(
-        f"In {lock.parent}, {who}.",
+        f"In {folder}, {who}.",
         f"Wait until it is done, {who.how_to_stop}, or choose another workspace.",
     )
 

@@ -39,12 +39,12 @@ def as_list(value: object) -> object:
     return [one] if written is None else written
 
 
-def _written(text: str) -> list[str] | None:
-    """The list of texts that a text is as Python or JSON writes it; None where it is none."""
+def _written(text: str) -> list | None:
+    """The list that a text is as Python or JSON writes it; None where it is none."""
     # Thousands of signs before a number, or of brackets, are too deep for Python.
     with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
         value = ast.literal_eval(text)
-        if isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
+        if isinstance(value, (list, tuple)):
             return [*value]
     return None
 

@@ -6,19 +6,20 @@ A workspace is one folder with fairseq's and the classroom guide's names in it (
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, expanded, home, possible, resolve
 from helpers.common.names import as_is, spelled
-from helpers.workflow.lock import Holder, held, holder
+from helpers.workflow.lock import Holder, held, holder, in_use
 from helpers.workflow.record import Record
 
 # fairseq splits its data path at ':', and Hydra expands '$' and cannot quote these others.
 UNUSABLE = set(':$"\\\n\r')
 DEFAULT = "runs/sample"
 SESSION = "ROBERTA_COURSE_WORKSPACE"  # names another for a session, in place of the default
+STAGE, BATCH = ".stage.lock", ".batch.lock"
 LONGEST_INSIDE = "n/" * 100  # no file of the course has a longer name, with its folders
 
 
@@ -140,18 +141,37 @@ class Workspace:
     def record(self) -> Record:
         return Record(self.record_file)
 
-    def lock(self, stage: str, name: str = "stage") -> contextlib.AbstractContextManager[int]:
+    @contextlib.contextmanager
+    def lock(self, stage: str) -> Iterator[int]:
         """Hold the workspace, so that one run at a time works in it; see :func:`held`.
 
         Args:
             stage: what is to be done, for those who find the workspace in use.
+
+        Raises:
+            InUse: another run works in it, or a batch that this process does not belong to.
         """
-        return held(self.root / f".{name}.lock", stage)
+        with held(self.root / STAGE, stage) as lock:
+            if (batch := holder(self.root / BATCH)) and not batch.is_ours:
+                raise in_use(self.root, batch)
+            yield lock
+
+    @contextlib.contextmanager
+    def lock_for_all(self) -> Iterator[None]:
+        """Hold the workspace for a batch, between its steps too; its own kernels work in it.
+
+        Raises:
+            InUse: another batch or another run works in it.
+        """
+        with held(self.root / BATCH, "all notebooks"):
+            if self.worker:
+                raise in_use(self.root, self.worker)
+            yield
 
     @property
     def worker(self) -> Holder | None:
         """The run that works in it now."""
-        return holder(self.root / ".stage.lock")
+        return holder(self.root / STAGE)
 
 
 def _name(root: Path) -> str:

@@ -151,7 +151,7 @@ def test_a_value_that_is_too_deep_for_python_is_refused_shortly(name, value):
 
 
 def test_a_second_run_in_the_same_workspace_is_refused(workspace):
-    with workspace.lock("all notebooks", "batch"), pytest.raises(InUse, match=str(os.getpid())):
+    with workspace.lock_for_all(), pytest.raises(InUse, match=str(os.getpid())):
         batch.run(workspace, only=["split"])
 
 

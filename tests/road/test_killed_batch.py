@@ -48,7 +48,7 @@ def is_free(workspace: Workspace) -> bool:
     """Whether nothing of a run is left: no process, no lock."""
     with (
         contextlib.suppress(InUse),
-        workspace.lock("all notebooks", "batch"),
+        workspace.lock_for_all(),
         workspace.lock("split"),
     ):
         return not processes_of(workspace)

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from helpers.common.errors import InUse
+from helpers.common.errors import CourseError, InUse
 from helpers.common.files import PROJECT
 from helpers.workflow.workspace import Workspace
 
@@ -32,9 +32,9 @@ def hold(workspace: Workspace):
     """Start processes that hold the lock; they are ended with the test."""
     started = []
 
-    def start(*arguments: str) -> tuple[subprocess.Popen, str]:
+    def start(*arguments: str, code: str = HOLD) -> tuple[subprocess.Popen, str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", HOLD, str(workspace.root), *arguments],
+            [sys.executable, "-c", code, str(workspace.root), *arguments],
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {"PYTHONPATH": str(PROJECT)},
@@ -56,12 +56,43 @@ def test_a_second_run_is_refused_and_told_which_process_works(workspace, hold):
     assert f"kill {process.pid}" in caught.value.hint
 
 
-def test_two_kinds_of_lock_do_not_hinder_each_other(workspace):
-    batch, again = (workspace.lock("all", "batch") for _ in range(2))
-    with batch, workspace.lock("split"), pytest.raises(InUse), again:
+HOLD_ALL = HOLD.replace('lock("split") as lock, Progress', "lock_for_all() as lock, Progress")
+
+
+def test_a_batch_holds_the_workspace_between_its_steps_too(workspace, hold):
+    with workspace.lock_for_all(), workspace.lock("split"), pytest.raises(InUse):
+        workspace.lock_for_all().__enter__()
+    batch, _ = hold(code=HOLD_ALL)
+    with pytest.raises(InUse, match="working on all notebooks") as caught, workspace.lock("split"):
         pass
-    with workspace.lock("all", "batch"):
+    assert f"kill {batch.pid}" in caught.value.hint
+    batch.kill()
+    batch.wait()
+    with workspace.lock("split"):
         pass
+
+
+def test_a_kernel_works_in_the_workspace_of_its_batch(workspace):
+    code = f"from helpers.workflow.workspace import Workspace as W; W({str(workspace.root)!r})"
+    with workspace.lock_for_all():
+        done = [sys.executable, "-c", f"{code}.lock('split').__enter__()"]
+        assert subprocess.run(done, cwd=PROJECT).returncode == 0
+
+
+def test_a_batch_does_not_begin_where_a_step_is_at_work(workspace, hold):
+    process, _ = hold()
+    with pytest.raises(InUse, match=f"process {process.pid}"), workspace.lock_for_all():
+        pass
+
+
+@pytest.mark.parametrize("name", [".stage.lock", ".batch.lock"])
+def test_nobody_waits_for_what_no_run_has_made(workspace, name):
+    workspace.root.mkdir()
+    os.mkfifo(workspace.root / name)
+    assert workspace.worker is None
+    lock = workspace.lock("split") if name == ".stage.lock" else workspace.lock_for_all()
+    with pytest.raises(CourseError, match="no plain file"):
+        lock.__enter__()
 
 
 def test_the_lock_vanishes_with_a_killed_process(workspace, hold):
