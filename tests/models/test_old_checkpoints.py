@@ -283,7 +283,7 @@ def with_layer(weights: Tensors, number: str) -> State:
 
 REFUSED = (
     r"is no whole RoBERTa|parts are not what fairseq|which a RoBERTa does not have|"
-    "says that its width|reads at most"
+    "without the tensor|says that its width|reads at most"
 )
 ODD: dict[str, Callable[[Tensors], State]] = {
     "no embedding": lambda t: make.current({n: x for n, x in t.items() if n != make.EMBEDDING}),

@@ -149,6 +149,8 @@ class Opened:
         """Press a panel's button, wait, and return what stands in the panel then."""
         panel = self.panel(command)
         before = panel.get_by_text(ENDED).all_inner_texts()
+        if before:
+            self.page.wait_for_timeout(1100)  # it says in which second it has ended
         panel.get_by_role("button", name="Run this step").click()
         for _ in range(600):
             if panel.get_by_text(ENDED).all_inner_texts() not in ([], before):
