@@ -44,7 +44,8 @@ def _written(text: str) -> list | None:
     # Thousands of signs before a number, or of brackets, are too deep for Python.
     with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
         value = ast.literal_eval(text)
-        if isinstance(value, (list, tuple)):
+        of_texts = isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
+        if of_texts or (isinstance(value, (list, tuple)) and value[1:]):  # "[1]" is a pattern
             return [*value]
     return None
 

@@ -84,8 +84,7 @@ WORK = {
 }
 SAME_STAGE = ("sample of less", "sample of more", "split with another seed")
 # One for each kind of work: where there is an old result, more can go wrong.
-QUICK = ("sample of less", "split", "split with another seed", "encode other texts")
-QUICK += ("prepare what was binarized",)
+QUICK = ("split", "split with another seed", "encode other texts")
 CASES = [pytest.param(n, marks=() if n in QUICK else pytest.mark.long) for n in WORK]
 
 

@@ -46,6 +46,7 @@ def test_data_of_ones_own_with_an_index_beyond_the_dictionary_is_refused(ready: 
     assert not ready.checkpoints.exists() and not ready.training.exists()
 
 
+@pytest.mark.long
 def test_the_largest_seed_is_possible(ready: Workspace) -> None:
     settings = FinetuneSettings(max_update=2, validate_every=2, max_tokens=512, seed=2**31 - 1)
     assert ROAD.run("finetune", ready, settings).updates == 2
@@ -104,7 +105,7 @@ def test_other_settings_move_the_old_checkpoints_aside_and_begin_at_the_base(
     assert again.reused and not work.root.joinpath("checkpoints.old-2").exists()
 
 
-@pytest.mark.parametrize("updates", [1, 3])
+@pytest.mark.parametrize("updates", [1, pytest.param(3, marks=pytest.mark.long)])
 def test_the_fewest_updates_have_a_curve_too(ready: Workspace, updates: int) -> None:
     settings = FinetuneSettings(max_update=updates, validate_every=updates, max_tokens=512)
     report = ROAD.run("finetune", ready, settings)

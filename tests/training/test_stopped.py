@@ -65,6 +65,7 @@ def test_the_finished_training_stays_until_there_is_another(copied: Workspace) -
     assert once_more.reused and not [note for note in once_more.notes if "old-1" in note]
 
 
+@pytest.mark.long
 def test_two_unfinished_trainings_are_both_found_again(copied: Workspace) -> None:
     third = SHORT.model_copy(update={"lr": 2e-4})
     interrupted(lambda: ROAD.run("finetune", copied, OTHER))
@@ -108,6 +109,7 @@ def test_whatever_ends_it_a_checkpoint_is_saved_first(copied, number, to) -> Non
         assert done.returncode == 0 and "checkpoints.unfinished.old-1" in done.stdout
 
 
+@pytest.mark.long
 def test_the_second_time_it_ends_at_once(copied: Workspace) -> None:
     process = begun(copied)
     trains = int(subprocess.check_output(["pgrep", "-P", str(process.pid)]).split()[0])

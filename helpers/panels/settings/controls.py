@@ -44,8 +44,12 @@ class Control:
         return held == shown or (bool(self.place) and self.place(held) == self.place(shown))
 
     def hold(self, value: object) -> None:
-        """Let widget and field show a setting, or the text that is none."""
-        if self.widget.value != (shown := self.show(value)):
+        """Let widget and field show a setting, or the text that is none.
+
+        What was moved there is left alone: on the page it may have been moved on meanwhile.
+        """
+        held, shown = self.widget.value, self.show(value)
+        if held != shown and self.read(held) != value:
             self.widget.value = shown
         if self.field:
             self.field.value = self.text(value)

@@ -47,7 +47,7 @@ BINARY = {
     (0, b"\x7fELF"): "a program",
     (0, bytes(64)): "a file of zeros, such as a download that was never filled",
 }
-SAVE_AS_TEXT = "Name what is in it, unpacked, or saved as plain text by its own program."
+SAVE_AS_TEXT = "Unpack it, or save it as plain text with its own program, and name that instead."
 _TAGS_OFF = "Take the text out of its tags, for example with a browser or a program for it."
 _TIMES_OFF = "Save its sentences without their times, for example with a program for subtitles."
 # A page; or a part of one, with three tags that end.
