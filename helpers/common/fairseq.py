@@ -1,6 +1,7 @@
 """Running fairseq's tools, and showing their commands as a student would type them."""
 
 import collections
+import contextlib
 import importlib.util
 import itertools
 import os
@@ -11,6 +12,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import packaging.tags
 
@@ -24,6 +26,7 @@ WITHOUT_FAIRSEQ = (
     "needs Linux on x86-64 and Python 3.11 or 3.12; on such a computer Windows has WSL 2 for it "
     "(wsl --install)"
 )
+LISTEN = 0.1  # seconds from one look at what a tool has said to the next
 # Idle threads soon sleep instead of spinning, or a busy machine would slow training to a crawl; and
 # freed memory is kept up to 1 GiB, since fetching it anew each update costs a quarter of the time.
 CALM = {
@@ -119,42 +122,50 @@ def run(
     log.parent.mkdir(parents=True, exist_ok=True)
     last: collections.deque[str] = collections.deque(maxlen=8)
     with (
-        log.open("a", encoding="utf-8") as sink,
+        log.open("ab") as sink,
+        log.open("rb") as source,
         child(
             command,
             saves=saves,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=sink,  # and no pipe: it goes on writing when nobody listens any more
             stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
             env=environment,
             cwd=log.parent,
             pass_fds=keep_open,
         ) as process,
     ):
+        source.seek(0, os.SEEK_END)
 
-        def listen() -> Iterator[str]:
-            for line in process.stdout:
-                sink.write(line)
-                sink.flush()
+        def listen(hear: Callable[[str], None]) -> None:
+            for line in _lines(source, process):
                 last.append(line.rstrip())
-                yield line.rstrip("\n")
+                hear(line)
 
         try:
-            for line in listen():
-                heard(line)
+            listen(heard)
         except KeyboardInterrupt:
             if saves:
                 process.tell()
-                collections.deque(listen(), maxlen=0)
+                listen(lambda line: None)
             raise
     if process.returncode:
         raise CourseError(
             f"{_name(command)} ended with exit code {process.returncode}:\n" + "\n".join(last),
             f"The whole output is in {log}.",
         )
+
+
+def _lines(source: BinaryIO, process: subprocess.Popen) -> Iterator[str]:
+    """The lines that a process writes into a file, as they come, until it has ended."""
+    begun, ended = b"", False
+    while not ended:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(LISTEN)
+        ended = process.returncode is not None  # so what is read now is the rest
+        *lines, begun = (begun + source.read()).split(b"\n")
+        for line in (*lines, begun) if ended and begun else lines:
+            yield line.decode("utf-8", "replace").rstrip("\r")
 
 
 def _name(command: Sequence[str]) -> str:

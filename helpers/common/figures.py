@@ -21,6 +21,7 @@ BARS, FAR = 60, 10  # of a histogram; times the limit, from where on its axis is
 # All of them, and the grey, stand out (by 3 to 1) from white pages and from JupyterLab's dark ones.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
 # No colour of letters can be read on both; so dark ones have a light edge, which white pages hide.
+# Where panels live, their style sheet turns the picture over on dark pages, and hides it there too.
 INK, EDGE, EDGE_WIDTH = "#1A1A1A", "#FFFFFF", 3  # the width in points
 
 
@@ -61,7 +62,8 @@ class Picture(Figure):
 
     def _image(self, data: str, style: str) -> str:
         alt = html.escape(self.alternative, quote=True)
-        return f"<img src='data:image/png;base64,{data}' alt='{alt}' style='{style}'>"
+        source = f"data:image/png;base64,{data}"
+        return f"<img class='course-figure' src='{source}' alt='{alt}' style='{style}'>"
 
     def html(self) -> str:
         """The picture in small, as an image with its own data; two fit beside each other."""

@@ -89,15 +89,17 @@ class InputCheck:
         for name in stage.after:
             if name in self.record.stages:
                 self._refuse_stale(self.road[name])
-        settings, keys = self._settings(stage), list(entry.inputs)
+        settings, read, before = self._settings(stage), [], dict(entry.inputs)
         with contextlib.suppress(CourseError):  # what was named is not there any more
-            keys += [self.workspace.key(path) for path in stage.inputs(self.workspace, settings)]
-        gone = {v.sha256 for k, v in entry.inputs.items() if self._has_left(k)}
-        for key in keys:
-            path, before = self.workspace.path(key), entry.inputs.get(key)
-            if not path.is_file() or (before and is_unchanged(path, before)):
+            read = [self.workspace.key(path) for path in stage.inputs(self.workspace, settings)]
+        # With the course, or with a copy of the workspace, files outside have moved.
+        moved = [key for key in before if read and key not in read and self._is_outside(key)]
+        contents = {before.pop(key).sha256 for key in moved}
+        for key in dict.fromkeys((*before, *read)):
+            path = self.workspace.path(key)
+            if not path.is_file() or (key in before and is_unchanged(path, before[key])):
                 continue
-            if before or fingerprint(path).sha256 not in gone:
+            if key in before or fingerprint(path).sha256 not in contents:
                 raise StageStale(
                     f"{key} has changed since {stage.called} was run.",
                     f"Run {stage.how_to_run} {BACK}",
@@ -119,7 +121,5 @@ class InputCheck:
                 f"Run {stage.how_to_run} {BACK}",
             ) from None
 
-    def _has_left(self, key: str) -> bool:
-        """Whether a file from outside the workspace is gone; with the course itself it may move."""
-        path = self.workspace.path(key)
-        return not path.is_relative_to(self.workspace.root) and not path.is_file()
+    def _is_outside(self, key: str) -> bool:
+        return not self.workspace.path(key).is_relative_to(self.workspace.root)

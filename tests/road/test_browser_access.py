@@ -109,6 +109,9 @@ def test_everything_has_a_name_and_the_focus_comes_back(browser: Browser, url: s
     for theme, is_white in (("Dark", True), ("Light", False)):
         notebook.theme(theme)
         assert ("white" in panel.locator("select").first.evaluate(arrow)) == is_white
+        figure = panel.locator("img.course-figure").first
+        turned = figure.evaluate("(image) => getComputedStyle(image).filter")
+        assert ("invert" in turned) == is_white
     run = panel.get_by_role("button", name="Run this step")
     run.focus()
     notebook.page.keyboard.press("Enter")

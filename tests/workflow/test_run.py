@@ -251,8 +251,9 @@ def test_what_a_run_no_longer_makes_is_removed_unless_it_is_read(road):
     assert [n for n in "xyz" if (road.root / n).exists()] == ["x", "y"]
 
 
-def test_a_file_of_the_course_that_has_only_moved_makes_nothing_stale(workspace, tmp_path):
-    """As its own base model does, where a newer version keeps it in another folder."""
+@pytest.mark.parametrize("left", ["nothing", "the same", "another"])
+def test_a_file_of_the_course_that_has_only_moved_makes_nothing_stale(workspace, tmp_path, left):
+    """As its own base model does, in a newer version or where project and workspace are copied."""
     (tmp_path / "old.txt").write_text("the base")
     places = [tmp_path / "old.txt"]
     made, read = workspace.root / "made", workspace.root / "read"
@@ -276,7 +277,11 @@ def test_a_file_of_the_course_that_has_only_moved_makes_nothing_stale(workspace,
     )
     road = Road(make, look)
     road.run("make", workspace, EncodeSettings())
-    places[:] = [places[0].rename(tmp_path / "new.txt")]
+    before, places[:] = places[0], [Path(shutil.copy(places[0], tmp_path / "new.txt"))]
+    if left == "nothing":
+        before.unlink()
+    elif left == "another":
+        before.write_text("what is not read any more")
     assert not road.run("look", workspace, EncodeSettings()).reused
     places[0].write_text("another base")
     with pytest.raises(StageStale, match=r"new\.txt has changed since make was run"):
