@@ -13,7 +13,7 @@ from hypothesis.internal.conjecture import providers
 
 from helpers.ids.dictionary import Dictionary
 from helpers.tokens import gpt2
-from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.commands import command
 from tests.support.project import HOME_NAME

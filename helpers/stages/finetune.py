@@ -32,7 +32,7 @@ from helpers.training.resume import (
 )
 from helpers.training.train import train
 from helpers.workflow.definition import Job, Stage
-from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 LOG = "train.log"

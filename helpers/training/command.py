@@ -8,7 +8,7 @@ from helpers.common.fairseq import tool
 from helpers.common.files import PROJECT
 from helpers.ids.data_bin import data_folders
 from helpers.models import checkpoints, shapes
-from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 CONFIG = PROJECT / "helpers" / "config"

@@ -19,7 +19,7 @@ from helpers.models import checkpoints
 from helpers.models.finite import refuse_not_finite
 from helpers.models.summaries import summary
 from helpers.workflow.definition import Job
-from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 LAST, BEST, RUN = "checkpoint_last.pt", "checkpoint_best.pt", "run.json"

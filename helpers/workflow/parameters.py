@@ -1,7 +1,8 @@
 """What a person can set: the base of all settings, and how their errors are explained.
 
-A parameter is described once, as a field of a pydantic model in ``settings.py``. The command line,
-the check of batch parameters, the tables and the panels in the notebooks are made from there.
+A parameter is described once, as a field of a pydantic model in ``settings`` or
+``training_settings``. The command line, the check of batch parameters, the tables and the panels
+in the notebooks are made from there.
 """
 
 import ast

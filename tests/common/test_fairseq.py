@@ -19,7 +19,7 @@ from helpers.ids.data_bin import preprocess_command
 from helpers.tokens.bpe_files import encoder_command
 from helpers.training.command import finetune_command, hydra_value, train_command
 from helpers.training.log import parse_event
-from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 NAMES = ["plain", "two words", "课程 一", "O'Brien (copy) & more", "a=b,c[d]{e}#f;g!h~i%j"]

@@ -22,7 +22,8 @@ from helpers.ids.data_bin import binarized_files
 from helpers.ids.shard import ShardTask
 from helpers.stages.road import ROAD
 from helpers.workflow.parameters import WrongSettings
-from helpers.workflow.settings import FinetuneSettings, PrepareSettings
+from helpers.workflow.settings import PrepareSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.ids.test_shards import content, here, whole, work  # noqa: F401 (fixtures)
 from tests.support import road

@@ -9,7 +9,7 @@ import torch
 
 from helpers.common.errors import CourseError
 from helpers.models import checkpoints, summaries, tensor_names
-from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.hostile import CreatesAFile
 

@@ -19,7 +19,8 @@ from helpers.models.comparison import fairseq_ids
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import encode
 from helpers.training.resume import BEST
-from helpers.workflow.settings import ConvertSettings, FinetuneSettings
+from helpers.workflow.settings import ConvertSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support import road
 from tests.support.awkward import TEXTS as AWKWARD

@@ -21,7 +21,8 @@ from helpers.models.old_checkpoints import complete_cfg, today_named
 from helpers.stages import convert
 from helpers.stages.base import BaseReport
 from helpers.stages.road import ROAD
-from helpers.workflow.settings import BaseSettings, ConvertSettings, FinetuneSettings
+from helpers.workflow.settings import BaseSettings, ConvertSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers as make
 from tests.support.checkpoint_makers import State, Tensors, base_from, is_untouched

@@ -18,13 +18,8 @@ from helpers.panels.settings import previews
 from helpers.panels.settings.previews import of_base, of_convert, of_evaluate, of_finetune, of_split
 from helpers.stages.road import ROAD
 from helpers.tokens import gpt2
-from helpers.workflow.settings import (
-    BaseSettings,
-    ConvertSettings,
-    EvaluateSettings,
-    FinetuneSettings,
-    SplitSettings,
-)
+from helpers.workflow.settings import BaseSettings, ConvertSettings, EvaluateSettings, SplitSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers, road
 from tests.support.awkward import CHINESE, SHARED, TEXTS
@@ -112,7 +107,7 @@ def test_moving_a_share_changes_the_picture(with_texts):
     panel = panel_of("split", with_texts(a=road.text("apple")))
     before = panel.preview.value
     move(panel, "train", 0.5)
-    assert panel.preview.value.count("<img src='data:image/png;base64,") == 2
+    assert panel.preview.value.count("src='data:image/png;base64,") == 2
     assert panel.preview.value != before
     assert panel.preview.value in panel._repr_mimebundle_()["text/html"]
 
@@ -166,7 +161,7 @@ def test_the_picture_of_the_rates_holds_them():
     picture = figures.learning_rate([(0, 0.0), (30, 1e-3), (500, 0.0)])
     (line,) = picture.axes[0].lines
     assert line.get_xydata().tolist() == [[0, 0], [30, 1e-3], [500, 0]]
-    assert picture.html().startswith("<img src='data:image/png;base64,iVBORw0KGgo")
+    assert picture.html().startswith("src='data:image/png;base64,iVBORw0KGgo")
     assert "alt='The learning rate of each update'" in picture.html()
 
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from helpers.common.files import PROJECT
-from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.lab import CHROMIUM, MINUTE, Opened, chromium, lab
 

@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 
 from helpers.common.files import PROJECT
 from helpers.stages.road import NOTEBOOKS, ROAD
-from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.commands import command
 from tests.support.lab import CHROMIUM

@@ -14,7 +14,8 @@ from helpers.models import checkpoints
 from helpers.stages import base
 from helpers.stages.road import ROAD
 from helpers.tokens import gpt2
-from helpers.workflow.settings import BaseSettings, FinetuneSettings
+from helpers.workflow.settings import BaseSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.road import with_updates
 

@@ -27,12 +27,8 @@ from helpers.stages.evaluate import (
 )
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import encode
-from helpers.workflow.settings import (
-    ConvertSettings,
-    EvaluateSettings,
-    FinetuneSettings,
-    SplitSettings,
-)
+from helpers.workflow.settings import ConvertSettings, EvaluateSettings, SplitSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support import huggingface_makers as hf
 

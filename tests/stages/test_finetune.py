@@ -15,12 +15,8 @@ from helpers.training.command import finetune_command
 from helpers.training.log import curve, events
 from helpers.training.resume import LAST, _mend
 from helpers.training.train import train
-from helpers.workflow.settings import (
-    BinarizeSettings,
-    EncodeSettings,
-    FinetuneSettings,
-    SplitSettings,
-)
+from helpers.workflow.settings import BinarizeSettings, EncodeSettings, SplitSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.commands import interrupted
 from tests.support.small import SHORT

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from helpers.stages.road import ROAD
-from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 SHORT = FinetuneSettings(max_update=6, validate_every=3, max_tokens=512)

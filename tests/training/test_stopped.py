@@ -13,7 +13,7 @@ from helpers.common.files import PROJECT
 from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
 from helpers.training.resume import BEST, LAST
-from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.commands import command, interrupted
 from tests.support.small import SHORT

@@ -25,10 +25,10 @@ from helpers.workflow.settings import (
     ConvertSettings,
     EncodeSettings,
     EvaluateSettings,
-    FinetuneSettings,
     SampleSettings,
     SplitSettings,
 )
+from helpers.workflow.training_settings import FinetuneSettings
 
 MODELS = [step.settings for step in ROAD.values()]
 FIELDS = [

@@ -11,7 +11,7 @@ from helpers.explorer.text import explore
 from helpers.ids.dictionary import Dictionary
 from helpers.panels.look import QUIET, look, said, wide
 from helpers.workflow.parameters import bounds
-from helpers.workflow.settings import FinetuneSettings
+from helpers.workflow.training_settings import FinetuneSettings
 
 MOST = 512  # indices in a sample
 SEED = FinetuneSettings.model_fields["seed"]

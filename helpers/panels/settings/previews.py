@@ -30,10 +30,10 @@ from helpers.workflow.settings import (
     BaseSettings,
     ConvertSettings,
     EvaluateSettings,
-    FinetuneSettings,
     Settings,
     SplitSettings,
 )
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 Preview = Callable[[Workspace, Settings], str]
