@@ -161,7 +161,9 @@ def test_the_picture_of_the_rates_holds_them():
     picture = figures.learning_rate([(0, 0.0), (30, 1e-3), (500, 0.0)])
     (line,) = picture.axes[0].lines
     assert line.get_xydata().tolist() == [[0, 0], [30, 1e-3], [500, 0]]
-    assert picture.html().startswith("src='data:image/png;base64,iVBORw0KGgo")
+    assert picture.html().startswith(
+        "<img class='course-figure' src='data:image/png;base64,iVBORw0KGgo"
+    )
     assert "alt='The learning rate of each update'" in picture.html()
 
 
