@@ -32,6 +32,9 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=stage.does, description=stage.does)
         _add_workspace(command)
         command.add_argument("--force", action="store_true", help="do the work again")
+        if stage.plan:
+            command.add_argument("--plan", action="store_true", help="tell only what it will do")
+            command.add_argument("--probe", action="store_true", help="the same, tried a little")
         for field, info in stage.settings.model_fields.items():
             _add_option(command, field, info)
     run = commands.add_parser("run", help="run the notebooks in order with papermill")
@@ -109,6 +112,9 @@ def dispatch(given: dict) -> int:
 
         return run(workspace, given["parameter"], given["only"], force=given["force"])
     settings = settings_from(command, given)
+    if given.get("plan") or given.get("probe"):
+        print(ROAD.plan(command, workspace, settings, probe=given["probe"]))
+        return 0
     print(ROAD.run(command, workspace, settings, force=given["force"]))
     return 0
 

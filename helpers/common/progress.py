@@ -49,15 +49,15 @@ class Standing:
         done, total, unit = f"{self.done:,}", f"{self.total:,}", self.unit
         if unit == "bytes":
             done, total, unit = f"{self.done / 1e6:,.1f}", f"{self.total / 1e6:,.1f}", "MB"
-        said = [f"{done} of {total} {unit}", _time(self.passed)]
+        said = [f"{done} of {total} {unit}", duration(self.passed)]
         if unit == "MB" and self.done > self.first:
             said.append(f"{(self.done - self.first) / 1e6 / max(self.passed, 1e-3):,.0f} MB/s")
         if self.rate and self.done < self.total:
-            said.append(f"about {_time((self.total - self.done) / self.rate)} left")
+            said.append(f"about {duration((self.total - self.done) / self.rate)} left")
         return " · ".join((*said, *filter(None, (self.text,))))
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A duration in words: 47 s, 12 min, 3 h 5 min."""
     if seconds < 100:
         return f"{seconds:.0f} s"

@@ -2,13 +2,15 @@
 
 import dataclasses
 import math
+import sys
 from pathlib import Path
 
 from helpers.base.sources import refuse_unfit
 from helpers.common.errors import CourseError, StageMissing, Stopped
+from helpers.common.processes import kernel
 from helpers.common.report import Report, Table
 from helpers.common.symbols import SPLITS
-from helpers.ids.binary_files import read_counts, read_sizes
+from helpers.ids.binary_files import read_counts
 from helpers.ids.data_bin import (
     binarized_files,
     data_folders,
@@ -17,18 +19,20 @@ from helpers.ids.data_bin import (
     refuse_unlisted,
 )
 from helpers.ids.dictionary import Dictionary
-from helpers.models import checkpoints, shapes
+from helpers.models import checkpoints
 from helpers.models.masked_lm import perplexity
 from helpers.models.summaries import summary
 from helpers.training.command import finetune_command
 from helpers.training.log import curve, diverged, events
+from helpers.training.plan.plan import TrainingPlan
+from helpers.training.plan.planning import plan_training
+from helpers.training.plan.speed import from_probe
 from helpers.training.resume import (
     BEST,
     IN_BETWEEN,
     LAST,
     begin_or_resume,
     finish,
-    updates_before,
 )
 from helpers.training.train import train
 from helpers.workflow.definition import Job, Stage
@@ -54,7 +58,7 @@ class FinetuneReport(Report):
         return head, [(self.updates, self.best_update, self.best_loss, perplexity(self.best_loss))]
 
 
-def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
+def _check_data(workspace: Workspace) -> None:
     """Raise CourseError where fairseq would stumble an hour later, or skip with a warning."""
     refuse_both(workspace.data_bin)
     refuse_unlisted(workspace.data_bin)
@@ -64,23 +68,16 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
     state = checkpoints.read(workspace.base_model)
     dictionary = Dictionary.load(workspace.base_dict)
     refuse_unfit(state, dictionary, workspace.base_model, workspace.base_dict)
-    longest = min(shapes.shape(state)["max_positions"], settings.max_tokens) - 1
     for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
-        sizes, _ = read_sizes(file)
         read_counts(file, dictionary)  # refuses what would stop fairseq
-        name = file.name if not others else f"{file.name} in {file.parent.name}"
-        if file.name != "test" and not len(sizes):
-            raise CourseError(
-                f"The split {name} is empty, and training needs it.",
-                "Split again (notebook 01_split) with a larger share for it.",
-            )
-        if len(sizes) and sizes.max() > longest:
-            raise CourseError(
-                f"Line {int(sizes.argmax()) + 1:,} of {name} has {int(sizes.max()) - 1:,} tokens; "
-                f"with these settings the model reads at most {longest - 1:,}.",
-                f"Split again (notebook 01_split) with max_line_tokens = {longest - 1}, or raise "
-                "max_tokens.",
-            )
+
+
+def _plan(workspace: Workspace, settings: FinetuneSettings, lock: int | None) -> TrainingPlan:
+    _check_data(workspace)
+    plan = plan_training(workspace, settings)
+    if lock is None or any(finding.stops for finding in plan.findings):
+        return plan
+    return plan_training(workspace, settings, from_probe(workspace, settings, plan.first, lock))
 
 
 def _refuse_lost_shards(workspace: Workspace) -> None:
@@ -96,8 +93,10 @@ def _refuse_lost_shards(workspace: Workspace) -> None:
 
 def _work(job: Job) -> FinetuneReport:
     workspace, settings, folder = job.workspace, job.settings, job.workspace.training
-    _check_data(workspace, settings)
-    first = updates_before(workspace, settings)
+    plan = _plan(workspace, settings, None)
+    plan.refuse()
+    if kernel() is None:  # in a notebook it has a cell of its own
+        print(plan, file=sys.stderr)
     done, told = begin_or_resume(job)
     job.events.extend(told)
     if done < settings.max_update:  # else fairseq would do one more update, at rate 0
@@ -107,7 +106,7 @@ def _work(job: Job) -> FinetuneReport:
                 folder / LOG,
                 max_update=settings.max_update,
                 must_load=folder / LAST if done else workspace.base_model,
-                done=done or first,  # of an interrupted run, else of the base's own training
+                done=done or plan.first,  # of an interrupted run, else of the base's own training
                 lock=job.lock,
             )
         except KeyboardInterrupt:
@@ -174,4 +173,5 @@ FINETUNE = Stage(
     loses="nothing: fairseq saves a checkpoint first, and the same training goes on from there. "
     "Pressed once more, it ends at once, and what was trained since the last one is lost",
     after=("binarize", "prepare", "base"),
+    plan=_plan,
 )

@@ -10,7 +10,7 @@ from helpers.stages.prepare import PREPARE
 from helpers.stages.sample import SAMPLE
 from helpers.stages.split import SPLIT
 from helpers.workflow.parameters import Settings
-from helpers.workflow.run import Road
+from helpers.workflow.road import Road
 
 ROAD = Road(SAMPLE, BASE, SPLIT, ENCODE, BINARIZE, PREPARE, FINETUNE, CONVERT, EVALUATE)
 # The notebooks in order, and the settings that their parameters are.

@@ -8,6 +8,7 @@ from helpers.common.fairseq import tool
 from helpers.common.files import PROJECT
 from helpers.ids.data_bin import data_folders
 from helpers.models import checkpoints, shapes
+from helpers.training.schedule import warmup_updates
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -37,7 +38,7 @@ def overrides(
         "optimization.max_update": settings.max_update,
         "optimization.lr": [settings.lr],
         "optimization.update_freq": [settings.update_freq],
-        "lr_scheduler.warmup_updates": round(settings.warmup_share * settings.max_update),
+        "lr_scheduler.warmup_updates": warmup_updates(settings),
         "lr_scheduler.total_num_update": settings.max_update,
         "optimizer.weight_decay": settings.weight_decay,
         "dataset.max_tokens": settings.max_tokens,

@@ -47,7 +47,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A stage of the road; :meth:`helpers.workflow.run.Road.run` does its work.
+    """A stage of the road; :meth:`helpers.workflow.road.Road.run` does its work.
 
     Attributes:
         name: the command, and the key in the record.
@@ -73,6 +73,8 @@ class Stage:
             workspace.
         check: refuses what can be told to be impossible before the stages before it have run: a
             CourseError, as the work itself would raise it later.
+        plan: what the work will do and need, told before it begins. The lock is given where some
+            of it is to be tried for that.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Stage:
     loses: str = "what it has done so far; what was made before stays"
     elsewhere: Callable[[Settings], Path | None] = lambda settings: None
     check: Callable[[Workspace, Settings], None] = lambda workspace, settings: None
+    plan: Callable[[Workspace, Settings, int | None], Report] | None = None
 
     @property
     def called(self) -> str:

@@ -39,34 +39,7 @@ from helpers.workflow.stale_inputs import InputCheck
 from helpers.workflow.workspace import Workspace, refuse_folders
 
 
-class Road(dict[str, Stage]):
-    """Stages by their names, in order; :meth:`run` is the one door to the work of each."""
-
-    def __init__(self, *stages: Stage) -> None:
-        super().__init__({stage.name: stage for stage in stages})
-
-    def run(
-        self, name: str, workspace: Workspace, settings: Settings, *, force: bool = False
-    ) -> Report:
-        """Do a stage's work, unless the same was done before on the same inputs.
-
-        Args:
-            force: do it in any case, and begin from nothing.
-
-        Raises:
-            StageMissing, StageStale: an input is missing, or older than what it was made from.
-            InUse: another run holds the workspace.
-            CourseError: whatever else a person can mend.
-        """
-        with workspace.lock(name) as lock:
-            for folder in (workspace.scratch, *map(workspace.kept, self)):
-                workspace.refuse_link(folder)
-            run = _Run(self, self[name], workspace, settings, lock, force)
-            target = self[name].elsewhere(settings)
-            return run.into_folder(target) if target else run.into_workspace()
-
-
-class _Run:
+class Run:
     """One run of a stage: holds workspace, record and inputs while it goes on."""
 
     def __init__(

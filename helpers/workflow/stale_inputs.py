@@ -28,7 +28,7 @@ class InputCheck:
         """The inputs of a stage, their fingerprints, and the names of the student's own.
 
         Raises:
-            StageMissing, StageStale: see :meth:`helpers.workflow.run.Road.run`.
+            StageMissing, StageStale: see :meth:`helpers.workflow.road.Road.run`.
         """
         files, prints, own = stage.inputs(self.workspace, settings), {}, []
         makers = {path: self._maker(stage, path) for path in files}

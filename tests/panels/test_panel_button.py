@@ -12,7 +12,7 @@ from helpers.common.progress import Progress, drawn_by
 from helpers.common.report import Grid, Shown
 from helpers.panels.settings import settings_panel
 from helpers.panels.settings.settings_panel import SettingsPanel
-from helpers.workflow.run import Road
+from helpers.workflow.road import Road
 from helpers.workflow.workspace import Workspace
 from tests.support.awkward import CHINESE
 from tests.support.hands import LIVE, SCRIPT, all_html, move, panel_of, press

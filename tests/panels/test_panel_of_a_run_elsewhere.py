@@ -17,7 +17,7 @@ from tests.support.hands import panel_of
 WORK = """
 import sys, time
 from helpers.common.progress import Progress
-from helpers.workflow.run import _Run
+from helpers.workflow.run import Run
 
 def work(self):
     with Progress(90, "updates") as progress:
@@ -25,7 +25,7 @@ def work(self):
         while True:
             time.sleep(0.01)
 
-_Run.into_workspace = work
+Run.into_workspace = work
 """
 COMMAND = "from helpers.__main__ import main; sys.exit(main(sys.argv[1:]))"
 PRESS = """

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from helpers.common import figures
 from helpers.common.errors import CourseError
-from helpers.ids.binary_files import IndexedWriter, Lines
 from helpers.panels.settings import previews
 from helpers.panels.settings.previews import of_base, of_convert, of_evaluate, of_finetune, of_split
 from helpers.stages.road import ROAD
@@ -24,6 +23,7 @@ from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers, road
 from tests.support.awkward import CHINESE, SHARED, TEXTS
 from tests.support.hands import SCRIPT, all_html, move, panel_of
+from tests.support.small import SHORT
 
 LONG = "A sentence that is not short. " * 9
 
@@ -167,16 +167,12 @@ def test_the_picture_of_the_rates_holds_them():
     assert "alt='The learning rate of each update'" in picture.html()
 
 
-def test_how_often_the_texts_are_read_is_said_when_they_are_there(workspace: Workspace):
-    wanted = FinetuneSettings(max_update=50, max_tokens=100, update_freq=2)
-    assert "tokens of train" not in of_finetune(workspace, wanted)
-    workspace.data_bin.mkdir(parents=True)
-    with IndexedWriter(workspace.data_bin / "train", 50265) as out:
-        out.add(Lines(bytes(2 * 4000), np.array([1000, 3000], "<i4").tobytes(), 0))
-    said = "50 updates of up to 200 tokens read the 4,000 tokens of train about 2.5 times."
-    assert said in of_finetune(workspace, wanted)
-    (workspace.data_bin / "train.bin").write_bytes(b"damaged")
-    assert "tokens of train" not in of_finetune(workspace, wanted)
+def test_the_plan_is_shown_where_base_and_data_are_there(small: Workspace, workspace: Workspace):
+    assert "updates of a pass" not in of_finetune(workspace, SHORT)
+    shown = of_finetune(small, SHORT)
+    assert "<img" in shown
+    assert "updates of a pass" in shown
+    assert "Validation hides about 24 tokens only" in shown
 
 
 def test_to_continue_needs_a_base_and_is_said_so(workspace: Workspace):

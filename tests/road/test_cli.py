@@ -10,7 +10,7 @@ import pytest
 
 from helpers import __main__ as cli
 from helpers.common.files import PROJECT
-from helpers.workflow.run import Road
+from helpers.workflow.road import Road
 from helpers.workflow.workspace import SESSION
 from tests.support.commands import command
 

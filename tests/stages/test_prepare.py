@@ -22,7 +22,7 @@ from helpers.stages.road import ROAD
 from helpers.text.chunks import Chunk, chunks_of
 from helpers.tokens.bpe_files import encode_file, encoder_command
 from helpers.workflow.definition import Stage
-from helpers.workflow.run import Road
+from helpers.workflow.road import Road
 from helpers.workflow.settings import PrepareSettings
 from helpers.workflow.workspace import Workspace
 from tests.support import road

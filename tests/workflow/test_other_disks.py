@@ -19,7 +19,7 @@ from helpers.common.files import alone_in, move_into_place, write_whole
 from helpers.common.report import Report
 from helpers.workflow import run
 from helpers.workflow.definition import Stage
-from helpers.workflow.run import Road
+from helpers.workflow.road import Road
 from helpers.workflow.settings import ConvertSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.road import STAGES, do

@@ -16,7 +16,7 @@ from helpers.stages.encode import ENCODE
 from helpers.stages.road import ROAD
 from helpers.stages.split import SPLIT
 from helpers.workflow.definition import Stage
-from helpers.workflow.run import Road
+from helpers.workflow.road import Road
 from helpers.workflow.settings import EncodeSettings, SplitSettings
 from tests.support.road import STAGES, do, state, text
 

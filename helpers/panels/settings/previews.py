@@ -4,17 +4,16 @@ import functools
 import html
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from helpers.base import sources
-from helpers.common.errors import CourseError
 from helpers.common.figures import documents_per_split, learning_rate, tokens_per_line
 from helpers.common.report import Grid
 from helpers.common.symbols import EOS, LONGEST_LINE
 from helpers.explorer.corpus_preview import CorpusPreview, corpus_preview
-from helpers.ids.binary_files import read_sizes
-from helpers.ids.data_bin import data_folders
+from helpers.ids.data_bin import binarized_files
 from helpers.ids.dictionary import Dictionary
 from helpers.ids.token_names import tokens_text
 from helpers.models.masked_lm import hide
@@ -25,7 +24,9 @@ from helpers.stages.evaluate import EXAMPLE
 from helpers.text.division import shares_of
 from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import encode
+from helpers.training.plan.planning import plan_training
 from helpers.training.resume import updates_before
+from helpers.training.schedule import corners
 from helpers.workflow.settings import (
     BaseSettings,
     ConvertSettings,
@@ -75,33 +76,12 @@ def _longest(seen: CorpusPreview, limit: int) -> str:
 
 
 def of_finetune(workspace: Workspace, settings: FinetuneSettings) -> str:
-    """The learning rate over the updates, and how often the texts are read."""
-    first, last = updates_before(workspace, settings), settings.max_update
-    peak = round(settings.warmup_share * last)
-    corners = sorted({first, *([peak] if first < peak < last else []), last})
-    picture = learning_rate([(update, _rate(update, peak, settings)) for update in corners])
-    return picture.html() + _times_read(workspace, settings, last - first)
-
-
-def _rate(update: int, peak: int, settings: FinetuneSettings) -> float:
-    """fairseq's polynomial_decay: a straight rise to ``lr``, and a straight fall to 0."""
-    if update <= peak and peak:
-        return settings.lr * update / peak
-    return settings.lr * (settings.max_update - update) / (settings.max_update - peak)
-
-
-def _times_read(workspace: Workspace, settings: FinetuneSettings, updates: int) -> str:
-    try:
-        folders = data_folders(workspace.data_bin)
-        there = sum(int(read_sizes(place / "train")[0].sum()) for place in folders)
-    except (OSError, CourseError):
-        return ""
-    tokens = updates * settings.max_tokens * settings.update_freq
-    return (
-        f"<div>{updates:,} updates of up to {settings.max_tokens * settings.update_freq:,} tokens "
-        f"read the {there:,} tokens of train about {tokens / max(1, there):.1f} times. "
-        "The &lt;/s&gt; at the end of each line counts, too.</div>"
-    )
+    """The plan; without base or data, the learning rate over the updates alone."""
+    first = updates_before(workspace, settings)
+    there = [workspace.base_model, *binarized_files(workspace.data_bin)]
+    if not all(map(Path.is_file, there)):
+        return learning_rate(corners(first, settings)).html()
+    return plan_training(workspace, settings)._repr_html_()
 
 
 def of_convert(workspace: Workspace, settings: ConvertSettings) -> str:

@@ -1,0 +1,69 @@
+"""What a training costs: memory, disk and time, by the sizes of model and batch."""
+
+import dataclasses
+
+from helpers.training.plan.machine import seconds_a_byte, seconds_of_product
+
+NUMBER = 4  # bytes, in single precision
+# Fitted to the peak memory of seven trainings on a processor, of 2 to 12 layers 128 to 768 wide.
+PYTHON = 550 * 10**6  # bytes that torch and fairseq take beside the model
+TABLES = 5  # of the vocabulary: its gradient from both its uses, and the optimizer's sums
+LOGITS = 9  # they, their logarithms, the gradients of both, and copies
+ATTENTION, WIDTHS, INNER = 0.5, 4, 1  # kept for the gradient of a layer, a token, …
+ATTENTION_DROPPED, WIDTHS_DROPPED, INNER_DROPPED = 3, 7, 2  # … and with dropout
+# How often what is kept for the gradient passes through memory in an update, and the numbers of the
+# optimizer; a product is computed once forwards and twice back.
+PASSES, OPTIMIZER, PRODUCTS = 6, 3, 3
+FILES = 4  # checkpoints that lie there together while another is written
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """What the costs of a RoBERTa depend on.
+
+    Attributes:
+        parameters: numbers that are learned.
+        sample, dropout, mask_prob: indices of a sample, and the shares of training's settings.
+    """
+
+    parameters: int
+    layers: int
+    width: int
+    inner: int
+    heads: int
+    vocabulary: int
+    sample: int
+    dropout: float
+    mask_prob: float
+
+    @property
+    def state(self) -> int:
+        """Bytes of weights, gradients, the optimizer's two numbers for each, and what it sums."""
+        return NUMBER * (4 * self.parameters + TABLES * self.vocabulary * self.width)
+
+    def kept(self, tokens: int) -> int:
+        """Bytes of what a batch leaves for the gradient: in the layers, and of the logits."""
+        attention, widths, inner = ATTENTION, WIDTHS, INNER
+        if self.dropout:
+            attention, widths, inner = ATTENTION_DROPPED, WIDTHS_DROPPED, INNER_DROPPED
+        layer = attention * self.heads * self.sample + widths * self.width + inner * self.inner
+        logits = LOGITS * self.mask_prob * self.vocabulary
+        return round(NUMBER * tokens * (self.layers * layer + logits))
+
+    def checkpoint(self) -> int:
+        """Bytes of a checkpoint: weights, and the optimizer's two numbers for each."""
+        return 3 * NUMBER * self.parameters
+
+    def seconds(self, tokens: int, batches: int) -> float:
+        """One update of so many batches of so many tokens, by a trial of this machine."""
+        width, inner = self.width, self.inner
+        layer = 4 * seconds_of_product(tokens, width, width)
+        layer += seconds_of_product(tokens, width, inner) + seconds_of_product(tokens, inner, width)
+        # Each sample's own: queries by keys, and by what they choose the values.
+        each = 2 * self.heads * seconds_of_product(self.sample, width // self.heads, self.sample)
+        layer += each * tokens / self.sample
+        hidden = max(1, round(self.mask_prob * tokens))
+        head = seconds_of_product(hidden, width, self.vocabulary)
+        products = PRODUCTS * (self.layers * layer + head)
+        copies = PASSES * self.kept(tokens) + OPTIMIZER * self.state / batches
+        return batches * (products + copies * seconds_a_byte())

@@ -1,0 +1,88 @@
+"""The data of a training, by sizes alone: what one pass over it consists of."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from helpers.common.errors import CourseError
+from helpers.common.symbols import SPLITS
+from helpers.ids.binary_files import read_sizes
+from helpers.ids.data_bin import data_folders
+from helpers.training.plan.samples import batch_sizes, sample_sizes
+from helpers.workflow.training_settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
+
+MODE = "complete"  # as it stands in finetune.yaml
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What training reads; of several shards, each epoch of fairseq's reads one.
+
+    Attributes:
+        samples: sequences in one pass over all of train.
+        tokens: dictionary indices in them, with the ``<s>`` of each and the ``</s>`` of each line.
+        epochs: the updates of each of fairseq's epochs, which make a pass together.
+        valid: dictionary indices that a validation reads.
+    """
+
+    samples: int
+    tokens: int
+    epochs: tuple[int, ...]
+    valid: int
+
+    @property
+    def updates(self) -> int:
+        """Updates of a pass."""
+        return sum(self.epochs)
+
+
+def read_data(workspace: Workspace, settings: FinetuneSettings, positions: int) -> Data:
+    """What the data will be to fairseq.
+
+    Args:
+        positions: the most dictionary indices that the model reads at a time.
+
+    Raises:
+        CourseError: a split is empty, or has a line that is too long: fairseq would drop it from
+            train with a warning, and stop at it in valid.
+    """
+    first, *others = folders = data_folders(workspace.data_bin)
+    limit = min(positions, settings.max_tokens)
+    for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
+        name = file.name if not others else f"{file.name} in {file.parent.name}"
+        _refuse(read_sizes(file)[0], name, limit, needed=file.name != "test")
+    samples = [_samples(folder / "train", limit) for folder in folders]
+    batches = [batch_sizes(each, settings.max_tokens) for each in samples]
+    return Data(
+        samples=sum(map(len, samples)),
+        tokens=sum(int(each.sum()) for each in samples),
+        epochs=tuple(-(-len(each) // settings.update_freq) for each in batches),
+        valid=int(_samples(first / "valid", limit).sum()),
+    )
+
+
+def _samples(prefix: Path, limit: int) -> np.ndarray:
+    return _samples_of(prefix, Path(f"{prefix}.idx").stat().st_mtime_ns, limit)
+
+
+@functools.lru_cache(maxsize=16)
+def _samples_of(prefix: Path, _: int, limit: int) -> np.ndarray:
+    return sample_sizes(read_sizes(prefix)[0], MODE, limit)
+
+
+def _refuse(sizes: np.ndarray, name: str, limit: int, *, needed: bool) -> None:
+    if needed and not len(sizes):
+        raise CourseError(
+            f"The split {name} is empty, and training needs it.",
+            "Split again (notebook 01_split) with a larger share for it.",
+        )
+    if len(sizes) and sizes.max() > limit - 1:  # and <s> before it
+        raise CourseError(
+            f"Line {int(sizes.argmax()) + 1:,} of {name} has {int(sizes.max()) - 1:,} tokens; "
+            f"with these settings the model reads at most {limit - 2:,}.",
+            f"Split again (notebook 01_split) with max_line_tokens = {limit - 2}, or raise "
+            "max_tokens.",
+        )

@@ -1,0 +1,139 @@
+"""Known traps in what is planned, each with its reason and its mend."""
+
+import math
+from collections.abc import Iterator
+
+from helpers.training.plan.plan import Finding, TrainingPlan, size
+
+# RoBERTa's recipe (Liu et al. 2019, and fairseq's examples/roberta/README.pretraining.md): at a
+# width of 768 a rate of 1e-4 for 256 samples of 512 tokens, 5e-4 for 2,048 of them. The best rate
+# falls with the width (Yang et al. 2022, Tensor Programs V).
+WIDTH, BATCHES, RATES = 768, (256 * 512, 2048 * 512), (1e-4, 5e-4)
+TOO_HIGH = 3  # times the recipe's rate
+WIDE = 512  # from this width on a model is RoBERTa's kind; the course's own has read 4,096 a time
+SMALL_BATCH, PER_PASS = 4096, 20  # a batch is no larger than what leaves so many updates a pass
+OTHER_BATCH = 4  # times more or less
+# RoBERTa has read its text 40 times, each time with other masks.
+OFTEN = 40
+FEW_HIDDEN = 500  # tokens
+SOON = 10  # seconds from one checkpoint to the next
+LONG_WARMUP = 0.5  # share of the updates
+
+
+def findings(plan: TrainingPlan) -> tuple[Finding, ...]:
+    """All that is to be said of a plan, what stops it first."""
+    found = (finding for look in LOOKS for finding in look(plan))
+    return tuple(sorted(found, key=lambda finding: not finding.stops))
+
+
+def _disk(plan: TrainingPlan) -> Iterator[Finding]:
+    if plan.disk > plan.machine.disk:
+        yield Finding(
+            f"Its checkpoints need {size(plan.disk)} while one is written, and "
+            f"{size(plan.machine.disk)} are free on this disk.",
+            "Make room there, or take a workspace on another disk.",
+            stops=True,
+        )
+
+
+def _memory(plan: TrainingPlan) -> Iterator[Finding]:
+    free = plan.machine.memory
+    if plan.model_memory > free:
+        yield Finding(
+            f"The model alone needs about {size(plan.model_memory)} of memory, and {size(free)} "
+            "are free.",
+            "Close other programs, or take a smaller base model.",
+            stops=True,
+        )
+    elif plan.memory > free:
+        settings = plan.settings
+        tokens, batches = plan.that_fits(settings.max_tokens * settings.update_freq)
+        yield Finding(
+            f"It needs about {size(plan.memory)} of memory, and {size(free)} are free.",
+            f"Set max_tokens = {tokens} and update_freq = {batches}; the result is nearly the "
+            "same.",
+        )
+
+
+def _warmup(plan: TrainingPlan) -> Iterator[Finding]:
+    if plan.warmup > LONG_WARMUP * plan.settings.max_update:
+        yield Finding(
+            f"The rate rises in {plan.warmup:,} of {plan.settings.max_update:,} updates: it hardly "
+            "comes to its highest, and falls at once.",
+            "Set warmup_share = 0.06, which is usual.",
+        )
+
+
+def recipe_rate(width: int, tokens: float) -> float:
+    """The rate of RoBERTa's recipe for a width and so many tokens an update.
+
+    >>> f"{recipe_rate(768, 2048 * 512):.0e} {recipe_rate(768, 2048):.0e}"
+    '5e-04 1e-04'
+    """
+    (few, many), (low, high) = BATCHES, RATES
+    steps = math.log(max(tokens, few) / few) / math.log(many / few)
+    return low * (high / low) ** steps * WIDTH / width
+
+
+def _rate(plan: TrainingPlan) -> Iterator[Finding]:
+    usual = recipe_rate(plan.network.width, plan.tokens_per_update)
+    if plan.settings.lr > TOO_HIGH * usual:
+        yield Finding(
+            f"A rate of {plan.settings.lr:g} is high for a model {plan.network.width:,} numbers "
+            f"wide and {plan.tokens_per_update:,.0f} tokens an update: the loss may stop falling, "
+            "or climb.",
+            f"RoBERTa's recipe would take about lr = {usual:.1g} here.",
+        )
+
+
+def _batch(plan: TrainingPlan) -> Iterator[Finding]:
+    usual = BATCHES[0] if plan.network.width >= WIDE else SMALL_BATCH
+    wanted = min(usual, max(plan.data.tokens // PER_PASS, plan.network.sample))
+    if not wanted / OTHER_BATCH <= plan.tokens_per_update <= usual * OTHER_BATCH:
+        tokens, batches = plan.that_fits(wanted)
+        kind = "smaller" if plan.tokens_per_update < wanted else "larger"
+        yield Finding(
+            f"An update reads {plan.tokens_per_update:,.0f} tokens, which is much {kind} than the "
+            f"{wanted:,} that suit such a model and so much text.",
+            f"Set max_tokens = {tokens} and update_freq = {batches}.",
+        )
+
+
+def _passes(plan: TrainingPlan) -> Iterator[Finding]:
+    if plan.passes > OFTEN:
+        yield Finding(
+            f"Your text will be read {plan.passes:,.0f} times: the model will learn it by heart "
+            "rather than the language in it.",
+            f"Set max_update to {plan.first + OFTEN * plan.data.updates:,} or less, or add text.",
+        )
+    elif plan.passes < 1:
+        yield Finding(
+            f"Only {plan.passes:.0%} of your text will be read.",
+            f"Set max_update to {plan.first + plan.data.updates:,} to read all of it once.",
+        )
+
+
+def _validation(plan: TrainingPlan) -> Iterator[Finding]:
+    hidden = round(plan.network.mask_prob * plan.data.valid)
+    if hidden < FEW_HIDDEN:
+        yield Finding(
+            f"Validation hides about {hidden:,} tokens only: its loss will differ by chance more "
+            "than by what the model learns.",
+            "Split again (notebook 01_split) with a larger share for valid, or add text.",
+        )
+
+
+def _checkpoints(plan: TrainingPlan) -> Iterator[Finding]:
+    seconds = plan.seconds / max(1, plan.validations)
+    if plan.validations > 1 and seconds < SOON:
+        yield Finding(
+            f"fairseq will validate and save {plan.validations:,} times, every {seconds:.0f} "
+            "seconds: that may take longer than the training.",
+            "Set validate_every higher."
+            if max(plan.data.epochs) > plan.settings.validate_every
+            else "It does so after each pass over the text, too, and this one is short: add text, "
+            "or lower max_update.",
+        )
+
+
+LOOKS = (_disk, _memory, _warmup, _rate, _batch, _passes, _validation, _checkpoints)

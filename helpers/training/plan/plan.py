@@ -1,0 +1,157 @@
+"""The plan of a training: what it will do, what it needs, and what is wrong with it."""
+
+import dataclasses
+
+import numpy as np
+
+from helpers.common.errors import CourseError
+from helpers.common.figures import learning_rate
+from helpers.common.progress import duration
+from helpers.common.report import Report, Table
+from helpers.training.plan.costs import FILES, PYTHON, Network
+from helpers.training.plan.data import Data
+from helpers.training.plan.machine import Machine
+from helpers.training.plan.speed import Speed
+from helpers.training.schedule import corners, warmup_updates
+from helpers.workflow.training_settings import FinetuneSettings
+
+MANY = 10**6  # updates
+ROOM = 0.8  # share of the free memory that is planned with
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What is wrong with a plan, and what to do; some of it makes the training impossible."""
+
+    what: str
+    mend: str
+    stops: bool = False
+
+    def __str__(self) -> str:
+        return f"{'It cannot be done. ' if self.stops else ''}{self.what} {self.mend}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingPlan(Report):
+    """What a training with these settings will do; nothing of it has been done.
+
+    Attributes:
+        data: what one pass over the text consists of.
+        network: what its costs depend on.
+        machine: the device, and what is free there.
+        base_updates: what the base has behind it.
+        first: updates of the base's that count for this run (``start = "continue"``).
+        speed: how fast this machine is.
+        findings: traps, those that stop it first.
+    """
+
+    TITLE = "What this training will do"
+    settings: FinetuneSettings
+    data: Data
+    network: Network
+    machine: Machine
+    base_updates: int
+    first: int
+    speed: Speed
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def updates(self) -> int:
+        """Updates that will be done."""
+        return self.settings.max_update - self.first
+
+    @property
+    def warmup(self) -> int:
+        return warmup_updates(self.settings)
+
+    @property
+    def tokens_per_update(self) -> float:
+        """The mean of a pass, with each ``<s>`` and ``</s>``: fairseq's ``wpb``."""
+        return self.data.tokens / self.data.updates
+
+    @property
+    def passes(self) -> float:
+        """How often the text is read."""
+        return self.updates / self.data.updates
+
+    @property
+    def validations(self) -> int:
+        """fairseq validates and saves every so many updates, after each of its epochs, at the end.
+
+        (They are counted in the first million updates; of more, there are as many more.)
+        """
+        seen = np.arange(self.first + 1, min(self.settings.max_update, self.first + MANY))
+        ends = np.cumsum(self.data.epochs) % self.data.updates
+        at_end = np.isin((seen - self.first) % self.data.updates, ends)
+        due = int((at_end | (seen % self.settings.validate_every == 0)).sum())
+        return 1 + round(due * (self.updates - 1) / max(1, len(seen)))
+
+    @property
+    def model_memory(self) -> int:
+        """Bytes of Python, and of weights, gradients and optimizer."""
+        return self.network.state + PYTHON
+
+    @property
+    def memory(self) -> int:
+        """Bytes at most, with what a batch leaves for the gradient."""
+        return self.model_memory + self.network.kept(self.settings.max_tokens)
+
+    @property
+    def disk(self) -> int:
+        """Bytes of the checkpoints while one is written."""
+        return FILES * self.network.checkpoint()
+
+    @property
+    def seconds(self) -> float:
+        """Of training and validations, without fairseq's start."""
+        valid = self.validations * self.data.valid * self.speed.valid_token
+        return self.updates * self.tokens_per_update * self.speed.token + valid
+
+    def that_fits(self, tokens: int) -> tuple[int, int]:
+        """``max_tokens`` and ``update_freq`` for so many tokens an update in the free memory."""
+        room = ROOM * self.machine.memory - self.model_memory
+        most = max(tokens, self.network.sample)
+        while most > self.network.sample and self.network.kept(most) > room:
+            most = max(self.network.sample, most // 2)
+        return most, max(1, round(tokens / most))
+
+    def table(self) -> Table:
+        data, net = self.data, self.network
+        done = f"{self.base_updates:,} updates, {net.parameters:,} parameters"
+        counted = f" after {self.first:,} of the base's" if self.first else ""
+        rows = [
+            ("train", f"{data.samples:,} samples, {data.tokens:,} tokens with <s> and </s>"),
+            ("the base has behind it", done),
+            ("tokens an update", f"{self.tokens_per_update:,.1f}"),
+            ("updates of a pass", f"{data.updates:,}"),
+            ("updates", f"{self.updates:,}{counted}, {self.warmup:,} of them warm-up"),
+            ("the text is read", f"{self.passes:,.2f} times"),
+            ("validations", f"{self.validations:,}, each of {data.valid:,} tokens"),
+            ("trains on", self.machine.device),
+            ("memory", f"about {size(self.memory)}; {size(self.machine.memory)} are free"),
+            ("… of which fairseq itself", size(PYTHON)),
+            ("… the model", f"{size(net.state)}: weights, gradients, optimizer"),
+            ("… a batch", size(net.kept(self.settings.max_tokens))),
+            ("disk", f"{size(self.disk)} for checkpoints; {size(self.machine.disk)} are free"),
+            ("time", f"about {duration(self.seconds)} ({self.speed.how})"),
+        ]
+        return ("what", "how much"), rows
+
+    def _repr_html_(self) -> str:
+        picture = learning_rate(corners(self.first, self.settings)).html()
+        return f"<div>{picture}{super()._repr_html_()}</div>"
+
+    def refuse(self) -> None:
+        """Raise CourseError for the first finding that makes the training impossible."""
+        for finding in self.findings:
+            if finding.stops:
+                raise CourseError(finding.what, finding.mend)
+
+
+def size(bytes_: float) -> str:
+    """Bytes in words.
+
+    >>> size(3_500_000), size(2_340_000_000)
+    ('3.5 MB', '2.3 GB')
+    """
+    return f"{bytes_ / 1e9:,.1f} GB" if bytes_ >= 1e9 else f"{bytes_ / 1e6:,.1f} MB"

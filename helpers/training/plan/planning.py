@@ -1,0 +1,76 @@
+"""The plan of a training is made: from the base's shape, the sizes of the data, and the machine."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+from helpers.models import checkpoints, shapes
+from helpers.training.plan.costs import Network
+from helpers.training.plan.data import read_data
+from helpers.training.plan.findings import findings
+from helpers.training.plan.machine import machine
+from helpers.training.plan.plan import TrainingPlan
+from helpers.training.plan.speed import Speed, from_trial
+from helpers.training.resume import updates_before
+from helpers.workflow.training_settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
+
+MASK_PROB = 0.15  # as it stands in finetune.yaml
+
+
+def plan_training(
+    workspace: Workspace, settings: FinetuneSettings, speed: Speed | None = None
+) -> TrainingPlan:
+    """What a training will do, from the base's shape and the sizes of the data.
+
+    Args:
+        speed: how fast this machine is, where that was measured.
+
+    Raises:
+        CourseError: it cannot be done at all.
+    """
+    first = updates_before(workspace, settings)
+    base = _base(workspace.base_model, workspace.base_model.stat().st_mtime_ns)
+    shape = base.shape
+    network = Network(
+        parameters=base.parameters,
+        layers=shape["encoder_layers"],
+        width=shape["encoder_embed_dim"],
+        inner=shape["encoder_ffn_embed_dim"],
+        heads=shape["encoder_attention_heads"],
+        vocabulary=base.vocabulary,
+        sample=min(shape["max_positions"], settings.max_tokens),
+        dropout=settings.dropout,
+        mask_prob=MASK_PROB,
+    )
+    plan = TrainingPlan(
+        settings=settings,
+        data=read_data(workspace, settings, shape["max_positions"]),
+        network=network,
+        machine=machine(workspace.root),
+        base_updates=base.updates,
+        first=first,
+        speed=speed or from_trial(network, settings),
+    )
+    found = findings(plan)
+    return dataclasses.replace(plan, findings=found, notes=tuple(map(str, found)))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Base:
+    shape: dict
+    parameters: int
+    vocabulary: int
+    updates: int
+
+
+@functools.lru_cache(maxsize=4)
+def _base(file: Path, _: int) -> _Base:
+    """What the plan needs of a base model; reading a large one takes seconds."""
+    state = checkpoints.read(file)
+    return _Base(
+        shapes.shape(state),
+        shapes.parameters(state),
+        shapes.rows_of_vocabulary(state),
+        checkpoints.updates(state),
+    )

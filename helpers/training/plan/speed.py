@@ -1,0 +1,75 @@
+"""How fast a training will be: five updates of it that are tried, or a trial of the machine."""
+
+import dataclasses
+import statistics
+from pathlib import Path
+
+from helpers.common.errors import CourseError
+from helpers.common.files import fresh_folder, remove
+from helpers.training.command import CONFIG_FILE, overrides, train_command
+from helpers.training.log import events
+from helpers.training.plan.costs import Network
+from helpers.training.train import train
+from helpers.workflow.training_settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
+
+UPDATES = 5  # that are tried; the first is slower, since memory is fetched for it
+VALIDATING = 3  # times as fast as training, which computes everything twice more for the gradient
+
+
+@dataclasses.dataclass(frozen=True)
+class Speed:
+    """Seconds of a token, in training and in validation; and how they are known."""
+
+    token: float
+    how: str
+
+    @property
+    def valid_token(self) -> float:
+        return self.token / VALIDATING
+
+
+def from_trial(network: Network, settings: FinetuneSettings) -> Speed:
+    """From products of matrices of the model's sizes, which take a moment."""
+    tokens = settings.max_tokens * settings.update_freq
+    seconds = network.seconds(settings.max_tokens, settings.update_freq)
+    return Speed(seconds / tokens, "by a trial of this machine; half or double is possible")
+
+
+def from_probe(workspace: Workspace, settings: FinetuneSettings, first: int, lock: int) -> Speed:
+    """From fairseq itself, which does five updates; nothing of them is kept.
+
+    Args:
+        first: the updates of the base's that count.
+        lock: of the workspace, which the training holds.
+
+    Raises:
+        CourseError: fairseq ended with an error, as it would in the training.
+    """
+    folder = fresh_folder(workspace.scratch / "probe")
+    last = min(first + UPDATES, settings.max_update)
+    changed = {
+        "checkpoint.save_dir": folder,
+        "hydra.run.dir": folder,
+        "optimization.max_update": last,
+        "common.log_interval": 1,
+        "++checkpoint.no_save": True,
+        "++dataset.disable_validation": True,
+    }
+    command = train_command(CONFIG_FILE, overrides(workspace, settings) | changed)
+    log = folder / "train.log"
+    train(command, log, max_update=last, must_load=workspace.base_model, done=first, lock=lock)
+    speed = _measured(log)
+    remove(workspace.scratch)
+    return speed
+
+
+def _measured(log: Path) -> Speed:
+    told = [e.values for e in events(log) if e.kind == "train_inner"]
+    rates = [values["wps"] for values in told[1:] or told if values.get("wps")]
+    if not rates:
+        raise CourseError(
+            f"fairseq has not said how fast its updates were; its log is {log}.",
+            "Leave out the probe.",
+        )
+    return Speed(1 / statistics.median(rates), f"as fast as {len(told)} updates that were tried")

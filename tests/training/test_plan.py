@@ -1,0 +1,169 @@
+"""The plan of a training: what it says beforehand is what fairseq then does."""
+
+import dataclasses
+import os
+import subprocess
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from fairseq.data.data_utils import batch_by_size
+from fairseq.data.token_block_utils_fast import _get_slice_indices_fast
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.common.errors import CourseError, StageMissing
+from helpers.common.fairseq import CALM
+from helpers.models.summaries import summary
+from helpers.stages.road import ROAD
+from helpers.training.command import finetune_command
+from helpers.training.log import events
+from helpers.training.plan.findings import findings, recipe_rate
+from helpers.training.plan.machine import Machine
+from helpers.training.plan.plan import Finding, TrainingPlan
+from helpers.training.plan.planning import plan_training
+from helpers.training.plan.samples import MODES, batch_sizes, sample_sizes
+from helpers.training.schedule import rate
+from helpers.workflow.training_settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
+from tests.support.commands import command
+from tests.support.small import SHORT
+
+LINES = st.lists(st.one_of(st.just(1), st.integers(1, 12)), min_size=1, max_size=60)
+
+
+@given(LINES, st.sampled_from(sorted(MODES)), st.integers(3, 20))
+def test_samples_are_fairseqs(lines, mode, limit):
+    sizes = np.array(lines, np.int64)
+    try:
+        slices = _get_slice_indices_fast(sizes, mode, limit - 1, 1)
+    except ValueError:  # of documents without a line it cannot make a table
+        slices = np.empty((0, 2), np.int64)
+    assert sample_sizes(sizes, mode, limit).tolist() == (1 + np.diff(slices)[:, 0]).tolist()
+
+
+@given(st.lists(st.integers(2, 15), min_size=1, max_size=60), st.integers(15, 70))
+def test_batches_are_fairseqs(sizes, max_tokens):
+    ordered = np.sort(sizes)
+    order = np.arange(len(ordered))
+    batches = batch_by_size(order, ordered.__getitem__, ordered, max_tokens=max_tokens)
+    wanted = [int(ordered[batch].sum()) for batch in batches]
+    assert batch_sizes(np.array(sizes), max_tokens).tolist() == wanted
+
+
+WHOLE = SHORT.model_copy(update={"update_freq": 2, "warmup_share": 0.5, "validate_every": 2})
+
+
+def test_what_is_planned_is_what_fairseq_does(copied: Workspace):
+    """Updates, tokens, rates, validations: to the last one. Checkpoints and memory nearly."""
+    one_pass = plan_training(copied, WHOLE).data.updates
+    settings = WHOLE.model_copy(update={"max_update": 2 * one_pass + 1})
+    plan = plan_training(copied, settings)
+    log, last = copied.root / "train.log", copied.training / "checkpoint_last.pt"
+    with log.open("wb") as sink:
+        options = {"stdout": sink, "stderr": sink, "env": CALM | os.environ}
+        process = subprocess.Popen(finetune_command(copied, settings), **options)
+        _, status, used = os.wait4(process.pid, 0)
+    assert status == 0
+    said = events(log)
+    passes = [event.values for event in said if event.kind == "train"]
+    assert [values["train_num_updates"] for values in passes[:2]] == [one_pass, 2 * one_pass]
+    assert passes[0]["train_wpb"] == pytest.approx(plan.tokens_per_update, abs=0.05)
+    assert plan.updates == summary(last).updates == settings.max_update
+    assert sum(event.kind == "valid" for event in said) == plan.validations
+    for values in passes:
+        done = int(values["train_num_updates"])
+        assert values["train_lr"] == pytest.approx(rate(done, settings), rel=1e-3)
+    assert plan.network.checkpoint() == pytest.approx(last.stat().st_size, rel=0.1)
+    assert plan.memory == pytest.approx(used.ru_maxrss * 1024, rel=0.3)
+
+
+def test_five_updates_are_tried(copied: Workspace):
+    before = {path: path.stat() for path in copied.root.rglob("*") if ".lock" not in path.name}
+    done = command("finetune", "--workspace", copied.root, "--probe", "--max-update", "8")
+    assert done.returncode == 0, done.stderr
+    assert "as fast as 5 updates that were tried" in done.stdout
+    after = {path: path.stat() for path in copied.root.rglob("*") if ".lock" not in path.name}
+    assert {p: s.st_mtime_ns for p, s in after.items() if p.is_file()} == {
+        p: s.st_mtime_ns for p, s in before.items() if p.is_file()
+    }
+
+
+def test_only_a_plan_is_made(small: Workspace, workspace: Workspace):
+    done = command("finetune", "--workspace", small.root, "--plan")
+    assert done.returncode == 0, done.stderr
+    assert "What this training will do" in done.stdout
+    with pytest.raises(StageMissing, match=r"model\.pt is not there yet"):
+        ROAD.plan("finetune", workspace, SHORT)
+
+
+@pytest.fixture(scope="module")
+def plan(small: Workspace) -> TrainingPlan:
+    """One on a machine with room, without anything to be said of it."""
+    found = plan_training(small, SHORT)
+    data = dataclasses.replace(
+        found.data, samples=4000, tokens=2_000_000, epochs=(500,), valid=100_000
+    )
+    machine = Machine("a processor", 10**10, 10**11)
+    speed = dataclasses.replace(found.speed, token=1e-4)
+    network = dataclasses.replace(found.network, width=128)
+    settings = FinetuneSettings(max_tokens=4096)
+    parts = {"data": data, "machine": machine, "speed": speed, "network": network}
+    return dataclasses.replace(found, **parts, settings=settings)
+
+
+def test_nothing_is_said_of_a_good_one(plan: TrainingPlan):
+    assert findings(plan) == ()
+
+
+def with_settings(**values: object) -> Callable[[TrainingPlan], TrainingPlan]:
+    return lambda plan: dataclasses.replace(plan, settings=plan.settings.model_copy(update=values))
+
+
+def with_part(part: str, **values: object) -> Callable[[TrainingPlan], TrainingPlan]:
+    return lambda plan: dataclasses.replace(
+        plan, **{part: dataclasses.replace(getattr(plan, part), **values)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "stops"),
+    [
+        (with_part("machine", disk=10**6), "Its checkpoints need", True),
+        (with_part("machine", memory=10**8), "The model alone needs", True),
+        (with_part("machine", memory=9 * 10**8), "of memory, and 900.0 MB are free", False),
+        (with_settings(warmup_share=0.9), "The rate rises in 450 of 500 updates", False),
+        (with_settings(lr=5e-3), "A rate of 0.005 is high for a model 128 numbers wide", False),
+        (with_part("network", width=768), "A rate of 0.001 is high", False),
+        (with_part("network", width=768), "which is much smaller than the 100,000", False),
+        (with_part("data", epochs=(50_000,)), "Only 1% of your text will be read", False),
+        (with_settings(max_update=50_000), "Your text will be read 100 times", False),
+        (with_part("data", valid=1000), "Validation hides about 150 tokens only", False),
+        (with_settings(validate_every=1), "fairseq will validate and save 500 times", False),
+    ],
+)
+def test_each_trap_is_said(plan: TrainingPlan, change, said, stops):
+    found = [finding for finding in findings(change(plan)) if said in finding.what]
+    assert [finding.stops for finding in found] == [stops]
+    assert found[0].mend
+
+
+def test_what_fits_is_what_was_wanted(plan: TrainingPlan):
+    """Lower max_tokens, more batches: the update is the same, and has room."""
+    tight = with_part("machine", memory=9 * 10**8)(plan)
+    tokens, batches = tight.that_fits(4096)
+    assert tokens < 4096 == tokens * batches
+    assert tight.model_memory + tight.network.kept(tokens) <= 9 * 10**8
+
+
+def test_only_what_cannot_be_done_stops_it(plan: TrainingPlan):
+    found = (Finding("It is odd.", "Look."), Finding("No room.", "Make some.", stops=True))
+    dataclasses.replace(plan, findings=found[:1]).refuse()
+    with pytest.raises(CourseError, match=r"No room\.\nMake some\."):
+        dataclasses.replace(plan, findings=found).refuse()
+
+
+@pytest.mark.parametrize(("tokens", "wanted"), [(512, 1e-4), (131_072, 1e-4), (1_048_576, 5e-4)])
+def test_the_recipes_rate(tokens, wanted):
+    assert recipe_rate(768, tokens) == pytest.approx(wanted)
+    assert recipe_rate(1536, tokens) == pytest.approx(wanted / 2)
