@@ -6,7 +6,7 @@ import numpy as np
 
 from helpers.common.symbols import EOS
 from helpers.explorer.html.tokens import WHITE, framed, in_line, over
-from helpers.explorer.masking import Fate, fairseq_mask
+from helpers.training.masking import Fate, mask_sample
 from helpers.ids.dictionary import Dictionary
 from helpers.ids.token_names import token_text
 
@@ -24,7 +24,7 @@ def masked_strip(sample: np.ndarray, dictionary: Dictionary, seed: int, epoch: i
     Args:
         sample: dictionary indices from ``<s>`` to the last ``</s>``.
     """
-    seen, fates = fairseq_mask(sample, dictionary, seed=seed, epoch=epoch)
+    seen, fates = mask_sample(sample, dictionary, seed=seed, epoch=epoch)
     parts = []
     for true, shown, fate in zip(sample.tolist(), seen.tolist(), fates.tolist(), strict=True):
         name = token_text(shown, dictionary)

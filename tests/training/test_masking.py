@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.common.symbols import SPLITS
-from helpers.explorer.masking import Fate, fairseq_mask
+from helpers.training.masking import Fate, mask_sample
 from helpers.ids.data_bin import binarize_folder
 from helpers.ids.dictionary import Dictionary
 from helpers.tokens.bpe_files import encode_file
@@ -91,7 +91,7 @@ def test_a_sample_is_masked_as_by_fairseq(
     sample[[0, -1]] = 0, 2
     masked, targets = by_fairseq(sample, theirs[len(ours)], seed, epoch, number)
     before = sample.copy()
-    found, fates = fairseq_mask(sample, ours, seed=seed, epoch=epoch, sample=number)
+    found, fates = mask_sample(sample, ours, seed=seed, epoch=epoch, sample=number)
     assert (sample == before).all()
     assert found.tolist() == masked.tolist()
     # By chance a replacement may be <mask>, or what stood there before.
@@ -103,7 +103,7 @@ def test_a_sample_is_masked_as_by_fairseq(
 def test_of_15_percent_80_are_masked_10_replaced_and_10_left(dictionary: Dictionary):
     sample = np.full(512, 100)
     found, fates = zip(
-        *(fairseq_mask(sample, dictionary, sample=i) for i in range(2000)), strict=True
+        *(mask_sample(sample, dictionary, sample=i) for i in range(2000)), strict=True
     )
     counts = np.bincount(np.concatenate(fates), minlength=4)
     chosen = counts[1:].sum()
@@ -117,14 +117,14 @@ def test_of_15_percent_80_are_masked_10_replaced_and_10_left(dictionary: Diction
 
 def test_first_and_last_positions_are_hidden_like_any_other(dictionary: Dictionary):
     sample = np.array([0, *[100] * 18, 2])
-    chosen = sum(fairseq_mask(sample, dictionary, sample=i)[1] > 0 for i in range(2000))
+    chosen = sum(mask_sample(sample, dictionary, sample=i)[1] > 0 for i in range(2000))
     assert chosen / 2000 == pytest.approx(np.full(20, 0.15), abs=0.04)
 
 
 def test_each_seed_epoch_and_sample_hides_others(dictionary: Dictionary):
     sample = np.full(512, 100)
     variants = [{}, {"seed": 2}, {"epoch": 2}, {"sample": 1}]
-    fates = [fairseq_mask(sample, dictionary, **which)[1].tolist() for which in variants]
+    fates = [mask_sample(sample, dictionary, **which)[1].tolist() for which in variants]
     assert len(set(map(tuple, fates))) == 4
 
 
@@ -188,7 +188,7 @@ def test_seed_epoch_and_sample_mean_the_same_as_in_training(
     for epoch, samples, renewed in epochs_of(task, seed):
         assert sorted(samples) == [*range(len(samples))] and len(samples) > 3
         for number, (before, masked, target) in samples.items():
-            ours, fates = fairseq_mask(
+            ours, fates = mask_sample(
                 before, dictionary, seed=seed, epoch=epoch if renewed else 1, sample=number
             )
             assert before[0] == 0 and before[-1] == 2
