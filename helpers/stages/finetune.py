@@ -22,6 +22,7 @@ from helpers.models.masked_lm import perplexity
 from helpers.models.summaries import summary
 from helpers.training.command import finetune_command
 from helpers.training.log import curve, diverged, events
+from helpers.training.masking import refuse_no_segmenter
 from helpers.training.resume import (
     BEST,
     IN_BETWEEN,
@@ -81,6 +82,9 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
                 f"Split again (notebook 01_split) with max_line_tokens = {longest - 1}, or raise "
                 "max_tokens.",
             )
+    if settings.mask_unit == "word":
+        trained = [folder / "train" for folder in (first, *others)]
+        refuse_no_segmenter([*trained, first / "valid"], dictionary)
 
 
 def _refuse_lost_shards(workspace: Workspace) -> None:

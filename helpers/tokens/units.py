@@ -5,7 +5,7 @@ several. A *unit* is the smallest run of tokens that begins and ends where a cha
 begins and ends; so a token that holds several of them is a unit by itself.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import regex as re
@@ -17,6 +17,7 @@ _SPECIAL = b"\n"  # stands for what is no text: no character or word goes on beh
 _LATER_BYTE = (0x80, 0xC0)  # in UTF-8 all bytes of a character but its first are 10xxxxxx
 _WORD_END = re.compile(r"(?w)\b")  # Unicode's default word boundaries (UAX #29)
 _HAN = re.compile(r"\p{Han}+")
+_BEGIN_HAN = {*range(0xE4, 0xEA)}  # the first bytes of U+4000 to U+9FFF, Chinese but for 64 signs
 
 
 def unit_sizes(contents: Sequence[bytes], unit: str) -> np.ndarray:
@@ -44,7 +45,7 @@ def unit_sizes(contents: Sequence[bytes], unit: str) -> np.ndarray:
     if unit == "word":
         first &= _begin_words(text)
     begins = first[places] | specials
-    begins[1:] |= specials[:-1]  # a sample may begin in the middle of a character
+    begins |= np.append(True, specials)[:-1]  # a sample may begin in the middle of a character
     return np.diff(np.flatnonzero(begins), append=len(contents))
 
 
@@ -81,21 +82,31 @@ def _word_starts(text: str) -> set[int]:
     }
 
 
+def has_chinese(content: bytes) -> bool:
+    """Whether Chinese characters, of the usual ones, are or begin in the bytes of a token."""
+    return not _BEGIN_HAN.isdisjoint(content)
+
+
 def _segmented(chinese: str) -> Iterator[int]:
     """Where the words in a run of Chinese characters begin."""
-    try:
-        import rjieba
-    except ImportError:
-        raise no_segmenter() from None
     place = 0
-    for word in rjieba.cut(chinese):
+    for word in segmenter()(chinese):
         yield place
         place += len(word)
 
 
-def no_segmenter() -> CourseError:
-    """What to say where Chinese words are to be hidden and cannot be found."""
-    return CourseError(
-        "Chinese has no spaces between words, and the segmenter that finds them is not installed.",
-        f'Install it by `pip install {SEGMENTER}`, or take mask_unit = "character".',
-    )
+def segmenter() -> Callable[[str], list[str]]:
+    """What cuts Chinese into words.
+
+    Raises:
+        CourseError: it is not installed.
+    """
+    try:
+        import rjieba
+    except ImportError:
+        raise CourseError(
+            "Chinese has no spaces between words, and the segmenter that would find them is not "
+            "installed.",
+            f'Run `pip install {SEGMENTER}`, or take mask_unit = "character".',
+        ) from None
+    return rjieba.cut

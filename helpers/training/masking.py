@@ -5,12 +5,15 @@ machine hides the same.
 """
 
 import enum
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
 from helpers.common.symbols import FIRST
+from helpers.ids.binary_files import blocks
 from helpers.ids.dictionary import Dictionary
-from helpers.tokens.units import unit_sizes
+from helpers.tokens.units import has_chinese, segmenter, unit_sizes
 
 MASK_SHARE = 0.15  # of the positions; of these 10% stay as they are and 10% are replaced
 STAY_OR_REPLACE, STAY = 0.2, 0.5  # the second is a share of the first
@@ -35,6 +38,17 @@ def units_of(indices: np.ndarray, dictionary: Dictionary, unit: str) -> np.ndarr
     """
     contents = dictionary.contents
     return unit_sizes([contents[index] for index in indices.tolist()], unit)
+
+
+def refuse_no_segmenter(files: Iterable[Path], dictionary: Dictionary) -> None:
+    """Raise CourseError where words are to be hidden, Chinese occurs, and nothing can segment it.
+
+    Args:
+        files: prefixes of ``.bin`` and ``.idx``.
+    """
+    chinese = np.array([has_chinese(content) for content in dictionary.contents])
+    if any(chinese[block].any() for file in files for block in blocks(file)):
+        segmenter()
 
 
 def mask_sample(

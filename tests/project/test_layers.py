@@ -23,6 +23,7 @@ LAYERS = (
     "models",
     "training",
     "training.fairseq_bf16",
+    "training.fairseq_masks",
     "base",
     "stages",
     "explorer",

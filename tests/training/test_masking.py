@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.common.symbols import SPLITS
-from helpers.training.masking import Fate, mask_sample
 from helpers.ids.data_bin import binarize_folder
 from helpers.ids.dictionary import Dictionary
 from helpers.tokens.bpe_files import encode_file
 from helpers.training.command import CONFIG
+from helpers.training.masking import Fate, mask_sample, units_of
 
 pytestmark = [
     pytest.mark.skipif(find_spec("fairseq") is None, reason="fairseq is not installed"),
@@ -172,27 +172,54 @@ def epochs_of(task, seed: int):
         yield epoch, seen(still), 0
 
 
-@pytest.mark.parametrize("seed", [1, 20_26])
-def test_seed_epoch_and_sample_mean_the_same_as_in_training(
-    seed: int, data_bin: Path, dictionary: Dictionary
-):
+def task_of(data_bin: Path, unit: str, **more: object):
+    """fairseq's task as the course sets it, or the plug-in's."""
     from fairseq.tasks.masked_lm import MaskedLMConfig, MaskedLMTask
 
     course = yaml.safe_load((CONFIG / "finetuning" / "finetune.yaml").read_text("utf-8"))["task"]
-    course |= {"data": str(data_bin), "tokens_per_sample": 64, "seed": seed}
+    course |= {"data": str(data_bin), "tokens_per_sample": 64, "seed": 1} | more
     assert course.pop("_name") == "masked_lm"
-    task = MaskedLMTask.setup_task(MaskedLMConfig(**course))
+    if unit == "token":
+        task = MaskedLMTask.setup_task(MaskedLMConfig(**course))
+    else:
+        from helpers.training.fairseq_masks import UnitMaskedLMConfig, UnitMaskedLMTask
+
+        task = UnitMaskedLMTask.setup_task(UnitMaskedLMConfig(**course, mask_unit=unit))
     for split in ("train", "valid"):
         task.load_dataset(split)
+    return task
+
+
+@pytest.mark.parametrize(
+    ("seed", "unit"), [(1, "token"), (20_26, "token"), (1, "character"), (20_26, "word")]
+)
+def test_seed_epoch_and_sample_mean_the_same_as_in_training(
+    seed: int, unit: str, data_bin: Path, dictionary: Dictionary
+):
+    task = task_of(data_bin, unit, seed=seed)
     compared = 0
     for epoch, samples, renewed in epochs_of(task, seed):
         assert sorted(samples) == [*range(len(samples))] and len(samples) > 3
         for number, (before, masked, target) in samples.items():
+            units = None if unit == "token" else units_of(before, dictionary, unit)
             ours, fates = mask_sample(
-                before, dictionary, seed=seed, epoch=epoch if renewed else 1, sample=number
+                before, dictionary, units, seed=seed, epoch=epoch if renewed else 1, sample=number
             )
             assert before[0] == 0 and before[-1] == 2
             assert ours.tolist() == masked.tolist()
             assert ((fates != Fate.UNTOUCHED) == (target != PAD)).all()
             compared += len(before)
     assert compared > 5000
+
+
+@pytest.mark.parametrize("name", ["mask_whole_words", "d2v2_multi"])
+def test_another_way_to_mask_cannot_be_set_beside_units(name: str, data_bin: Path):
+    with pytest.raises(ValueError, match=f"task.{name} cannot be set"):
+        task_of(data_bin, "word", **{name: True})
+
+
+def test_the_share_is_that_of_the_task(data_bin: Path):
+    task = task_of(data_bin, "word", mask_prob=0.4)
+    _, samples, _ = next(epochs_of(task, 1))
+    targets = np.concatenate([target for *_, target in samples.values()])
+    assert (targets != PAD).mean() == pytest.approx(0.4, abs=0.02)

@@ -6,9 +6,9 @@ import numpy as np
 
 from helpers.common.symbols import EOS
 from helpers.explorer.html.tokens import WHITE, framed, in_line, over
-from helpers.training.masking import Fate, mask_sample
 from helpers.ids.dictionary import Dictionary
 from helpers.ids.token_names import token_text
+from helpers.training.masking import Fate, mask_sample
 
 # What the model has to guess has a thick frame; its kind tells the colour, and prints as a line.
 STYLES = {

@@ -88,6 +88,8 @@ def state_of_a_plain_model(trainer: Trainer) -> dict:
     """What is saved: it opens without this plug-in, as if fairseq's own task had trained it."""
     state = state_dict(trainer)
     cfg = state["cfg"]
+    if cfg["task"]["_name"] != NAME:
+        return state
     task = {name: value for name, value in cfg["task"].items() if name != "mask_unit"}
     plain = {"task": task | {"_name": "masked_lm"}, "common": cfg["common"] | {"user_dir": None}}
     return state | {"cfg": cfg | plain}
