@@ -88,7 +88,6 @@ def test_a_word_is_what_a_reader_takes_for_one(line, found):
 
 
 def test_a_chinese_word_is_what_a_segmenter_takes_for_one():
-    pytest.importorskip("rjieba")
     line = "小明硕士毕业于中国科学院计算所。Python 很好"
     words = ["小明", "硕士", "毕业", "于", "中国科学院", "计算所", "。", "Python", " 很", "好"]
     assert units(line, "word") == words

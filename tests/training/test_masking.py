@@ -1,5 +1,7 @@
 """Masking: number for number what fairseq's training does to a sample."""
 
+import html
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from helpers.common.symbols import SPLITS
 from helpers.ids.data_bin import binarize_folder
 from helpers.ids.dictionary import Dictionary
+from helpers.ids.token_names import token_text
 from helpers.tokens.bpe_files import encode_file
 from helpers.training.command import CONFIG
 from helpers.training.masking import Fate, mask_sample, units_of
@@ -157,13 +160,13 @@ def seen(batches) -> dict[int, tuple[list[int], list[int], list[int]]]:
     return found
 
 
-def epochs_of(task, seed: int):
+def epochs_of(task, seed: int, max_positions: int = 64):
     """Train and valid batches as in ``fairseq_cli/train.py``, epoch by epoch, with no model.
 
     Validation belongs to it: it empties a cache that would give the last samples of an epoch to the
     next one.
     """
-    sizes = {"max_tokens": 512, "max_positions": 64, "required_batch_size_multiple": 1}
+    sizes = {"max_tokens": 512, "max_positions": max_positions, "required_batch_size_multiple": 1}
     train = task.get_batch_iterator(task.dataset("train"), **sizes, seed=seed, epoch=1)
     valid = task.get_batch_iterator(task.dataset("valid"), **sizes, seed=seed, epoch=1)
     for epoch in (1, 2, 3):
@@ -223,3 +226,26 @@ def test_the_share_is_that_of_the_task(data_bin: Path):
     _, samples, _ = next(epochs_of(task, 1))
     targets = np.concatenate([target for *_, target in samples.values()])
     assert (targets != PAD).mean() == pytest.approx(0.4, abs=0.02)
+
+
+@pytest.mark.parametrize("unit", ["token", "character", "word"])
+def test_the_preview_shows_what_training_hides(unit: str, dictionary: Dictionary, tmp_path: Path):
+    from helpers.panels.explorer.mask_preview import MaskPreview
+
+    text = "你好，世界！\nTokenization isn't hard 🙂\n\n测量值 3.14\n" * 3
+    for split in SPLITS:
+        (tmp_path / f"{split}.raw").write_text(text, "utf-8")
+        encode_file(tmp_path / f"{split}.raw", tmp_path / f"{split}.bpe")
+    files = {split: tmp_path / f"{split}.bpe" for split in SPLITS}
+    binarize_folder(files, dictionary, tmp_path / "data-bin")
+    task = task_of(tmp_path / "data-bin", unit, tokens_per_sample=512, seed=3)
+    _, samples, _ = next(epochs_of(task, 3, max_positions=512))
+    [(_, masked, target)] = samples.values()
+
+    preview = MaskPreview(dictionary)
+    preview.seed.value, preview.unit.value = 3, unit
+    preview.show(text)
+    frames = re.findall(r"<span style='background:[^']*'>([^<]*)</span>", preview.html())
+    *tokens, _, _, _ = map(html.unescape, frames)  # and the legend
+    assert tokens == [token_text(index, dictionary) for index in masked.tolist()]
+    assert f"{(target != PAD).sum()} of {len(masked)} positions" in preview.html()

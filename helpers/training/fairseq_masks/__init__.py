@@ -5,7 +5,9 @@ a sample is found otherwise, by :mod:`helpers.training.masking`.
 """
 
 import functools
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +16,9 @@ from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import register_task
 from fairseq.tasks.masked_lm import MaskedLMConfig, MaskedLMTask
 from fairseq.trainer import Trainer
+
+# fairseq finds this folder by its path; the course's modules are those that lie around it.
+sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from helpers.ids.dictionary import Dictionary
 from helpers.training.masking import Fate, mask_sample, units_of
