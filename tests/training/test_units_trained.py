@@ -1,6 +1,8 @@
 """Training that hides whole units, by the real fairseq: begun, resumed, converted, opened."""
 
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,8 +23,9 @@ SHORTEST = FinetuneSettings(max_update=2, validate_every=2, max_tokens=512, mask
 
 
 @pytest.fixture
-def chinese(copied: Workspace) -> Workspace:
-    """Chinese is among the texts."""
+def chinese(small: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the small road, with Chinese among its texts."""
+    copied = Workspace(shutil.copytree(small.root, tmp_path / "O'Brien 的 copy"))
     lines = CHINESE.splitlines() * 40
     text = "\n\n".join(f"{line}{number}" for number, line in enumerate(lines))
     (copied.texts / "中文.txt").write_text(text, "utf-8")
@@ -31,8 +34,8 @@ def chinese(copied: Workspace) -> Workspace:
     return copied
 
 
-def opened_by_fairseq(file) -> str:
-    """The task that fairseq's own loader makes of a checkpoint."""
+def opened_by_fairseq(file: Path) -> tuple[str, str]:
+    """The task of a checkpoint by its name, and what fairseq's own loader makes of it."""
     from fairseq import checkpoint_utils
 
     _, cfg, task = checkpoint_utils.load_model_ensemble_and_task([str(file)])
