@@ -221,6 +221,16 @@ def test_another_way_to_mask_cannot_be_set_beside_units(name: str, data_bin: Pat
         task_of(data_bin, "word", **{name: True})
 
 
+def test_a_mask_in_the_data_is_refused(data_bin: Path):
+    import torch
+
+    task = task_of(data_bin, "character")
+    masks = task.dataset("train").dataset.defn["net_input.src_tokens"].dataset.dataset.dataset
+    masks.dataset = [torch.tensor([0, task.mask_idx, 2])]
+    with pytest.raises(ValueError, match="<mask> in it before"):
+        task.dataset("train")[0]
+
+
 def test_the_share_is_that_of_the_task(data_bin: Path):
     task = task_of(data_bin, "word", mask_prob=0.4)
     _, samples, _ = next(epochs_of(task, 1))

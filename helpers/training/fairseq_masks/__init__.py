@@ -6,6 +6,7 @@ a sample is found otherwise, by :mod:`helpers.training.masking`.
 
 import functools
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,10 +45,13 @@ class UnitMaskedLMConfig(MaskedLMConfig):
     )
 
 
+Pair = tuple[torch.Tensor, torch.Tensor]
+
+
 class Half(BaseWrapperDataset):
     """In the place of fairseq's masked samples, or of what is to be guessed in them."""
 
-    def __init__(self, masks: MaskTokensDataset, both) -> None:
+    def __init__(self, masks: MaskTokensDataset, both: Callable[[int, int], Pair]) -> None:
         super().__init__(masks)  # which knows the epoch
         self.both = both
 
@@ -74,11 +78,11 @@ class UnitMaskedLMTask(MaskedLMTask):
             cache.dataset = Half(cache.dataset, both)
         return super()._regular_dataset(src_dataset, target_dataset)
 
-    def _masked(
-        self, masks: MaskTokensDataset, epoch: int, index: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _masked(self, masks: MaskTokensDataset, epoch: int, index: int) -> Pair:
         """A sample as the model sees it, and what is to be guessed: int64, both (positions,)."""
         sample = masks.dataset[index].numpy()
+        if self.mask_idx in sample:  # as fairseq checks it
+            raise ValueError(f"sample {index} has <mask> in it before anything is hidden")
         units = units_of(sample, self.ours, str(self.cfg.mask_unit))
         draw = {"seed": masks.seed, "epoch": epoch, "sample": index, "share": masks.mask_prob}
         seen, fates = mask_sample(sample, self.ours, units, **draw)
