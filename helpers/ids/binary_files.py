@@ -10,6 +10,7 @@ The format is that of ``MMapIndexedDataset`` (fairseq/data/indexed_dataset.py), 
 import functools
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -213,18 +214,29 @@ def read_counts(prefix: Path, dictionary: Dictionary) -> Counts:
     Raises:
         DamagedFile: the first index that the dictionary does not have, with its line and token.
     """
-    sizes, number_type = read_sizes(prefix)
-    size = Path(f"{prefix}.bin").stat().st_size
-    data = np.memmap(f"{prefix}.bin", number_type, "r") if size else np.empty(0, number_type)
+    sizes, _ = read_sizes(prefix)
+    data = _mapped(prefix)
     unknown = 0
-    for start in range(0, len(data), BLOCK):
-        block = data[start : start + BLOCK]
+    for start, block in zip(range(0, len(data), BLOCK), blocks(prefix), strict=True):
         wrong = np.flatnonzero((block < 0) | (block > dictionary.mask))
         if len(wrong):
             raise _beyond(prefix, sizes, start + int(wrong[0]), data, dictionary)
         unknown += int((block == UNK).sum())
     tokens = int(sizes.sum(dtype=np.int64)) - len(sizes)
-    return Counts(len(sizes), tokens, size, unknown)
+    return Counts(len(sizes), tokens, data.nbytes, unknown)
+
+
+def blocks(prefix: Path) -> Iterator[np.ndarray]:
+    """The indices of all lines one after the other, a million at a time."""
+    data = _mapped(prefix)
+    for start in range(0, len(data), BLOCK):
+        yield data[start : start + BLOCK]
+
+
+def _mapped(prefix: Path) -> np.ndarray:
+    _, number_type = read_sizes(prefix)
+    size = Path(f"{prefix}.bin").stat().st_size
+    return np.memmap(f"{prefix}.bin", number_type, "r") if size else np.empty(0, number_type)
 
 
 def _beyond(

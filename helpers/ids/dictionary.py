@@ -17,7 +17,14 @@ from helpers.common.errors import CourseError, DamagedFile, StageMissing
 from helpers.common.files import write_whole
 from helpers.common.symbols import FIRST, MASK, SPECIALS, UNK
 from helpers.tokens import gpt2
-from helpers.tokens.gpt2 import ADDRESS, END_OF_TEXT, GPT2_IDS, letters_of_token, sha256_of
+from helpers.tokens.gpt2 import (
+    ADDRESS,
+    END_OF_TEXT,
+    GPT2_IDS,
+    bytes_of_token,
+    letters_of_token,
+    sha256_of,
+)
 
 NOT_IN_FILE = {*SPECIALS, MASK}  # fairseq adds them itself
 # The symbols of a RoBERTa dict.txt: every GPT-2 id, and three that make the size divide by 8.
@@ -72,6 +79,12 @@ class Dictionary:
         ``<|endoftext|>`` (50256) is not among them: no text is encoded to it.
         """
         return tuple(i for i in range(END_OF_TEXT) if str(i) not in self)
+
+    @functools.cached_property
+    def contents(self) -> tuple[bytes, ...]:
+        """The bytes that stand at every index; none at one that is no text: a special's, say."""
+        by_symbol = {str(i): content for i, content in enumerate(bytes_of_token()[:END_OF_TEXT])}
+        return tuple(by_symbol.get(symbol, b"") for symbol in self.all_symbols)
 
     def __contains__(self, symbol: str) -> bool:
         return symbol in self._indices

@@ -24,6 +24,7 @@ from helpers.models.masked_lm import perplexity
 from helpers.models.summaries import summary
 from helpers.training.command import finetune_command
 from helpers.training.log import curve, diverged, events
+from helpers.training.masking import refuse_no_segmenter
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.planning import plan_training
 from helpers.training.plan.speed import from_probe
@@ -58,7 +59,7 @@ class FinetuneReport(Report):
         return head, [(self.updates, self.best_update, self.best_loss, perplexity(self.best_loss))]
 
 
-def _check_data(workspace: Workspace) -> None:
+def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
     """Raise CourseError where fairseq would stumble an hour later, or skip with a warning."""
     refuse_both(workspace.data_bin)
     refuse_unlisted(workspace.data_bin)
@@ -70,10 +71,13 @@ def _check_data(workspace: Workspace) -> None:
     refuse_unfit(state, dictionary, workspace.base_model, workspace.base_dict)
     for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
         read_counts(file, dictionary)  # refuses what would stop fairseq
+    if settings.mask_unit == "word":
+        trained = [folder / "train" for folder in (first, *others)]
+        refuse_no_segmenter([*trained, first / "valid"], dictionary)
 
 
 def _plan(workspace: Workspace, settings: FinetuneSettings, lock: int | None) -> TrainingPlan:
-    _check_data(workspace)
+    _check_data(workspace, settings)
     plan = plan_training(workspace, settings)
     if lock is None or any(finding.stops for finding in plan.findings):
         return plan

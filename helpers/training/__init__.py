@@ -1,1 +1,1 @@
-"""``fairseq-hydra-train``: its command, its log, its checkpoints, and a plug-in."""
+"""``fairseq-hydra-train``: its command, its log, its checkpoints, what is hidden, and plug-ins."""

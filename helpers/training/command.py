@@ -15,6 +15,7 @@ from helpers.workflow.workspace import Workspace
 CONFIG = PROJECT / "helpers" / "config"
 CONFIG_FILE = CONFIG / "finetuning" / "finetune.yaml"
 LOG_INTERVAL = 10  # as it stands there
+UNITS = PROJECT / "helpers" / "training" / "fairseq_masks"  # the plug-in that hides whole ones
 
 
 def overrides(
@@ -42,6 +43,7 @@ def overrides(
         "lr_scheduler.total_num_update": settings.max_update,
         "optimizer.weight_decay": settings.weight_decay,
         "dataset.max_tokens": settings.max_tokens,
+        **_hidden(settings.mask_unit),
         "task.tokens_per_sample": min(shape["max_positions"], settings.max_tokens),
         "checkpoint.save_interval_updates": settings.validate_every,
         "common.seed": settings.seed,
@@ -50,6 +52,13 @@ def overrides(
         "model.dropout": settings.dropout,
         "model.attention_dropout": settings.dropout,
     }
+
+
+def _hidden(unit: str) -> dict[str, object]:
+    """What is hidden as a whole; single tokens are left to fairseq's own task."""
+    if unit == "token":
+        return {}
+    return {"task._name": "masked_lm_units", "+task.mask_unit": unit, "+common.user_dir": UNITS}
 
 
 def _logged_at_least_once(done: int, last: int) -> dict[str, object]:

@@ -16,6 +16,7 @@ class FinetuneSettings(Settings):
         "How far": ("start", "max_update", "validate_every"),
         "Learning rate": ("lr", "warmup_share"),
         "Batch": ("max_tokens", "update_freq", "seed"),
+        "What is hidden": ("mask_unit",),
         "Against learning by heart": ("dropout", "weight_decay"),
     }
 
@@ -47,6 +48,11 @@ class FinetuneSettings(Settings):
         ge=1,
         le=BEYOND,
         description="Batches that make one update: more of them imitate a larger batch.",
+    )
+    mask_unit: Literal["token", "character", "word"] = Field(
+        "token",
+        description="What is hidden as a whole: single tokens, as fairseq does, or all tokens of a "
+        "character, or of a word.",
     )
     validate_every: int = Field(
         250,

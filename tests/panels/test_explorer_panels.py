@@ -151,6 +151,20 @@ def test_the_next_epoch_and_another_seed_hide_other_tokens() -> None:
     assert preview.html() in preview.view.value
 
 
+def test_the_unit_that_is_hidden_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    preview = MaskPreview(DICTIONARY)
+    preview.show("今天天气很好。" * 8)
+    shown = {}
+    for unit in preview.unit.options:
+        preview.unit.value = unit
+        assert preview.html() in preview.view.value
+        shown[unit] = preview.html()
+    assert preview.unit.options == ("token", "character", "word") and len({*shown.values()}) == 3
+    monkeypatch.setitem(sys.modules, "rjieba", None)
+    preview.next.click()
+    assert "segmenter" in preview.view.value and "pip install" in preview.view.value
+
+
 def test_a_long_text_is_cut_to_one_sample() -> None:
     preview = MaskPreview(DICTIONARY)
     preview.show("word " * 3000)

@@ -24,6 +24,7 @@ LAYERS = (
     "training",
     "training.fairseq_bf16",
     "training.plan",
+    "training.fairseq_masks",
     "base",
     "stages",
     "explorer",

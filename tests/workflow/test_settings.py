@@ -67,6 +67,7 @@ REFUSED = [
     (FinetuneSettings, "dropout", 1),
     (FinetuneSettings, "weight_decay", -0.1),
     (FinetuneSettings, "seed", 2**31),
+    (FinetuneSettings, "mask_unit", "line"),
     (ConvertSettings, "roberta_checkpoint_path", None),
     (EvaluateSettings, "max_lines", 0),
     (EvaluateSettings, "mask_share", 0),

@@ -6,9 +6,9 @@ import numpy as np
 
 from helpers.common.symbols import EOS
 from helpers.explorer.html.tokens import WHITE, framed, in_line, over
-from helpers.explorer.masking import Fate, fairseq_mask
 from helpers.ids.dictionary import Dictionary
-from helpers.ids.token_names import token_text
+from helpers.ids.token_names import tokens_text
+from helpers.training.masking import Fate, mask_sample, units_of
 
 # What the model has to guess has a thick frame; its kind tells the colour, and prints as a line.
 STYLES = {
@@ -18,25 +18,32 @@ STYLES = {
 }
 
 
-def masked_strip(sample: np.ndarray, dictionary: Dictionary, seed: int, epoch: int) -> str:
-    """What the model sees of a sample, and below each chosen token what it has to guess.
+def masked_strip(
+    sample: np.ndarray, dictionary: Dictionary, seed: int, epoch: int, unit: str = "token"
+) -> str:
+    """What the model sees of a sample, and below each chosen unit what it has to guess.
 
     Args:
         sample: dictionary indices from ``<s>`` to the last ``</s>``.
+        unit: what is hidden as a whole: ``token``, ``character`` or ``word``.
+
+    Raises:
+        CourseError: words of Chinese are to be found, and the segmenter is not installed.
     """
-    seen, fates = fairseq_mask(sample, dictionary, seed=seed, epoch=epoch)
+    units = units_of(sample, dictionary, unit)
+    drawn = None if unit == "token" else units
+    seen, fates = mask_sample(sample, dictionary, drawn, seed=seed, epoch=epoch)
+    ends = np.cumsum(units)
     parts = []
-    for true, shown, fate in zip(sample.tolist(), seen.tolist(), fates.tolist(), strict=True):
-        name = token_text(shown, dictionary)
-        if fate == Fate.UNTOUCHED:
-            parts.append(framed(name, WHITE))
-        else:
-            colour, style, _ = STYLES[fate]
-            parts.append(
-                over(framed(name, colour, style), html.escape(token_text(true, dictionary)))
-            )
-        if true == EOS:
-            parts.append("<br>")
+    for first, end in zip((ends - units).tolist(), ends.tolist(), strict=True):
+        true, fate = sample[first:end].tolist(), Fate(fates[first])
+        colour, style, _ = STYLES.get(fate, (WHITE, "", ""))
+        frames = "".join(
+            framed(tokens_text([index], dictionary), colour, style) for index in seen[first:end]
+        )
+        if fate != Fate.UNTOUCHED:
+            frames = over(frames, html.escape(tokens_text(true, dictionary)))
+        parts.append(frames + "<br>" * (EOS in true))
     legend = " · ".join(
         f"{framed(str((fates == fate).sum()), colour, style)} {html.escape(said)}"
         for fate, (colour, style, said) in STYLES.items()

@@ -1,20 +1,22 @@
 """What fairseq's training hides of a text, another part in each epoch."""
 
 import threading
+import typing
 
 import ipywidgets as widgets
 import numpy as np
 
+from helpers.common.errors import CourseError
 from helpers.common.symbols import BOS, EOS
 from helpers.explorer.html.masks import masked_strip
 from helpers.explorer.text import explore
 from helpers.ids.dictionary import Dictionary
-from helpers.panels.look import QUIET, look, said, wide
+from helpers.panels.look import QUIET, WARNING, look, said, wide
 from helpers.workflow.parameters import bounds
 from helpers.workflow.training_settings import FinetuneSettings
 
 MOST = 512  # indices in a sample
-SEED = FinetuneSettings.model_fields["seed"]
+SEED, UNIT = (FinetuneSettings.model_fields[name] for name in ("seed", "mask_unit"))
 
 
 class MaskPreview(widgets.VBox):
@@ -29,16 +31,19 @@ class MaskPreview(widgets.VBox):
         self.seed = widgets.BoundedIntText(
             value=SEED.default, min=limits["ge"], max=limits["le"], **look("seed")
         )
+        units = typing.get_args(UNIT.annotation)
+        self.unit = widgets.Dropdown(options=units, value=UNIT.default, **look("mask_unit"))
         self.next = widgets.Button(description="Next epoch")
         self.view = widgets.HTML(layout=wide())
         self.one_at_a_time = threading.RLock()
         heading = widgets.HTML("<b>What training hides of it</b>")
-        super().__init__((heading, widgets.HBox((self.seed, self.next)), self.view))
-        self.seed.observe(self._draw, "value")
+        super().__init__((heading, widgets.HBox((self.seed, self.next)), self.unit, self.view))
+        for control in (self.seed, self.unit):
+            control.observe(self._draw, "value")
         self.next.on_click(self._next)
 
     def show(self, text: str) -> None:
-        """Hide tokens of this text, in the epoch that is shown."""
+        """Hide parts of this text, in the epoch that is shown."""
         with self.one_at_a_time:
             self.text = text
             self._draw()
@@ -60,4 +65,8 @@ class MaskPreview(widgets.VBox):
         ids = explore(self.text, self.dictionary).ids
         indices = np.where(ids < 0, EOS, self.dictionary.from_gpt2[ids])
         sample = np.concatenate(([BOS], indices))[:MOST]
-        return masked_strip(sample, self.dictionary, self.seed.value, self.epoch)
+        draw = (self.seed.value, self.epoch, self.unit.value)
+        try:
+            return masked_strip(sample, self.dictionary, *draw)
+        except CourseError as error:
+            return said(str(error), WARNING)
