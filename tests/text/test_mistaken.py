@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from helpers.common.errors import CourseError
-from helpers.text.decoding.guesses import in_seven_bits
+from helpers.text.decoding.guesses import guessed_encoding, in_seven_bits
 from helpers.text.inputs import look_at
 from helpers.workflow.settings import SplitSettings
 from tests.support.awkward import CHINESE
@@ -140,6 +140,31 @@ def test_auto_tells_an_encoding_or_says_that_it_cannot(encoding: str, put: Calla
     else:
         found, source, _ = outcome(file, "strict", "auto")
         assert (source.encoding, found) == (encoding, documents_of(text))
+
+
+UKRAINIAN = "Сьогодні гарна погода, і ми пішли до парку.\nЇї мати купила хліб.\n"
+FRENCH = "Il était très éloigné, ce garçon. À l'école, où les élèves étudiaient, l'été commença.\n"
+DANISH = "Hun så på æblerne og spiste røde grøntsager på øen; så gik de hjem.\n"
+HUNGARIAN = "Árvíztűrő tükörfúrógép. Ma szép idő van, és elmentünk a parkba.\n"
+TURKISH = "Bugün hava güzel ve parka gittik. Çocuklar nehrin kıyısında oynuyordu.\n"
+NEIGHBOURS = {  # with most letters where another code page has them
+    "big5": "學校在城市的主要街道上。孩子們每天早上去那裡學習讀書寫字。老師給他們講過去的故事。\n",
+    "mac_roman": DANISH,
+    "cp850": FRENCH,
+    "cp852": HUNGARIAN,
+    "mac_latin2": HUNGARIAN,
+    "cp857": TURKISH,
+    "mac_turkish": TURKISH,
+    "koi8_u": UKRAINIAN,
+    "cp1125": UKRAINIAN,
+}
+
+
+@pytest.mark.parametrize("encoding", NEIGHBOURS)
+def test_auto_takes_no_code_page_for_its_neighbour(encoding: str) -> None:
+    content = NEIGHBOURS[encoding].encode(encoding)
+    guess = guessed_encoding(content)
+    assert guess is None or content.decode(guess) == NEIGHBOURS[encoding]
 
 
 GBK = CHINESE.encode("gb18030")
