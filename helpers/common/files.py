@@ -86,6 +86,13 @@ def _no_name(path: str | Path, why: str) -> CourseError:
     )
 
 
+def seen(asked: Callable[[Path], bool], path: Path) -> bool:
+    """Whether ``asked(path)`` is so; not where the system does not let this process look."""
+    with contextlib.suppress(OSError):
+        return asked(path)
+    return False
+
+
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Turn the operating system's refusals into sentences: no permission, no space, a file there.

@@ -1,16 +1,15 @@
 """Students' files: which there are, and what lies beside them that is not read."""
 
-import contextlib
 import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from helpers.common.errors import CourseError
-from helpers.common.files import home
+from helpers.common.files import home, seen
 from helpers.common.names import spelled
 from helpers.common.processes import kernel
 from helpers.text.decoding.archives import ARCHIVES, endings
@@ -25,7 +24,9 @@ KINDS = (*(f"{text}{archive}" for text in TEXTS for archive in ("", *ARCHIVES)),
 READ = f"{', '.join(TEXTS)} (also with {' or '.join(ARCHIVES)} behind) and .parquet"
 NAMED, LONGEST = 10, 300  # names of what was left out, and characters of one
 _GLOB = set("*?[")
-_ENDING = re.compile(r"\.[a-z]\w*")  # a number behind a point is none
+_NO_ENDING = re.compile(r"(\.[\d_-]+)?")  # a number behind a point is none
+# What the course sets aside, and what editors keep.
+_COPY = re.compile(r"\.old-\d+$|~$|^#.*#$")
 
 
 class Found(NamedTuple):
@@ -40,6 +41,24 @@ class Found(NamedTuple):
     left_out: list[str]
 
 
+class Below(NamedTuple):
+    """What was found in a folder.
+
+    Attributes:
+        files: those to be read.
+        left_out: what lies beside them, and why it is not read.
+    """
+
+    folder: Path
+    files: list[Path]
+    left_out: dict[Path, str]
+
+    def said(self) -> dict[Path, str]:
+        """What is left out as it is shown to people, in the order of names."""
+        items = sorted((str(path), path, why) for path, why in self.left_out.items())
+        return {path: f"{path.relative_to(self.folder)} ({why})" for _, path, why in items}
+
+
 def text_files(
     names: Iterable[str], workspace: Workspace, encoding: str = "utf-8", field: str = "text"
 ) -> Found:
@@ -52,26 +71,29 @@ def text_files(
         CourseError: a name that leads nowhere, or no text file at all.
     """
     found: dict[Path, Path] = {}  # by where links lead to; a link may have the telling name
-    left_out: list[str] = []
+    read: set[Path] = set()
+    beside: dict[Path, str] = {}
     for name in names:
         path = workspace.locate(name)
         if path.is_dir():
-            new, beside = below(path, encoding, field)
+            new = below(path, encoding, field)
         elif path.is_file():
-            new, beside = [path], []
+            new = Below(path.parent, [path], {})
         elif _GLOB & set(name):
-            new, beside = _matches(path, encoding, field)
+            new = _matches(path, encoding, field)
         else:
             raise _missing(name, path, workspace)
-        left_out += beside
-        for file in new:
+        beside |= new.said()
+        read.update(new.files)
+        for file in new.files:
             found.setdefault(file.resolve(), file.parent.resolve() / file.name)
+    left_out = [said for path, said in beside.items() if path not in read]
     if not found:
         raise CourseError(
             " ".join((f"There are no text files in {', '.join(names)}.", *not_read(left_out))),
             f"Put files of these kinds there: {READ}. Or name others in txt_files.",
         )
-    return Found(list(found.values()), [*dict.fromkeys(left_out)])
+    return Found(list(found.values()), left_out)
 
 
 def _missing(name: str, path: Path, workspace: Workspace) -> CourseError:
@@ -107,7 +129,7 @@ def _shown(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 :]}"
 
 
-def _matches(pattern: Path, encoding: str, field: str) -> Found:
+def _matches(pattern: Path, encoding: str, field: str) -> Below:
     base = next(folder for folder in pattern.parents if folder.is_dir())
     wanted = pattern.relative_to(base)
     try:
@@ -125,58 +147,51 @@ def _matches(pattern: Path, encoding: str, field: str) -> Found:
             "Patterns are like novels/*.txt, or novels/**/*.txt with the folders below.",
         ) from None
     names_hidden = any(part.startswith(".") for part in wanted.parts)
-    found = Found([], [])
+    found = Below(base, [], {})
+    if not os.access(base, os.R_OK):  # then it seems to be empty
+        found.left_out[base] = os.strerror(errno.EACCES)
     for path in there:
-        inside = path.relative_to(base)
-        if _is_hidden(inside) and not names_hidden:
-            found.left_out.append(f"{inside} (hidden)")
-        elif _is(Path.is_file, path):
+        if _is_hidden(path.relative_to(base)) and not names_hidden:
+            found.left_out[path] = "hidden"
+        elif _COPY.search(path.name) and not _COPY.search(pattern.name):
+            found.left_out[path] = "a copy"
+        elif seen(Path.is_file, path):
             found.files.append(path)
         elif "**" not in wanted.parts:
-            what = "a folder" if _is(Path.is_dir, path) else _why_not(path, encoding, field)
-            found.left_out.append(f"{inside} ({what})")
+            is_folder = seen(Path.is_dir, path)
+            found.left_out[path] = "a folder" if is_folder else _why_not(path, encoding, field)
     if "**" in wanted.parts:
-        found.left_out.extend(below(base, encoding, field).left_out)
+        found.left_out.update(below(base, encoding, field).left_out)
     return found
-
-
-def _is(asked: Callable[[Path], bool], path: Path) -> bool:
-    """Whether it is; what the system does not even look at, such as too long a name, is not."""
-    with contextlib.suppress(OSError):
-        return asked(path)
-    return False
-
-
-def _is_link(path: Path) -> bool:
-    return _is(Path.is_symlink, path)
 
 
 def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def below(folder: Path, encoding: str = "utf-8", field: str = "text") -> Found:
+def below(folder: Path, encoding: str = "utf-8", field: str = "text") -> Below:
     """Its files of known kinds, except hidden ones such as JupyterLab's copies."""
-    found = Found([], [])
+    found = Below(folder, [], {})
 
     def cannot(error: OSError) -> None:
-        found.left_out.append(f"{Path(error.filename).relative_to(folder)} ({error.strerror})")
+        found.left_out[Path(error.filename)] = error.strerror
 
     for here, folders, files in os.walk(folder, onerror=cannot):
         for name in sorted(folders):
             path = Path(here, name)
-            if _is_link(path):
-                found.left_out.append(f"{path.relative_to(folder)} (a link to a folder)")
+            if seen(Path.is_symlink, path):
+                found.left_out[path] = "a link to a folder"
             elif name.startswith("."):
-                found.left_out.append(f"{path.relative_to(folder)} (hidden)")
+                found.left_out[path] = "hidden"
                 folders.remove(name)
         for name in files:
             path = Path(here, name)
             if why := _why_not(path, encoding, field):
-                found.left_out.append(f"{path.relative_to(folder)} ({why})")
+                found.left_out[path] = why
             else:
                 found.files.append(path)
-    return Found(sorted(found.files), sorted(found.left_out))
+    found.files.sort()
+    return found
 
 
 def _why_not(file: Path, encoding: str, field: str) -> str:
@@ -187,13 +202,22 @@ def _why_not(file: Path, encoding: str, field: str) -> str:
     try:
         is_file = stat.S_ISREG(file.stat().st_mode)
     except OSError as error:
-        return "a link that leads nowhere" if _is_link(file) else str(error.strerror)
+        return "a link that leads nowhere" if seen(Path.is_symlink, file) else str(error.strerror)
     if not is_file:
         return "no file"
+    if _is_copy(file):
+        return "a copy"
     is_known = "".join(endings(file)) in KINDS
-    if is_known or (not _ENDING.fullmatch(ending) and _has_records(file, encoding, field)):
+    if is_known or (_NO_ENDING.fullmatch(ending) and _has_records(file, encoding, field)):
         return ""
     return "another kind of file"
+
+
+def _is_copy(file: Path) -> bool:
+    """Also ``a.jsonl.1`` beside ``a.jsonl``; alone it may be a part."""
+    before = file.with_suffix("")
+    is_numbered = file.suffix[1:].isdecimal() and before.suffix
+    return bool(_COPY.search(file.name) or (is_numbered and before.is_file()))
 
 
 def _has_records(file: Path, encoding: str, field: str) -> bool:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from helpers.common.errors import CourseError
-from helpers.common.files import expanded, possible
+from helpers.common.files import expanded, possible, seen
 from helpers.common.names import spelled
 from helpers.common.report import Shown, cell
 from helpers.workflow.refusals import shown, why
@@ -245,5 +245,5 @@ def _one_from_here(about: About, value: object) -> object:
         return value
     here = possible(Path.cwd() / expanded(value))
     pattern = glob.iglob(str(expanded(value)), root_dir=Path.cwd(), recursive=True)  # noqa: PTH207
-    found = here.exists() or about.path == "made" or any(pattern)
+    found = seen(Path.exists, here) or about.path == "made" or any(pattern)
     return spelled(str(here) if found else value)

@@ -5,12 +5,13 @@ A workspace is one folder with fairseq's and the classroom guide's names in it (
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from helpers.common.errors import CourseError
-from helpers.common.files import PROJECT, expanded, home, possible, resolve
+from helpers.common.files import PROJECT, expanded, home, possible, resolve, seen
 from helpers.common.names import as_is, spelled
 from helpers.workflow.lock import Holder, held, holder, in_use
 from helpers.workflow.record import Record
@@ -71,7 +72,9 @@ class Workspace:
         Its name may be mistyped.
         """
         beside = self.root.parent.glob("*/workspace.json")
-        if self.record_file.exists() or not (found := sorted(file.parent for file in beside)):
+        if seen(Path.exists, self.record_file) or not (
+            found := sorted(file.parent for file in beside)
+        ):
             return []
         names = ", ".join(map(_name, found))
         return [f"Nothing was made in {self.name} yet; beside it there are: {names}."]
@@ -98,11 +101,13 @@ class Workspace:
         """A file or folder that a person named: relative ones start here, else at the project.
 
         Raises:
-            CourseError: no file can have such a name.
+            CourseError: no file can have such a name, or it may not be read.
         """
         here = as_is(possible(self.root / expanded(name)))
         there = as_is(resolve(name))
-        return here if here.exists() else there if there.exists() else here
+        path = there if seen(Path.exists, there) and not seen(Path.exists, here) else here
+        _refuse_unreadable(path)
+        return path
 
     def refuse_link(self, path: Path) -> Path:
         """A path of the course's own work, which is emptied and removed.
@@ -177,6 +182,20 @@ class Workspace:
 def _name(root: Path) -> str:
     inside = root.is_relative_to(home())
     return spelled(root.relative_to(home()).as_posix() if inside else str(root))
+
+
+def _refuse_unreadable(path: Path) -> None:
+    """Raise CourseError where a file or folder, or one above it, may not be read."""
+    try:
+        wanted = os.R_OK | os.X_OK if path.is_dir() else os.R_OK
+        is_allowed = os.access(path, wanted) or not path.exists()
+    except PermissionError:
+        is_allowed = False
+    if not is_allowed:
+        raise CourseError(
+            f"{path} cannot be read: {os.strerror(errno.EACCES)}.",
+            "Mend its permissions, or those of the folders above it; or name another.",
+        )
 
 
 def refuse_folders(files: Iterable[Path]) -> None:

@@ -1,7 +1,8 @@
 """What lies beside the texts and is not read is said, by number and by name."""
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from helpers.common.errors import CourseError
 from helpers.explorer.corpus_preview import corpus_preview
 from helpers.stages.road import ROAD
 from helpers.text.files import text_files
+from helpers.workflow.parameters import from_here
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace
 
@@ -125,6 +127,58 @@ def test_a_folder_that_may_not_be_opened_is_named(
     found = text_files(["texts"], full)
     assert [f.name for f in found.files] == ["a.txt"]
     assert "deep/er (Permission denied)" in found.left_out
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Path]:
+    """A folder that this process may not enter."""
+    folder, user = tmp_path / "locked", os.geteuid()
+    (folder / "in").mkdir(parents=True)
+    (folder / "in" / "a.txt").write_text("one")
+    folder.chmod(0)
+    if user == 0:  # who may enter all
+        os.seteuid(65534)
+    yield folder
+    os.seteuid(user)
+    folder.chmod(0o700)
+
+
+@pytest.mark.parametrize("name", ["", "in", "in/a.txt", "in/*.txt", "**/*.txt"])
+def test_what_may_not_be_read_is_told(name: str, workspace: Workspace, locked: Path) -> None:
+    said = f"locked{'/' if name else ''}{re.escape(name)} cannot be read: Permission denied"
+    with pytest.raises(CourseError, match=said):
+        text_files([str(locked / name)], workspace)
+    assert str(locked) in str(from_here(SplitSettings, "txt_files", str(locked / name)))
+
+
+RECORDS = '{"text": "%s"}\n'
+COPIES = ["a.jsonl.old-1", "a.jsonl.old-12", "a.jsonl~", "#a.jsonl#", "a.jsonl.1", "a.jsonl-old"]
+
+
+def test_copies_are_not_read_beside_what_they_are_copies_of(workspace: Workspace) -> None:
+    workspace.texts.mkdir(parents=True)
+    for name in COPIES:
+        (workspace.texts / name).write_text(RECORDS % f"an old one, {name}")
+    for name in ("a.jsonl", "part.jsonl.00", "wiki_00", "RC_2019-01", "b.2019-01"):
+        (workspace.texts / name).write_text(RECORDS % name)
+    found = text_files(["texts"], workspace)
+    names = ["RC_2019-01", "a.jsonl", "b.2019-01", "part.jsonl.00", "wiki_00"]
+    assert [file.name for file in found.files] == names
+    assert {*found.left_out} == {
+        *(f"{name} (a copy)" for name in COPIES[:-1]),
+        "a.jsonl-old (another kind of file)",
+    }
+    found = text_files(["texts/a*"], workspace)
+    assert {"a.jsonl.old-1 (a copy)", "a.jsonl~ (a copy)"} <= {*found.left_out}
+    assert [file.name for file in text_files(["texts/*~"], workspace).files] == ["a.jsonl~"]
+
+
+@pytest.mark.parametrize("names", [["texts/**/*.md"], ["texts", "texts/notes.md"]])
+def test_what_is_read_is_not_named_as_left_out(names: list[str], full: Workspace) -> None:
+    found = text_files(names, full)
+    assert "notes.md" in {file.name for file in found.files}
+    assert not [said for said in found.left_out if said.startswith("notes.md")]
+    assert "README (another kind of file)" in found.left_out
 
 
 LOOPS = {"to itself": ("a.txt",), "over another": ("a.txt", "b.txt"), "over two": tuple("abc")}
