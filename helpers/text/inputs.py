@@ -10,7 +10,7 @@ from helpers.common.errors import CourseError
 from helpers.text.decoding.archives import Gauge, endings
 from helpers.text.decoding.characters import LineEnds
 from helpers.text.decoding.damage import Errors, Faults, NotInEncoding
-from helpers.text.decoding.encodings import beginning, encoding_of
+from helpers.text.decoding.encodings import beginning, begins_in, encoding_of
 from helpers.text.decoding.kinds import JSON, Dialect, Kind, dialect_of, kind_of, marked_up
 from helpers.text.documents import Passage, passages
 from helpers.text.records import json_line_texts, json_texts, wiki_texts
@@ -148,9 +148,10 @@ def look_at(file: Path, settings: SplitSettings) -> None:
     Raises:
         CourseError: what stands there is refused.
     """
-    s, is_open = settings, settings.encoding == "auto"
-    # Whether it looks like ASCII only, as HZ does, is asked where UTF-8 was named.
-    encoding, errors = ("utf-8-sig", "replace") if is_open else (s.encoding, s.errors)
+    s = settings
+    encoding, errors = s.encoding, s.errors
+    if encoding == "auto":
+        encoding, errors = begins_in(file) or "utf-8-sig", "replace"
     source = input_of(file, encoding, s.unit, s.text_field, errors)
     faults = source.faults()
     next(source.passages(faults=faults), None)

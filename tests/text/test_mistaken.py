@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from helpers.common.errors import CourseError
 from helpers.text.decoding.guesses import guessed_encoding, in_seven_bits
-from helpers.text.inputs import look_at
+from helpers.text.inputs import inputs_of, look_at
 from helpers.workflow.settings import SplitSettings
 from tests.support.awkward import CHINESE
 from tests.support.input_makers import documents_of, outcome
@@ -165,6 +165,25 @@ def test_auto_takes_no_code_page_for_its_neighbour(encoding: str) -> None:
     content = NEIGHBOURS[encoding].encode(encoding)
     guess = guessed_encoding(content)
     assert guess is None or content.decode(guess) == NEIGHBOURS[encoding]
+
+
+TABLE = "编号,正文\n" + "".join(f"{i},今天天气很好，我们一起去公园。\n" for i in range(9))
+LATIN = "n,naïveté\n" + "".join(f"{i},C'est l'été.\n" for i in range(9))
+
+
+@pytest.mark.parametrize(
+    ("table", "encoding"),
+    [(TABLE, "gb18030"), (TABLE, "hz"), (LATIN, "utf-16-le"), (LATIN, "utf-16-be")],
+)
+def test_under_auto_a_look_finds_the_column_that_is_read(
+    table: str, encoding: str, put: Callable
+) -> None:
+    field = table.split("\n")[0].split(",")[1]
+    file = put("a.csv", table.encode(encoding))
+    settings = SplitSettings(encoding="auto", text_field=field)
+    look_at(file, settings)
+    [source] = inputs_of([file], settings)
+    assert len([*source.passages()]) == 9
 
 
 GBK = CHINESE.encode("gb18030")

@@ -6,7 +6,7 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.text.decoding.archives import blocks
 from helpers.text.decoding.characters import MARK, LineEnds, decoded_blocks, is_partly_utf8
-from helpers.text.decoding.damage import SAMPLE, bad_lines, first_bad_block
+from helpers.text.decoding.damage import LOOKED_AT, SAMPLE, bad_lines, first_bad_block
 from helpers.text.decoding.guesses import CHINESE, guessed_encoding, in_seven_bits, is_nearly_utf8
 from helpers.text.decoding.kinds import SAVE_AS_TEXT, binary
 from helpers.text.decoding.mistaken import is_wide
@@ -80,6 +80,19 @@ def _begins_in_utf8(head: bytes) -> bool:
         return bool(codecs.getincrementaldecoder("utf-8")().decode(head))
     except UnicodeDecodeError:
         return False
+
+
+def begins_in(file: Path) -> str | None:
+    """What ``auto`` will take, as far as the beginning of a file tells; None where that is open."""
+    head = next(blocks(file), b"")
+    if binary(head):
+        return None
+    if escaped := in_seven_bits(head[:SAMPLE]):
+        return escaped
+    is_utf8 = b"\0" not in head and _begins_in_utf8(head)
+    if is_utf8 or is_nearly_utf8(head) or is_partly_utf8(file, LOOKED_AT):
+        return None
+    return guessed_encoding(bad_lines(head, "utf-8"))
 
 
 def refuse_binary(file: Path, head: bytes) -> None:
