@@ -21,12 +21,15 @@ import portalocker
 from pydantic import TypeAdapter, ValidationError
 
 from helpers.common.errors import CourseError, InUse
-from helpers.common.files import writing
+from helpers.common.files import seen, writing
 from helpers.common.processes import kernel
 from helpers.common.progress import Standing, watched_by
 
 TRIES = 3  # to be sure that it is a run, not somebody who has looked whether there is one
 PAUSE = 0.1  # seconds
+# To look: on a disk of another machine an exclusive lock needs a file that is open for writing.
+# Windows has a shared one only with another package.
+LOOK = portalocker.LOCK_SH if os.name == "posix" else portalocker.LOCK_EX
 BATCH = " (python -m helpers run)"  # behind the name of a notebook that nobody has open
 WRITTEN = 1.0  # seconds, at least, from one standing to the next
 
@@ -125,7 +128,8 @@ def held(lock: Path, stage: str) -> Iterator[int]:
 
     Raises:
         InUse: another process holds it.
-        CourseError: the folder cannot be written to, or no plain file stands for the lock.
+        CourseError: the folder cannot be written to, or no plain file stands for the lock, or its
+            disk knows no locks.
     """
     with writing(lock.parent):
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -146,11 +150,11 @@ def held(lock: Path, stage: str) -> Iterator[int]:
 
 def holder(lock: Path) -> Holder | None:
     """Who holds a lock now; None where nobody does, or nobody that is known."""
-    if lock.is_symlink() or not lock.is_file():  # no run has made that
+    if seen(Path.is_symlink, lock) or not seen(Path.is_file, lock):  # no run has made that
         return None
-    with contextlib.suppress(OSError), lock.open("rb") as file:
+    with contextlib.suppress(OSError, CourseError), lock.open("rb") as file:
         for _ in range(TRIES):
-            if _taken(file.fileno()):
+            if _taken(file.fileno(), LOOK):
                 return None
             with contextlib.suppress(ValidationError):
                 file.seek(0)
@@ -179,12 +183,21 @@ def _write(descriptor: int, me: Holder) -> None:
     os.ftruncate(descriptor, len(text))
 
 
-def _taken(descriptor: int) -> bool:
-    """Take the lock if it is free."""
+def _taken(descriptor: int, kind: portalocker.LockFlags = portalocker.LOCK_EX) -> bool:
+    """Take the lock if it is free.
+
+    Raises:
+        CourseError: the disk knows no locks.
+    """
     try:
-        portalocker.lock(descriptor, portalocker.LOCK_EX | portalocker.LOCK_NB)
-    except portalocker.LockException:
+        portalocker.lock(descriptor, kind | portalocker.LOCK_NB)
+    except portalocker.AlreadyLocked:
         return False
+    except portalocker.LockException as error:
+        raise CourseError(
+            f"Whether another run works in the workspace cannot be told: {error}.",
+            "Choose a workspace on another disk, whose files can be locked.",
+        ) from None
     return True
 
 

@@ -1,6 +1,8 @@
 """The lock of a workspace: one run at a time, and none is left behind by a crash."""
 
 import dataclasses
+import errno
+import fcntl
 import os
 import signal
 import socket
@@ -9,6 +11,7 @@ import sys
 import threading
 import time
 
+import portalocker
 import pytest
 
 from helpers.common.errors import CourseError, InUse
@@ -85,6 +88,25 @@ def test_a_batch_does_not_begin_where_a_step_is_at_work(workspace, hold):
         pass
 
 
+def test_a_free_workspace_on_the_disk_of_another_machine_is_free(workspace, monkeypatch):
+    """There, flock is what lockf is elsewhere."""
+    monkeypatch.setattr(portalocker.portalocker, "LOCKER", fcntl.lockf)
+    for lock in (workspace.lock_for_all, lambda: workspace.lock("split")):
+        with lock():
+            pass
+        assert workspace.worker is None
+
+
+def test_a_disk_without_locks_is_told(workspace, monkeypatch):
+    def refuse(descriptor: int, flags: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(portalocker.portalocker, "LOCKER", refuse)
+    with pytest.raises(CourseError, match="No locks available"), workspace.lock("split"):
+        pass
+    assert workspace.worker is None
+
+
 @pytest.mark.parametrize("name", [".stage.lock", ".batch.lock"])
 def test_nobody_waits_for_what_no_run_has_made(workspace, name):
     workspace.root.mkdir()
@@ -140,7 +162,8 @@ def test_to_look_does_not_hinder_a_run_that_begins(workspace):
 
     def look() -> None:
         while not ended.is_set():
-            assert workspace.worker is None or workspace.worker.stage == "split"
+            worker = workspace.worker
+            assert worker is None or worker.stage == "split"
             looking.set()
 
     thread = threading.Thread(target=look)
