@@ -2,7 +2,7 @@
 
 import dataclasses
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from helpers.common.report import Report, Table
@@ -31,17 +31,24 @@ def is_named(names: Iterable[str], workspace: Workspace) -> bool:
 
 def _leads(path: Path, folder: Path) -> bool:
     """Whether a path, or a pattern, names a folder, one above it, or what is in it."""
-    if path.exists() or not any(set(part) & set("*?[") for part in path.parts):
+    base = next(above for above in path.parents if above.is_dir())  # its signs are no pattern
+    wanted = path.relative_to(base).parts
+    if path.exists() or not any(set(part) & set("*?[") for part in wanted):
         path = path.resolve()
         return path.is_relative_to(folder) or (path.is_dir() and folder.is_relative_to(path))
-    if "**" in path.parts:
-        path = Path(*path.parts[: path.parts.index("**")])
-        return len(path.parts) <= len(folder.parts) and _matches(folder, path)
-    return len(path.parts) == len(folder.parts) + 1 and _matches(folder, path)
+    folder, base = folder.resolve(), base.resolve()
+    if not folder.is_relative_to(base):
+        return False
+    parts = folder.relative_to(base).parts
+    if "**" in wanted:
+        wanted = wanted[: wanted.index("**")]
+        return len(wanted) <= len(parts) and _match(parts, wanted)
+    return len(wanted) == len(parts) + 1 and _match(parts, wanted)
 
 
-def _matches(folder: Path, pattern: Path) -> bool:
-    return all(map(fnmatch.fnmatchcase, folder.parts, pattern.parts))
+def _match(parts: Sequence[str], patterns: Sequence[str]) -> bool:
+    """Whether the first parts of a path fit the first parts of a pattern."""
+    return all(map(fnmatch.fnmatchcase, parts, patterns))
 
 
 def _check(_: Workspace, settings: SampleSettings) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.common.errors import CourseError
 from helpers.stages.road import ROAD
-from helpers.stages.sample import SAMPLE
+from helpers.stages.sample import SAMPLE, is_named
 from helpers.text.docstrings import docstrings, modules, package_folder
 from helpers.workflow.settings import SampleSettings
 from helpers.workflow.workspace import Workspace
@@ -146,3 +146,21 @@ def test_the_sample_is_not_put_beside_texts_of_ones_own(name: str, workspace: Wo
     report = ROAD.run("sample", workspace, SampleSettings(packages="json"))
     assert report.files == 1 and "Your own files are used as they are" in str(report)
     assert [path for path in workspace.texts.rglob("*") if path.is_file()] == [file]
+
+
+NAMED = {"texts": 1, "texts/*.txt": 1, "t*/*": 1, "**/*.txt": 1, "t*/**/*": 1, ".": 1}
+NAMED |= {"other/*.txt": 0, "other": 0, "texts/sub/*.txt": 0, "*.txt": 0, "o*/**/*": 0}
+
+
+@pytest.mark.parametrize("folder", ["my", "my[1]", "what?", "my*"])
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("name", NAMED)
+def test_whether_names_of_texts_lead_to_the_sample(
+    name: str, is_there: bool, folder: str, tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path / folder)
+    workspace.root.mkdir()
+    if is_there:
+        (workspace.texts / "sub").mkdir(parents=True)
+    for named in (name, str(workspace.root / name)):
+        assert is_named([named], workspace) == bool(NAMED[name])
