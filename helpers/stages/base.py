@@ -106,7 +106,22 @@ def _inputs(workspace: Workspace, settings: BaseSettings) -> list[Path]:
             "The source is base/model.pt itself, which is to be replaced.",
             "It is used as it is when you run this step without naming it; or copy it elsewhere.",
         )
+    if made := next((file for file in files if _is_made_here(file, workspace)), None):
+        raise CourseError(
+            f"{workspace.key(made)} lies where this workspace puts what it makes of its base model, "
+            "and would be made of itself.",
+            "Copy it elsewhere and name the copy; or train it further in a new workspace.",
+        )
     return files
+
+
+def _is_made_here(file: Path, workspace: Workspace) -> bool:
+    """Whether it lies where this workspace trains and converts."""
+    file, root = file.resolve(), workspace.root.resolve()
+    folder = file.relative_to(root).parts[0] if file.is_relative_to(root) else ""
+    return folder in (workspace.pt.name, workspace.hf.name) or folder.startswith(
+        workspace.checkpoints.name
+    )
 
 
 def _check(workspace: Workspace, settings: BaseSettings) -> None:

@@ -161,3 +161,16 @@ def test_the_base_itself_is_no_source_of_the_base(small: Workspace, tmp_path: Pa
         ROAD.run("base", work, BaseSettings(source="base/model.pt"), force=True)
     assert not ROAD.run("base", work, BaseSettings(source="base/model.pt")).reused
     assert work.base_model.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "source", ["hf", "pt", "checkpoints/checkpoint_best.pt", "checkpoints.old-1/checkpoint_best.pt"]
+)
+def test_what_was_made_of_the_base_is_no_source_of_it(source: str, copied: Workspace) -> None:
+    shutil.copytree(copied.checkpoints, copied.root / "checkpoints.old-1")
+    before = copied.base_model.read_bytes()
+    settings = BaseSettings(source=source, dict_file="" if source == "hf" else "base/dict.txt")
+    with pytest.raises(CourseError, match="would be made of itself") as caught:
+        ROAD.run("base", copied, settings)
+    assert "new workspace" in caught.value.hint
+    assert copied.base_model.read_bytes() == before
