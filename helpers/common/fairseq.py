@@ -120,6 +120,8 @@ def run(
     environment = CALM | os.environ | {"PYTHONUNBUFFERED": "1"}
     environment.pop("MPLBACKEND", None)  # a notebook's backend is not known to the tool
     log.parent.mkdir(parents=True, exist_ok=True)
+    if log.is_symlink() or log.is_fifo():  # in somebody's workspace it may lead to another's file
+        log.unlink()
     last: collections.deque[str] = collections.deque(maxlen=8)
     with (
         log.open("ab") as sink,

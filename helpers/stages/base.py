@@ -108,8 +108,8 @@ def _inputs(workspace: Workspace, settings: BaseSettings) -> list[Path]:
         )
     if made := next((file for file in files if _is_made_here(file, workspace)), None):
         raise CourseError(
-            f"{workspace.key(made)} lies where this workspace puts what it makes of its base model, "
-            "and would be made of itself.",
+            f"{workspace.key(made)} lies where this workspace puts what it makes of its base "
+            "model, and would be made of itself.",
             "Copy it elsewhere and name the copy; or train it further in a new workspace.",
         )
     return files

@@ -179,6 +179,17 @@ def test_a_reader_that_fails_ends_the_tool(tmp_path: Path) -> None:
     assert not _alive(int((tmp_path / "log").read_text()))
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_nothing_is_written_through_a_link(is_there: bool, tmp_path: Path) -> None:
+    victim, log = tmp_path / "victim", tmp_path / "log"
+    if is_there:
+        victim.write_text("mine")
+    log.symlink_to(victim)
+    run([sys.executable, "-c", "print('said')"], log)
+    assert log.read_text() == "said\n" and not log.is_symlink()
+    assert (victim.read_text() if is_there else victim.exists()) == ("mine" if is_there else False)
+
+
 def test_the_tool_inherits_the_descriptors_that_it_should(tmp_path: Path) -> None:
     with (tmp_path / "held").open("w") as held:
         number = held.fileno()
