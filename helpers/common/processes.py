@@ -96,7 +96,8 @@ def endings_interrupt() -> Iterator[None]:
 
     main = threading.current_thread() is threading.main_thread()
     before = {n: signal.getsignal(n) for n in ENDINGS if main}
-    heard = [number for number in before if before[number] != signal.SIG_IGN]  # not under nohup
+    # Neither what is ignored, as under nohup, nor what a library in C hears.
+    heard = [number for number in before if before[number] not in (signal.SIG_IGN, None)]
     for number in heard:
         signal.signal(number, interrupt)
     try:

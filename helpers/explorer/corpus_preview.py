@@ -171,7 +171,7 @@ def _begin(file: Input, most: int, size: int, faults: Faults) -> tuple[list[Pass
             found += [passage._replace(text=passage.text[: end or most])] if most else []
             if file.is_plain and not faults.in_bytes:
                 characters += passage.text[:behind]
-                return found, len(characters.encode(file.encoding, "ignore")) / size
+                return found, len(characters.encode(file.encoding, "ignore")) / max(size, 1)
             return found, min(gauge.share, 0.99)  # it is ahead, by as much as is read at a time
         found.append(passage)
         characters += passage.text

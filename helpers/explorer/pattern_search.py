@@ -52,7 +52,8 @@ def matching(pattern: str, texts: Sequence[str]) -> list[int]:
         given = json.dumps((pattern, texts, PATIENCE, MEMORY))
         try:
             found, _ = process.communicate(given, timeout=WAITING)
-            answer = json.loads(found or "null")
+            # One that was ended may have written a part of it.
+            answer = None if process.returncode else json.loads(found)
         except subprocess.TimeoutExpired:
             process.kill()
             answer = None

@@ -191,11 +191,18 @@ class Record:
 
     def is_outdated(self, stage: str) -> bool:
         """Whether a stage has read what another one has made anew since."""
-        for key, before in self.entry(stage).inputs.items():
-            for name, other in self.stages.items():
-                made = other.outputs.get(key)
-                if made and (made.sha256 != before.sha256 or self.is_outdated(name)):
+        asked: set[str] = set()  # a record from elsewhere may run in a circle
+        waiting = [stage]
+        while waiting:
+            if (reader := waiting.pop()) in asked:
+                continue
+            asked.add(reader)
+            for key, before in self.entry(reader).inputs.items():
+                makers = ((name, other.outputs.get(key)) for name, other in self.stages.items())
+                made = {name: print_ for name, print_ in makers if print_}
+                if any(print_.sha256 != before.sha256 for print_ in made.values()):
                     return True
+                waiting += made
         return False
 
     def remember(self, key: str, sha256: str) -> None:

@@ -1,5 +1,6 @@
 """Child processes: interrupted at any moment, they end with what was done with them."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -8,7 +9,7 @@ import time
 import pytest
 
 from helpers.common.files import PROJECT
-from helpers.common.processes import child, stop
+from helpers.common.processes import child, endings_interrupt, stop
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -30,6 +31,17 @@ except KeyboardInterrupt:
     )
     assert done.stdout.strip() == "interrupted", done.stderr
     assert time.monotonic() - begun < 40  # the child was not waited for
+
+
+def test_what_a_library_hears_is_left_to_it(monkeypatch):
+    """Python does not know such a handler, and could not put it back."""
+    heard = signal.getsignal
+    monkeypatch.setattr(signal, "getsignal", lambda n: None if n == signal.SIGTERM else heard(n))
+    before = heard(signal.SIGTERM)
+    with endings_interrupt():
+        assert heard(signal.SIGTERM) == before
+        assert heard(signal.SIGHUP) != signal.SIG_DFL
+    assert heard(signal.SIGHUP) == signal.SIG_DFL
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, GeneratorExit])

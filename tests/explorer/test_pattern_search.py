@@ -57,6 +57,13 @@ def test_what_is_none_is_named(pattern: str) -> None:
         search_tokens(pattern, regex=True)
 
 
+def test_a_search_that_is_ended_while_it_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = "import os, sys; sys.stdin.read(); print('[1, 2', flush=True); os._exit(1)"
+    monkeypatch.setattr(module, "_SEARCH", search)
+    with pytest.raises(CourseError, match="takes too long, or too much memory"):
+        matching("half an answer", ("a",))
+
+
 def test_a_search_that_stands_still_is_ended_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SEARCH", "import time; time.sleep(1000)")
     monkeypatch.setattr(module, "WAITING", 0.1)

@@ -181,6 +181,14 @@ def test_what_is_read_is_not_named_as_left_out(names: list[str], full: Workspace
     assert "README (another kind of file)" in found.left_out
 
 
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="Linux has it")
+@pytest.mark.parametrize("unit", ["blank-line", "file"])
+def test_what_the_system_makes_while_it_is_read_is_read(unit: str, workspace: Workspace) -> None:
+    settings = SplitSettings(**ALL, txt_files=["/proc/cpuinfo"], unit=unit)
+    assert "cpuinfo" in str(corpus_preview(workspace, settings))
+    assert sum(ROAD.run("split", workspace, settings).documents) > 0
+
+
 LOOPS = {"to itself": ("a.txt",), "over another": ("a.txt", "b.txt"), "over two": tuple("abc")}
 
 

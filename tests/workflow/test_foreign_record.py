@@ -41,6 +41,17 @@ def test_a_record_that_names_files_outside_as_made_here_is_refused(road, place, 
     assert outside.read_text() == "precious"
 
 
+def test_a_record_that_runs_in_a_circle_has_an_end(road):
+    def turn(content: dict) -> None:
+        for stage, made, read in (("split", "a", "b"), ("encode", "b", "a")):
+            content["stages"][stage] |= {"outputs": {made: PRINT}, "inputs": {read: PRINT}}
+
+    edit(road, turn)
+    assert not road.record.is_outdated("split")
+    edit(road, lambda c: c["stages"]["split"]["outputs"].update({"a": PRINT | {"sha256": "b"}}))
+    assert road.record.is_outdated("split") and road.record.is_outdated("encode")
+
+
 def test_inputs_may_lie_outside(road):
     outside = road.root.parent / "outside.txt"
     outside.write_text(text("plum"))

@@ -45,7 +45,8 @@ def blocks(file: Path, gauge: Gauge | None = None) -> Iterator[bytes]:
         DamagedFile: an archive that is none, is damaged, or ends too early: up to which of its
             bytes it was read. An error shows at the end of a checked piece, behind the damage.
     """
-    size, step = file.stat().st_size, gauge.step if gauge else BLOCK
+    size = max(file.stat().st_size, 1)  # what the system makes while it is read seems to be empty
+    step = gauge.step if gauge else BLOCK
     with file.open("rb") as handle:
         stream = _unpacking(file, handle)
         try:
