@@ -144,7 +144,7 @@ def passages_of_blocks(
         OverflowError: a line has more than ``LONGEST`` characters.
     """
     text, inside = "", False
-    for block in itertools.chain(blocks, (None,)):
+    for block in itertools.chain(_with_line_ends(blocks, most), (None,)):
         text += block or ""
         while len(text) >= size or (inside and block is None):
             end, ends = _place_to_cut(text, unit, inside, inside or len(text) > most)
@@ -156,6 +156,19 @@ def passages_of_blocks(
             raise OverflowError
     if text:
         yield Passage(text, not inside)
+
+
+def _with_line_ends(blocks: Iterable[str], most: int) -> Iterator[str]:
+    """The blocks, each that has no line end together with the next: for them one search does."""
+    waiting: list[str] = []
+    length = 0
+    for block in blocks:
+        waiting.append(block)
+        length += len(block)
+        if "\n" in block or length > most:
+            yield "".join(waiting)
+            waiting, length = [], 0
+    yield "".join(waiting)
 
 
 def _place_to_cut(text: str, unit: str, inside: bool, in_passages: bool) -> tuple[int, bool]:

@@ -248,6 +248,21 @@ def test_pieces_stay_small(unit: str):
 
 
 @pytest.mark.parametrize("unit", UNITS)
+def test_a_long_line_is_not_looked_through_with_every_block(unit: str, monkeypatch):
+    looked_at, place_to_cut = [], documents_module._place_to_cut
+
+    def counted(text: str, *how: object) -> tuple[int, bool]:
+        looked_at.append(len(text))
+        return place_to_cut(text, *how)
+
+    monkeypatch.setattr(documents_module, "_place_to_cut", counted)
+    blocks = ["a\n", *["x" * 100] * 1000, "\n\nb"]
+    found = put_together([*passages_of_blocks(blocks, unit, 1000, 10_000)], unit)
+    assert found == by_lines("".join(blocks), unit)
+    assert len(looked_at) < 20
+
+
+@pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("text", ["\n", " \n", "a", " ", "a\n \n", "\n" * 9 + " ", "a\n\n\nb "])
 def test_five_megabytes_of_anything_take_a_moment(text: str, unit: str):
     begun = time.process_time()
