@@ -9,7 +9,7 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.text.decoding.archives import Gauge, endings
 from helpers.text.decoding.characters import LineEnds
-from helpers.text.decoding.damage import Errors, Faults, NotInEncoding
+from helpers.text.decoding.damage import IN_JSON, Errors, Faults, NotInEncoding
 from helpers.text.decoding.encodings import beginning, begins_in, encoding_of
 from helpers.text.decoding.kinds import JSON, Dialect, Kind, dialect_of, kind_of, marked_up
 from helpers.text.documents import Passage, passages
@@ -60,7 +60,8 @@ class Input:
 
     def faults(self) -> Faults:
         """A new account of what in this file is no text."""
-        return Faults(self.path, self.encoding, self.errors)
+        hint = IN_JSON if self.kind in ("json", "json-lines") else ""
+        return Faults(self.path, self.encoding, self.errors, hint)
 
     def passages(
         self, gauge: Gauge | None = None, faults: Faults | None = None

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from helpers.common.errors import CourseError
 from helpers.text import documents as documents_module
 from helpers.text.decoding import archives, encodings
+from helpers.text.decoding.damage import Faults
 from helpers.text.decoding.encodings import encoding_of
 from helpers.text.decoding.kinds import BINARY
 from helpers.text.documents import Passage, documents, lines, passages_of_blocks
@@ -67,7 +68,8 @@ NOT_CHINESE = {  # the right guess or an error, never other letters
 
 
 def read(file: Path, wanted: str = "auto") -> str:
-    return "\n".join(lines(file, encoding_of(file, wanted)))
+    encoding = encoding_of(file, wanted)
+    return "\n".join(lines(file, encoding, faults=Faults(file, encoding, hint="")))
 
 
 @pytest.fixture

@@ -21,24 +21,25 @@ from helpers.text.decoding.characters import (
     is_partly_utf8,
 )
 from helpers.text.decoding.guesses import guessed_encoding
-from helpers.text.decoding.kinds import JSON
 from helpers.text.decoding.places import around, bad_places
 
 Errors = Literal["strict", "replace", "skip"]
 REPLACEMENT = "\ufffd"
 NAMED = 10  # places of a file
 COUNTED = 10_000  # bad bytes of a file that is refused
-_PLACE = re.compile(f"{MARK}+")
+_PLACE = re.compile(f"{NO_CHARACTER.pattern}+")
 LOOKED_AT = 16  # blocks, for a second encoding
 SAMPLE = 100_000  # bytes that tell an encoding
 GO_ON = (
     "Or set errors = 'replace', which puts U+FFFD there, or errors = 'skip', which leaves such "
     "documents out; both count what they did."
 )
+IN_JSON = f"JSON is in UTF-8: save the file so. {GO_ON}"
+IN_RAW = "A .raw file is in UTF-8: save it so, or make it again with 01_split."
 
 
 def number_of_places(text: str) -> int:
-    """Of marks, those that stand one behind the other count as one."""
+    """Of those that are no character, those that stand one behind the other count as one."""
     return len(_PLACE.findall(text))
 
 
@@ -52,6 +53,8 @@ class Faults:
 
     Attributes:
         errors: the setting of :class:`helpers.workflow.settings.SplitSettings`.
+        hint: what to do about bytes that are not in the encoding; empty: what fits them is looked
+            for. Without settings, the course's own files are read.
         in_bytes: places that are no characters of the encoding.
         in_records: places that are none though they are written as characters are, such as half
             of a pair in JSON.
@@ -65,6 +68,7 @@ class Faults:
     file: Path
     encoding: str
     errors: Errors = "strict"
+    hint: str = IN_RAW
     in_bytes: int = 0
     in_records: int = 0
     bad_records: int = 0
@@ -86,7 +90,7 @@ class Faults:
         if MARK not in text:
             return text
         if self.errors == "strict":
-            raise not_in_encoding(self.file, self.encoding)
+            raise not_in_encoding(self.file, self.encoding, self.hint)
         self.in_bytes += number_of_places(text)
         return text if self.errors == "skip" else text.replace(MARK, REPLACEMENT)
 
@@ -106,7 +110,7 @@ class Faults:
         self.without_text += not text or text.isspace()
         if text is None:
             return
-        found = [] if text.isascii() and "\0" not in text else [*NO_CHARACTER.finditer(text)]
+        found = [] if text.isascii() and "\0" not in text else [*_PLACE.finditer(text)]
         if not found:
             yield text
             return
@@ -114,7 +118,7 @@ class Faults:
         self.bad_records += 1
         if len(self._named) < NAMED:
             start, end = found[0].span()
-            sign = found[0][0]
+            sign = found[0][0][0]
             bad = "bytes that are not UTF-8" if sign == MARK else repr(sign)[1:-1]
             what = around(text[:start], bad, text[end:])
             self._named.append(f"{place} holds what is no character {what}")
@@ -173,21 +177,24 @@ def about(faults: Iterable[Faults]) -> list[str]:
     return ends
 
 
-def not_in_encoding(file: Path, encoding: str) -> NotInEncoding:
-    """The error for bytes that are not in the encoding: all places, and what to try."""
+def not_in_encoding(file: Path, encoding: str, hint: str) -> NotInEncoding:
+    """The error for bytes that are not in the encoding: all places, and what to try.
+
+    Args:
+        hint: see :class:`Faults`.
+    """
     places = bad_places(file, encoding, NAMED)
     named = "; ".join(map(str, places))
     more = _more_places(file, encoding, len(places))
     archive = " (bytes are counted when unpacked)" if endings(file)[1] else ""
     only_zeros = all(not any(place.found) for place in places)
     what = "holds NUL, which is no character of a text" if only_zeros else f"is not {encoding}"
-    return NotInEncoding(f"{file} {what}: {named}{more}{archive}.", _what_to_try(file, encoding))
+    message = f"{file} {what}: {named}{more}{archive}."
+    return NotInEncoding(message, hint or _what_to_try(file, encoding))
 
 
 def _what_to_try(file: Path, encoding: str) -> str:
     """The hint; an encoding only where the bytes fit it better, and it would then be taken."""
-    if endings(file)[0] in JSON:
-        return f"JSON is in UTF-8: save the file so. {GO_ON}"
     name = codecs.lookup(encoding).name
     block = first_bad_block(file, encoding)
     lines = bad_lines(block, encoding)
