@@ -15,7 +15,7 @@ from helpers.common.processes import kernel
 from helpers.text.decoding.archives import ARCHIVES, endings
 from helpers.text.decoding.kinds import JSON, TABLES
 from helpers.text.inputs import holds_records
-from helpers.workflow.workspace import Workspace
+from helpers.workflow.workspace import Workspace, refuse_unreadable
 
 # What is taken from folders, and a file without an ending where it holds records. A file that is
 # named may end as it likes.
@@ -68,7 +68,7 @@ def text_files(
         encoding, field: how a file without an ending is read, to tell whether it holds records.
 
     Raises:
-        CourseError: a name that leads nowhere, or no text file at all.
+        CourseError: a name that leads nowhere, no text file at all, or one that may not be read.
     """
     found: dict[Path, Path] = {}  # by where links lead to; a link may have the telling name
     read: set[Path] = set()
@@ -93,6 +93,8 @@ def text_files(
             " ".join((f"There are no text files in {', '.join(names)}.", *not_read(left_out))),
             f"Put files of these kinds there: {READ}. Or name others in txt_files.",
         )
+    for file in found.values():
+        refuse_unreadable(file)
     return Found(list(found.values()), left_out)
 
 

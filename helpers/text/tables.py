@@ -1,6 +1,7 @@
 """The texts in tables: a column of a Parquet file, or of CSV and TSV."""
 
 import csv
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,7 +68,7 @@ def parquet_texts(
 
     Raises:
         DamagedFile: a row group that cannot be read, or fewer rows than there should be.
-        CourseError: no such column, or one without texts.
+        CourseError: no such column, or one without texts; or what pyarrow does not read.
     """
     import pyarrow
     from pyarrow.parquet import ParquetFile
@@ -88,11 +89,27 @@ def parquet_texts(
                         yield from faults.of_record(text, f"{place}, row {row:,}, {field!r}")
             if row != rows:
                 raise pyarrow.ArrowInvalid(f"{row:,} of {rows:,} rows are there")
+    except pyarrow.ArrowNotImplementedError as error:
+        raise CourseError(
+            f"{place}: this cannot be read here ({_in_a_line(error)}).",
+            "Write it again with plain texts in it; or copy or download it again.",
+        ) from None
+    except MemoryError as error:
+        raise CourseError(
+            f"{place}: this is damaged, or takes more memory than there is ({_in_a_line(error)}).",
+            "Write it again in smaller row groups; or copy or download it again.",
+        ) from None
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        if getattr(error, "errno", None) not in (None, errno.EINVAL):  # the operating system's
+            raise
         raise DamagedFile(
-            f"{place}: this is damaged, or no Parquet file ({' '.join(str(error).split())}).",
+            f"{place}: this is damaged, or no Parquet file ({_in_a_line(error)}).",
             "Copy or download it again, or leave it out.",
         ) from None
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _as_bytes(column: "Array") -> Iterator[bytes | None]:

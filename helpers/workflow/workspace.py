@@ -106,7 +106,7 @@ class Workspace:
         here = as_is(possible(self.root / expanded(name)))
         there = as_is(resolve(name))
         path = there if seen(Path.exists, there) and not seen(Path.exists, here) else here
-        _refuse_unreadable(path)
+        refuse_unreadable(path)
         return path
 
     def refuse_link(self, path: Path) -> Path:
@@ -184,7 +184,7 @@ def _name(root: Path) -> str:
     return spelled(root.relative_to(home()).as_posix() if inside else str(root))
 
 
-def _refuse_unreadable(path: Path) -> None:
+def refuse_unreadable(path: Path) -> None:
     """Raise CourseError where a file or folder, or one above it, may not be read."""
     try:
         wanted = os.R_OK | os.X_OK if path.is_dir() else os.R_OK

@@ -237,6 +237,23 @@ def test_texts_of_a_column_that_are_none_are_named_with_their_row(tmp_path: Path
         read(file)
 
 
+def test_what_pyarrow_does_not_read_is_not_called_damaged(put):
+    data = SMALL_FILES[".parquet"]
+
+    def is_such(content: bytes) -> bool:
+        try:
+            pq.read_table(pa.BufferReader(content))
+        except NotImplementedError:
+            return True
+        except (pa.ArrowException, OSError):
+            pass
+        return False
+
+    changed = (flipped(data, place, 4) for place in range(len(data) - 600, len(data)))
+    with pytest.raises(CourseError, match="this cannot be read here"):
+        read(put("a.parquet", next(filter(is_such, changed))))
+
+
 # Size
 
 BOMBS = """

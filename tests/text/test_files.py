@@ -14,6 +14,7 @@ from helpers.text.files import text_files
 from helpers.workflow.parameters import from_here
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace
+from tests.support.input_makers import read
 
 ALL = {"train": 1, "valid": 0, "test": 0}
 BESIDE = {
@@ -149,6 +150,21 @@ def test_what_may_not_be_read_is_told(name: str, workspace: Workspace, locked: P
     with pytest.raises(CourseError, match=said):
         text_files([str(locked / name)], workspace)
     assert str(locked) in str(from_here(SplitSettings, "txt_files", str(locked / name)))
+
+
+@pytest.mark.parametrize("name", ["texts", "texts/*.txt", "texts/a.txt"])
+def test_a_text_that_may_not_be_read_is_told(
+    name: str, full: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, how: path.name != "a.txt" and access(path, how))
+    with pytest.raises(CourseError, match=r"a\.txt cannot be read: Permission denied"):
+        ROAD.run("split", full, SplitSettings(**ALL, txt_files=[name]))
+
+
+def test_a_table_that_may_not_be_read_is_not_called_damaged(locked: Path) -> None:
+    with pytest.raises(PermissionError):
+        read(locked / "in" / "a.parquet")
 
 
 RECORDS = '{"text": "%s"}\n'
