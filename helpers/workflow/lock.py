@@ -95,7 +95,8 @@ class Holder:
         if self.host == socket.gethostname() and not self.is_here:
             return f"what {self.by} had begun is just ending: a training saves its checkpoint"
         there = "" if self.host == socket.gethostname() else f" on {self.host}"
-        at = time.strftime("%H:%M", time.localtime(self.since))
+        begun, today = time.localtime(self.since), time.localtime()
+        at = time.strftime("%H:%M" if begun[:3] == today[:3] else "%Y-%m-%d %H:%M", begun)
         return (
             f"{self.by} has been working on {self.stage} since {at} (process {self.process}{there})"
         )

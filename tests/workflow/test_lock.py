@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import fcntl
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 
 from helpers.common.errors import CourseError, InUse
 from helpers.common.files import PROJECT
+from helpers.workflow.lock import Holder
 from helpers.workflow.workspace import Workspace
 
 HOLD = """
@@ -199,6 +201,14 @@ def test_a_process_that_has_got_the_number_of_another_is_left_alone(workspace, h
     assert process.poll() is None
     workspace.worker.stop()
     assert process.wait(20) == -signal.SIGTERM
+
+
+def test_since_when_somebody_works_is_told_with_the_day_if_it_is_another():
+    me = Holder.this("finetune")
+    assert re.search(r"since \d\d:\d\d \(", str(me))
+    assert re.search(
+        r"since \d{4}-\d\d-\d\d \d\d:\d\d \(", str(dataclasses.replace(me, since=me.since - 86_400))
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"12345", b"{}", b"[1]", b"\xff"])
