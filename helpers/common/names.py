@@ -33,6 +33,15 @@ def printable(text: str) -> str:
     return text if text.isprintable() else _NOT_IN_A_TEXT.sub(_spelled, text)
 
 
+def cut(text: str, most: int) -> str:
+    """The beginning of a long text.
+
+    >>> cut("abc", 3), cut("abcd", 3)
+    ('abc', 'abc …')
+    """
+    return text if len(text) <= most else f"{text[:most]} …"
+
+
 def _spelled(sign: re.Match) -> str:
     code = ord(sign[0])
     is_byte = 0xDC80 <= code <= 0xDCFF

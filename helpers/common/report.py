@@ -110,6 +110,16 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
+def enumerated(names: Sequence[str], most: int) -> str:
+    """The first names of many, and how many more there are.
+
+    >>> enumerated(["a", "b"], 3), enumerated(["a", "b", "c"], 1)
+    ('a, b', 'a and 2 more')
+    """
+    more = f" and {len(names) - most:,} more" if names[most:] else ""
+    return ", ".join(names[:most]) + more
+
+
 def text_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Columns under each other, numbers and what is above them to the right.
 

@@ -130,11 +130,7 @@ def _looked_at(
                 continue
             chosen = passage.documents(file.unit)
             number += len(chosen) if passage.begins else 0
-            for document in chosen:
-                same = hash(document)
-                if not (settings.deduplicate and same in distinct):
-                    kept += [line for line in document.split("\n") if line.strip()]
-                distinct.add(same)
+            kept += _kept_lines(chosen, distinct, settings.deduplicate)
         texts = [passage.text for passage in found]
         lines = sum(text.count("\n") + (text[-1:] not in ("", "\n")) for text in texts)
         files.append(FileSeen(path.name, file.encoding, size, number, lines))
@@ -154,6 +150,21 @@ def _looked_at(
         left_out=left_out,
         notes=tuple(about(faults)),
     )
+
+
+def _kept_lines(documents: list[str], distinct: set[int], deduplicate: bool) -> list[str]:
+    """The lines that are not blank of documents, which are added to the different ones.
+
+    Args:
+        deduplicate: of those that were there before, there are no lines.
+    """
+    lines: list[str] = []
+    for document in documents:
+        same = hash(document)
+        if not (deduplicate and same in distinct):
+            lines += [line for line in document.split("\n") if line.strip()]
+        distinct.add(same)
+    return lines
 
 
 def _begin(file: Input, most: int, size: int, faults: Faults) -> tuple[list[Passage], float]:

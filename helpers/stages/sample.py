@@ -7,6 +7,7 @@ from pathlib import Path
 
 from helpers.common.report import Report, Table
 from helpers.text.docstrings import modules, package_folder
+from helpers.text.documents import documents
 from helpers.text.files import below
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import SampleSettings
@@ -57,13 +58,13 @@ def _check(_: Workspace, settings: SampleSettings) -> None:
 
 
 def _work(job: Job) -> SampleReport:
-    files = documents = size = 0
+    files = number = size = 0
     for package in job.settings.packages:
         for name, found in modules(package):
             file = job.out(job.workspace.texts / f"{name}.txt")
             file.write_bytes(("\n\n".join(found) + "\n").encode("utf-8", "replace"))
-            files, documents, size = files + 1, documents + len(found), size + file.stat().st_size
-    return SampleReport(files=files, documents=documents, bytes=size)
+            files, number, size = files + 1, number + len(found), size + file.stat().st_size
+    return SampleReport(files=files, documents=number, bytes=size)
 
 
 def _texts(workspace: Workspace) -> list[Path]:
@@ -74,17 +75,12 @@ def _texts(workspace: Workspace) -> list[Path]:
 def _describe(workspace: Workspace) -> SampleReport:
     texts = _texts(workspace)
     plain = [file for file in texts if file.suffix.lower() == ".txt"]
-    documents = sum(
-        1
-        for file in plain
-        for block in file.read_text("utf-8", errors="replace").split("\n\n")
-        if block.strip()
-    )
+    contents = (file.read_text("utf-8", errors="replace") for file in plain)
     others = len(texts) - len(plain)
     notes = [f"Documents are counted in plain text only, not in {others} other files."]
     return SampleReport(
         files=len(texts),
-        documents=documents,
+        documents=sum(len(documents(text, "blank-line")) for text in contents),
         bytes=sum(file.stat().st_size for file in texts),
         notes=tuple(notes if others else ()),
     )

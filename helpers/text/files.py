@@ -12,6 +12,7 @@ from helpers.common.errors import CourseError
 from helpers.common.files import home, seen
 from helpers.common.names import spelled
 from helpers.common.processes import kernel
+from helpers.common.report import enumerated
 from helpers.text.decoding.archives import ARCHIVES, endings
 from helpers.text.decoding.kinds import JSON, TABLES
 from helpers.text.inputs import holds_records
@@ -121,8 +122,7 @@ def _missing(name: str, path: Path, workspace: Workspace) -> CourseError:
 
 def not_read(left_out: Sequence[str]) -> list[str]:
     """The sentence that names what was left out, if there is any."""
-    more = f" and {len(left_out) - NAMED:,} more" if left_out[NAMED:] else ""
-    names = ", ".join(map(_shown, left_out[:NAMED])) + more
+    names = enumerated([*map(_shown, left_out)], NAMED)
     return [f"Not read ({len(left_out):,}): {names}."] if left_out else []
 
 

@@ -163,10 +163,12 @@ def holds_records(file: Path, encoding: str, field: str) -> bool:
     """Whether a file begins as one of records does.
 
     Only its beginning is read, and so ``auto`` is taken for UTF-8: signs between texts are ASCII.
+
+    Raises:
+        CourseError: see :func:`input_of`.
     """
-    found = encoding_of(file, "utf-8" if encoding == "auto" else encoding)
-    head = beginning(file, found)
-    return not marked_up(head) and kind_of(endings(file)[0], head, field) != "text"
+    encoding = "utf-8" if encoding == "auto" else encoding
+    return input_of(file, encoding, "file", field).kind != "text"
 
 
 def refuse_unused(settings: SplitSettings, files: Iterable[Input]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from helpers.common.errors import CourseError, DamagedFile
+from helpers.common.names import cut
+from helpers.common.report import enumerated
 from helpers.text.decoding.archives import Gauge
 from helpers.text.decoding.damage import Faults
 from helpers.text.decoding.kinds import DOC
@@ -187,9 +189,7 @@ def wiki_texts(
 
 
 def listed(names: Iterable[str]) -> str:
-    names = [name if len(name) <= 60 else f"{name[:60]}…" for name in names]
-    more = f" and {len(names) - 20:,} more" if names[20:] else ""
-    return ", ".join(map(repr, names[:20])) + more or "none"
+    return enumerated([repr(cut(name, 60)) for name in names], 20) or "none"
 
 
 def text_of(value: object, place: str, faults: Faults) -> Iterator[str]:

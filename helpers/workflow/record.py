@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from helpers.common.errors import CourseError
 from helpers.common.files import possible, write_whole
+from helpers.common.names import cut
 from helpers.workflow.refusals import what
 
 VERSIONS = ("roberta-course", "ve-fairseq", "torch", "transformers", "tiktoken", "scikit-learn")
@@ -173,10 +174,8 @@ class Record:
         why = getattr(error, "message", str(error))
         if isinstance(error, ValidationError):
             why = what(error.errors(include_url=False)[0])
-        if len(why) > LONGEST_REASON:
-            why = f"{why[:LONGEST_REASON]} …"
         return CourseError(
-            f"{self.file} cannot be read ({why}).",
+            f"{self.file} cannot be read ({cut(why, LONGEST_REASON)}).",
             "Delete it; the notebooks then take the files of the workspace as your own.",
         )
 

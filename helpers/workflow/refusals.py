@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from helpers.common.names import cut
 from helpers.common.report import cell
 
 LONGEST = 100  # characters that are shown of a value
@@ -54,7 +55,6 @@ def what(error: Mapping) -> str:
 def shown(value: object) -> str:
     """A value as Python writes it, the beginning of a long one."""
     try:
-        text = repr(value)
+        return cut(repr(value), LONGEST)
     except ValueError:  # Python writes no number with thousands of digits
         return "a number of thousands of digits"
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

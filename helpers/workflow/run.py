@@ -24,7 +24,7 @@ from helpers.common.files import (
     set_aside,
     writing,
 )
-from helpers.common.report import Report
+from helpers.common.report import Report, enumerated
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.parameters import Settings
 from helpers.workflow.record import (
@@ -109,9 +109,9 @@ class Run:
         check = InputCheck(self.road, self.workspace, self.record)
         self.files, self.inputs, own = check.read(self.stage, self.settings)
         if own:
-            named = ", ".join(own[:3]) + (f" and {len(own) - 3:,} more" if own[3:] else "")
             self.notes.append(
-                f"Used as it is, because no finished step of the course made it: {named}."
+                "Used as it is, because no finished step of the course made it: "
+                f"{enumerated(own, 3)}."
             )
 
     def _own_outputs(self) -> list[Path]:

@@ -11,10 +11,10 @@ from helpers.common.errors import CourseError
 from helpers.explorer.corpus_preview import corpus_preview
 from helpers.stages.road import ROAD
 from helpers.text.files import text_files
+from helpers.text.inputs import input_of
 from helpers.workflow.parameters import from_here
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace
-from tests.support.input_makers import read
 
 ALL = {"train": 1, "valid": 0, "test": 0}
 BESIDE = {
@@ -164,7 +164,7 @@ def test_a_text_that_may_not_be_read_is_told(
 
 def test_a_table_that_may_not_be_read_is_not_called_damaged(locked: Path) -> None:
     with pytest.raises(PermissionError):
-        read(locked / "in" / "a.parquet")
+        [*input_of(locked / "in" / "a.parquet", "utf-8", "file", "text").passages()]
 
 
 RECORDS = '{"text": "%s"}\n'

@@ -21,6 +21,7 @@ from helpers.text.decoding.characters import (
     is_partly_utf8,
 )
 from helpers.text.decoding.guesses import guessed_encoding
+from helpers.text.decoding.mistaken import is_wide
 from helpers.text.decoding.places import around, bad_places
 
 Errors = Literal["strict", "replace", "skip"]
@@ -261,7 +262,7 @@ def bad_lines(block: bytes, encoding: str) -> bytes:
 
     Of UTF-16 and UTF-32, whose bytes show no lines, all of the block.
     """
-    if block.count(b"\0") > len(block) / 20 or encoding[:6].lower() in ("utf-16", "utf-32"):
+    if block.count(b"\0") > len(block) / 20 or is_wide(encoding):
         return block
     lines = block.splitlines(keepends=True)
     bad = (line for line in lines if NO_CHARACTER.search(line.decode(encoding, MARKED)))

@@ -35,31 +35,33 @@ def encoding_of(file: Path, wanted: str) -> str:
     for mark, name in MARKS:
         if head.startswith(mark):
             return name
-    if head and codecs.lookup(wanted if wanted != "auto" else "utf-8").name in ("utf-16", "utf-32"):
-        raise CourseError(
-            f"{file} does not begin with the mark of {wanted} that says the order of its bytes.",
-            f"Name the order in encoding: {wanted}-le, as Windows writes it, or {wanted}-be.",
-        )
-    if wanted == "auto" or codecs.lookup(wanted).name == "utf-8":
-        escaped = in_seven_bits(head[:SAMPLE])
-        if escaped and wanted == "auto":
-            return escaped
-        if escaped:
-            raise CourseError(
-                f"{file} is not {wanted}: it is in {escaped}, which looks like ASCII.",
-                f"Try encoding = {escaped!r}, or 'auto' where the files differ.",
-            )
     if wanted != "auto":
-        if is_wide(wanted):
-            _refuse_bytes_for_characters(file, wanted, head)
+        _refuse_another(file, wanted, head)
         return wanted
-    if guess := _guess(file):
+    if guess := in_seven_bits(head[:SAMPLE]) or _guess(file):
         return guess
     raise CourseError(
         f"The encoding of {file} cannot be guessed: none fits, or several nearly as well.",
         "Name the encoding, for example gb18030, utf-16 or cp1252, or leave the file out. Where "
         "it is UTF-8 with damaged places, name utf-8 and set errors = 'skip' or 'replace'.",
     )
+
+
+def _refuse_another(file: Path, wanted: str, head: bytes) -> None:
+    """Raise a CourseError where the beginning of a file shows that it is not in an encoding."""
+    name = codecs.lookup(wanted).name
+    if head and name in ("utf-16", "utf-32"):
+        raise CourseError(
+            f"{file} does not begin with the mark of {wanted} that says the order of its bytes.",
+            f"Name the order in encoding: {wanted}-le, as Windows writes it, or {wanted}-be.",
+        )
+    if name == "utf-8" and (escaped := in_seven_bits(head[:SAMPLE])):
+        raise CourseError(
+            f"{file} is not {wanted}: it is in {escaped}, which looks like ASCII.",
+            f"Try encoding = {escaped!r}, or 'auto' where the files differ.",
+        )
+    if is_wide(wanted):
+        _refuse_bytes_for_characters(file, wanted, head)
 
 
 def _refuse_bytes_for_characters(file: Path, wanted: str, head: bytes) -> None:

@@ -208,7 +208,7 @@ def first_rows(head: str, dialect: Dialect, most: int = 50) -> list[list[str]]:
         lines,
         delimiter=dialect.delimiter,
         quoting=dialect.quoting,
-        strict=dialect.delimiter == "	",  # else what is damaged is found when it is read
+        strict=dialect.delimiter == "\t",  # else what is damaged is found when it is read
     )
     found: list[list[str]] = []
     is_cut = len(head) > LOOKED_AT
