@@ -1,35 +1,94 @@
-"""``fairseq-hydra-train`` that saves a checkpoint when it is told to end (SIGTERM).
+"""``fairseq-hydra-train`` that loses little, however it ends.
 
-By itself fairseq dies at once, and what was trained since the last checkpoint is lost. Run as a
-program, with the tool's own arguments.
+By itself fairseq saves a checkpoint where it validates, and dies at once when it is told to end
+(SIGTERM); and it copies its checkpoints, so that a kill can leave half of one. Run as a program,
+with the tool's own arguments.
 """
 
+import contextlib
+import os
+import shutil
 import signal
+import time
 
 import fairseq_cli.train
+import torch
 from fairseq import checkpoint_utils
+from fairseq.data import LRUCacheDataset
 from fairseq_cli.hydra_train import cli_main
 
+SAVE_EVERY = float(os.environ.get("ROBERTA_COURSE_SAVE_EVERY", "120"))  # seconds; tests shorten it
 validate_and_save = fairseq_cli.train.validate_and_save
+set_epoch = LRUCacheDataset.set_epoch
 told: list[int] = []
+saved = time.monotonic()
 
 
-def validate_and_save_when_told(cfg, trainer, task, epoch_itr, valid_subsets, end_of_epoch):
-    """Called after every update: save and stop, without measuring where that is not due.
+def validate_and_save_in_time(cfg, trainer, task, epoch_itr, valid_subsets, end_of_epoch):
+    """Called after every update: save by the clock, and save and stop when told to.
 
-    (It may take minutes.)
+    Nothing is measured then (it may take minutes), so that what is saved is no candidate for
+    ``checkpoint_best.pt``. Where fairseq measures and saves, it does that instead: a run that goes
+    on from there would not measure it any more.
     """
+    global saved
     signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
     updates, every = trainer.get_num_updates(), cfg.checkpoint.save_interval_updates
-    last = end_of_epoch or updates >= cfg.optimization.max_update
-    if told and not last and (every <= 0 or updates % every):
+    is_due = end_of_epoch or updates >= cfg.optimization.max_update
+    is_due = is_due or (every > 0 and updates % every == 0)
+    if not is_due and (told or time.monotonic() - saved >= SAVE_EVERY):
         checkpoint_utils.save_checkpoint(cfg.checkpoint, trainer, epoch_itr, None)
-        return [None], True
+        saved = time.monotonic()
+        if told:
+            return [None], True
     losses, stop = validate_and_save(cfg, trainer, task, epoch_itr, valid_subsets, end_of_epoch)
+    if is_due:
+        saved = time.monotonic()
     return losses, stop or bool(told)
 
 
-fairseq_cli.train.validate_and_save = validate_and_save_when_told
+def save_whole(state, file, async_write=False):
+    """Write a checkpoint that appears whole or not at all, on the disk too.
+
+    fairseq tries again where a write fails, behind what it has written: where the disk was full
+    for a moment, that is a checkpoint which nobody can read.
+    """
+    with open(f"{file}.tmp", "wb") as draft:  # noqa: PTH123 (fairseq's paths are texts)
+        torch.save(state, draft)
+        draft.flush()
+        os.fsync(draft.fileno())
+    os.replace(f"{file}.tmp", file)  # noqa: PTH105
+
+
+def copy_whole(source, target, overwrite=False):
+    """Give a checkpoint a second name, under which it too is there whole or as it was before.
+
+    A checkpoint is replaced and never changed: so two names may lead to one file.
+    """
+    draft = f"{target}.tmp"
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(draft)  # noqa: PTH107
+    try:
+        os.link(source, draft)
+    except OSError:  # some disks know no second names
+        shutil.copyfile(source, draft)
+    os.replace(draft, target)  # noqa: PTH105
+    return True
+
+
+def set_epoch_and_forget(dataset, epoch):
+    """fairseq keeps the last eight samples, and would hide the same of them in the next epoch.
+
+    A run that goes on from a checkpoint has kept none, and would not train the same.
+    """
+    LRUCacheDataset.__getitem__.cache_clear()
+    set_epoch(dataset, epoch)
+
+
+fairseq_cli.train.validate_and_save = validate_and_save_in_time
+LRUCacheDataset.set_epoch = set_epoch_and_forget
+checkpoint_utils.torch_persistent_save = save_whole
+checkpoint_utils.PathManager.copy = staticmethod(copy_whole)
 
 if __name__ == "__main__":
     cli_main()
