@@ -12,7 +12,8 @@ from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, summaries
 from helpers.models.comparison import largest_difference, lines_to_compare
 from helpers.models.huggingface import FILES, write_folder
-from helpers.training.resume import BEST, written_identity
+from helpers.training.resume import BEST
+from helpers.training.runs import written
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.record import fingerprint
 from helpers.workflow.settings import ConvertSettings
@@ -76,7 +77,8 @@ def _dictionary_of(model: Path) -> Path:
 
 def _refuse_replaced(dictionary_file: Path, model: Path, copy_it: str) -> None:
     """Raise CourseError where the data have been made again, with another dictionary."""
-    data = (written_identity(model.parent) or {}).get("data", {})
+    run = written(model.parent)
+    data = run.data if run else {}
     wanted = {sha256 for name, sha256 in data.items() if Path(name).name == "dict.txt"}
     if wanted and fingerprint(dictionary_file).sha256 not in wanted:
         raise CourseError(
@@ -126,10 +128,10 @@ def convert_into(folder: Path, state: dict, dictionary: Dictionary, lines: list[
 
 def _refuse_another_base(workspace: Workspace, model: Path) -> None:
     """Raise StageStale where a training that no record knows began at another base than today's."""
-    made = written_identity(model.parent) if model.parent == workspace.checkpoints else None
+    made = written(model.parent) if model.parent == workspace.checkpoints else None
     known = workspace.record.entry("base").outputs.get(workspace.key(workspace.base_model))
     base = workspace.base_model
-    if made and base.is_file() and fingerprint(base, known).sha256 != made.get("base"):
+    if made and base.is_file() and fingerprint(base, known).sha256 != made.base:
         raise StageStale(
             f"{workspace.key(model)} was trained from another base than base/model.pt is now.",
             "Run the notebook 04_finetune again, or name the checkpoint, with its own dict.txt "

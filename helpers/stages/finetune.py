@@ -8,7 +8,7 @@ from pathlib import Path
 from helpers.base.sources import refuse_unfit
 from helpers.common.errors import CourseError, StageMissing, Stopped
 from helpers.common.processes import kernel
-from helpers.common.report import Report, Table
+from helpers.common.report import Report, Table, cell
 from helpers.common.symbols import SPLITS
 from helpers.ids.binary_files import read_counts
 from helpers.ids.data_bin import (
@@ -23,7 +23,7 @@ from helpers.models import checkpoints
 from helpers.models.masked_lm import perplexity
 from helpers.models.summaries import summary
 from helpers.training.command import finetune_command
-from helpers.training.log import curve, diverged, events
+from helpers.training.log import LOG, curve, diverged, events
 from helpers.training.masking import refuse_no_segmenter
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.planning import plan_training
@@ -35,12 +35,12 @@ from helpers.training.resume import (
     begin_or_resume,
     finish,
 )
+from helpers.training.runs import Run, written
+from helpers.training.schedule import corners
 from helpers.training.train import train
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
-
-LOG = "train.log"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -151,12 +151,27 @@ def _report(folder: Path) -> FinetuneReport:
     if not math.isfinite(best.loss):
         raise diverged(best.updates, folder / LOG)
     found = events(folder / LOG) if (folder / LOG).is_file() else []
+    run = written(folder)
+    notes = [_went_on(run)] if run and run.went_on_after else []
     return FinetuneReport(
         updates=last.updates,
         best_update=best.updates,
         best_loss=best.loss,
         train_curve=tuple(curve(found, "train_inner")),
         valid_curve=tuple(curve(found, "valid")),
+        notes=tuple(notes),
+    )
+
+
+def _went_on(run: Run) -> str:
+    """What is to be known of a result that was not made in one go."""
+    after = run.went_on_after
+    highest = max(rate for _, rate in corners(after[-1], FinetuneSettings(**run.settings)))
+    return (
+        f"This training went on from one of {' and one of '.join(map(cell, after))} updates that "
+        f"was finished: the learning rate, which had fallen to 0, rose again to {cell(highest)}. "
+        f"One of {cell(run.settings['max_update'])} updates in one go has other rates and another "
+        "result."
     )
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 
+LOG = "train.log"  # beside the checkpoints
+
 
 @dataclasses.dataclass(frozen=True)
 class Event:
@@ -43,7 +45,10 @@ def parse_event(line: str) -> Event | None:
         return None
     kind = match[1]
     prefix = {"train_inner": "", "train": "train_", "valid": "valid_"}[kind]
-    values = {name: _number(value) for name, value in json.loads(match[2]).items()}
+    try:
+        values = {name: _number(value) for name, value in json.loads(match[2]).items()}
+    except ValueError:  # a line that a kill or a full disk has broken off, and the next one
+        return None
     update, loss = values.get(f"{prefix}num_updates"), values.get(f"{prefix}loss")
     if update is None or loss is None:
         return None

@@ -139,7 +139,7 @@ def test_a_finished_training_is_on_the_disk_before_it_gets_its_place(workspace, 
     happened = to_the_disk(monkeypatch)
     finish(workspace)
     root, training = f"flush {workspace.root.name}", f"flush {workspace.training.name}"
-    aside = ["name checkpoints.old-1", root]
+    aside = ["name checkpoints.1", root]
     last = ["flush checkpoint_last.pt", training, "name checkpoints", root]
     assert happened == [*aside, *last]
 
