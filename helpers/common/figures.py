@@ -20,6 +20,8 @@ BARS, FAR = 60, 10  # of a histogram; times the limit, from where on its axis is
 # Okabe and Ito's colours, which people with any colour vision can tell apart.
 # All of them, and the grey, stand out (by 3 to 1) from white pages and from JupyterLab's dark ones.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
+COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7")
+MARKERS = "osD^v"  # one more than colours, so that the two together come again late
 # No colour of letters can be read on both; so dark ones have a light edge, which white pages hide.
 # Where panels live, their style sheet turns the picture over on dark pages, and hides it there too.
 INK, EDGE, EDGE_WIDTH = "#1A1A1A", "#FFFFFF", 3  # the width in points
@@ -162,6 +164,31 @@ def learning_curve(
     )
     axes.grid(alpha=0.3)
     axes.legend()
+    return picture
+
+
+def learning_curves(
+    runs: Sequence[tuple[str, Sequence[tuple[int, float]], Sequence[tuple[int, float]]]],
+) -> Picture:
+    """The losses of several trainings over each other: name, training and validation of each.
+
+    Validation has the colour, the marker and the name of a run; training is a thin line below it.
+    """
+    picture = Picture(height=3.2 + 0.14 * len(runs))
+    axes = picture.subplots()
+    for number, (name, train, valid) in enumerate(runs):
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        if train:
+            axes.plot(*zip(*train, strict=True), color=colour, linewidth=0.6)
+        x, y = zip(*valid, strict=True) if valid else ((), ())
+        axes.plot(x, y, color=colour, marker=marker, label=name)
+    axes.set(
+        title="Validation loss of each training; thin: its training loss",
+        xlabel="updates",
+        ylabel="loss (bits per hidden token)",
+    )
+    axes.grid(alpha=0.3)
+    picture.legend(loc="outside lower center", ncols=2)
     return picture
 
 
