@@ -15,11 +15,13 @@ import fairseq_cli.train
 import torch
 from fairseq import checkpoint_utils
 from fairseq.data import LRUCacheDataset
+from fairseq.logging import metrics
+from fairseq.trainer import Trainer
 from fairseq_cli.hydra_train import cli_main
 
 SAVE_EVERY = float(os.environ.get("ROBERTA_COURSE_SAVE_EVERY", "120"))  # seconds; tests shorten it
 validate_and_save = fairseq_cli.train.validate_and_save
-set_epoch = LRUCacheDataset.set_epoch
+set_epoch, load_checkpoint = LRUCacheDataset.set_epoch, Trainer.load_checkpoint
 told: list[int] = []
 saved = time.monotonic()
 
@@ -85,8 +87,18 @@ def set_epoch_and_forget(dataset, epoch):
     set_epoch(dataset, epoch)
 
 
+def load_with_the_means(trainer, *arguments, reset_meters=False, **options):
+    """At the beginning of an epoch, fairseq forgets what the next point of the curve is made of."""
+    state = load_checkpoint(trainer, *arguments, reset_meters=reset_meters, **options)
+    means = (state or {}).get("metrics", {}).get("train_inner")
+    if means and not reset_meters:
+        metrics.load_state_dict({"train_inner": means})
+    return state
+
+
 fairseq_cli.train.validate_and_save = validate_and_save_in_time
 LRUCacheDataset.set_epoch = set_epoch_and_forget
+Trainer.load_checkpoint = load_with_the_means
 checkpoint_utils.torch_persistent_save = save_whole
 checkpoint_utils.PathManager.copy = staticmethod(copy_whole)
 

@@ -76,7 +76,7 @@ class Run:
             yield "other-data"
         for name, value in self.settings.items():
             if name not in other.settings or other.settings[name] != value:
-                yield f"{name}-{_plain(value)}"[:LONGEST_PART]
+                yield _plain(name, value)
 
     def write(self, folder: Path) -> None:
         """Write ``run.json``."""
@@ -94,14 +94,15 @@ def _number(run: Run) -> float:
     return value if isinstance(value, int) else float("nan")
 
 
-def _plain(value: object) -> str:
-    """A value in letters that every file system knows.
+def _plain(name: str, value: object) -> str:
+    """A setting in letters that every file system knows.
 
-    >>> _plain(0.002), _plain(["a b.txt", "文.txt"]), _plain("")
-    ('0.002', 'a-b.txt+.txt', 'none')
+    >>> _plain("lr", 0.002), _plain("files", ["a b.txt", "文.txt"]), _plain("extra", [])
+    ('lr-0.002', 'files-a-b.txt+-.txt', 'extra-none')
     """
     text = "+".join(map(str, value)) if isinstance(value, list) else str(value)
-    return re.sub(r"[^A-Za-z0-9._+]+", "-", text).strip("-") or "none"
+    said = re.sub(r"[^A-Za-z0-9._+]+", "-", f"{name}-{text or 'none'}")
+    return said[:LONGEST_PART].strip("-.") or "other"
 
 
 def written(folder: Path) -> Run | None:
@@ -144,6 +145,15 @@ def _begun(folder: Path) -> float:
     return file.stat().st_mtime if file.is_file() else 0
 
 
+def name_beside(run: Run | None, other: Run | None) -> str:
+    """What a run has and another has not, as a name; empty where there is no such thing."""
+    name = ""
+    for part in run.differs(other) if run and other else ():
+        if len(name) + len(part) < LONGEST:
+            name += f",{part}" if name else part
+    return name
+
+
 def keep(folder: Path, other: Run | None) -> Path:
     """Rename a training's folder to make room for another; nothing is deleted.
 
@@ -151,14 +161,10 @@ def keep(folder: Path, other: Run | None) -> Path:
         The folder, with a name that says what it has and the other has not; with a number where
         there is no such thing, and where the name is taken.
     """
-    run, name = written(folder), ""
-    for part in run.differs(other) if run and other else ():
-        if len(name) + len(part) < LONGEST:
-            name += f",{part}" if name else part
-    name = name.rstrip(".-")  # which Windows would leave out
-    taken = {path.name.casefold() for path in folder.parent.iterdir()}
+    name = name_beside(written(folder), other)
     numbers = itertools.count(2 if name else 1)
     names = itertools.chain([name] if name else (), (f"{name}-{n}".strip("-") for n in numbers))
+    taken = {path.name.casefold() for path in folder.parent.iterdir()}
     free = (folder.with_name(f"{folder.name}.{name}") for name in names)
     aside = next(path for path in free if path.name.casefold() not in taken)
     folder.rename(aside)

@@ -19,19 +19,13 @@ from helpers.workflow.settings import BinarizeSettings, EncodeSettings, SplitSet
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.commands import interrupted
-from tests.support.small import SHORT
+from tests.support.small import SHORT, untrained
 
 
 @pytest.fixture
 def ready(small: Workspace, tmp_path: Path) -> Workspace:
     """Everything up to data-bin; nothing was trained."""
-    work = Workspace(shutil.copytree(small.root, tmp_path / "O'Brien 的 work"))
-    shutil.rmtree(work.checkpoints)
-    record = work.record
-    for stage in ("finetune", "convert", "evaluate"):
-        del record.stages[stage]
-    record.save()
-    return work
+    return untrained(small, tmp_path / "O'Brien 的 work")
 
 
 def test_data_of_ones_own_with_an_index_beyond_the_dictionary_is_refused(ready: Workspace) -> None:
@@ -92,13 +86,13 @@ def test_other_settings_move_the_old_checkpoints_aside_and_begin_at_the_base(
     other = SHORT.model_copy(update={"lr": 1e-4})
     report = ROAD.run("finetune", work, other)
     assert report.updates == 6
-    assert "checkpoints.old-1" in " ".join(report.notes)
-    assert (work.root / "checkpoints.old-1" / "checkpoint_last.pt").read_bytes() == before
+    assert "checkpoints.lr-0.001" in " ".join(report.notes)
+    assert (work.root / "checkpoints.lr-0.001" / "checkpoint_last.pt").read_bytes() == before
     log = (work.checkpoints / "train.log").read_text("utf-8")
     assert f"Loaded checkpoint {work.base_model} (" in log
-    assert not work.root.joinpath("checkpoints.old-2").exists()
+    assert [path.name for path in work.root.glob("checkpoints.*")] == ["checkpoints.lr-0.001"]
     again = ROAD.run("finetune", work, other)
-    assert again.reused and not work.root.joinpath("checkpoints.old-2").exists()
+    assert again.reused and len([*work.root.glob("checkpoints.*")]) == 1
 
 
 @pytest.mark.parametrize("updates", [1, pytest.param(3, marks=pytest.mark.long)])

@@ -1,5 +1,6 @@
 """The whole road in small: a tiny base, a short text, six updates."""
 
+import shutil
 from pathlib import Path
 
 from helpers.stages.road import ROAD
@@ -22,3 +23,14 @@ def walk_in_small(folder: Path) -> None:
     ROAD.run("finetune", workspace, SHORT)
     ROAD.run("convert", workspace, ConvertSettings())
     ROAD.run("evaluate", workspace, EvaluateSettings())
+
+
+def untrained(small: Workspace, folder: Path) -> Workspace:
+    """A copy of the small road up to data-bin; nothing was trained."""
+    work = Workspace(shutil.copytree(small.root, folder))
+    shutil.rmtree(work.checkpoints)
+    record = work.record
+    for stage in ("finetune", "convert", "evaluate"):
+        del record.stages[stage]
+    record.save()
+    return work

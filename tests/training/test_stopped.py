@@ -53,16 +53,17 @@ def test_the_finished_training_stays_until_there_is_another(copied: Workspace) -
     assert back.reused and models(copied.checkpoints) == before
     report = ROAD.run("finetune", copied, OTHER)
     assert f"continued after update {done}" in " ".join(report.notes)
-    assert "checkpoints.old-1" in " ".join(report.notes)
-    assert models(copied.root / "checkpoints.old-1") == before
+    kept = copied.root / f"checkpoints.lr-{settings['lr']}"
+    assert kept.name in " ".join(report.notes)
+    assert models(kept) == before
     assert not copied.training.exists()
     after = models(copied.checkpoints)
     again = ROAD.run("finetune", copied, FinetuneSettings(**settings))
-    assert "The same training was found in checkpoints.old-1." in again.notes
+    assert f"The same training was found in {kept.name}." in again.notes
     assert again.updates == settings["max_update"] and models(copied.checkpoints) == before
-    assert [models(folder) for folder in copied.root.glob("checkpoints.old-*")] == [after]
+    assert [models(folder) for folder in copied.root.glob("checkpoints.*")] == [after]
     once_more = ROAD.run("finetune", copied, FinetuneSettings(**settings))
-    assert once_more.reused and not [note for note in once_more.notes if "old-1" in note]
+    assert once_more.reused and not [note for note in once_more.notes if kept.name in note]
 
 
 @pytest.mark.long
@@ -71,12 +72,13 @@ def test_two_unfinished_trainings_are_both_found_again(copied: Workspace) -> Non
     interrupted(lambda: ROAD.run("finetune", copied, OTHER))
     first = summary(copied.training / LAST).updates
     said = interrupted(lambda: ROAD.run("finetune", copied, third))
-    assert "settings or data is kept in checkpoints.unfinished.old-1" in str(said)
-    assert summary(copied.root / "checkpoints.unfinished.old-1" / LAST).updates == first
+    kept = copied.root / "checkpoints.unfinished.lr-0.0001"
+    assert f"settings or data is kept in {kept.name}" in str(said)
+    assert summary(kept / LAST).updates == first
     report = ROAD.run("finetune", copied, OTHER)
     assert f"continued after update {first}" in " ".join(report.notes)
-    assert not (copied.root / "checkpoints.unfinished.old-1").exists()
-    assert (copied.root / "checkpoints.unfinished.old-2" / LAST).is_file()
+    assert not kept.exists()
+    assert (copied.root / "checkpoints.unfinished.lr-0.0002" / LAST).is_file()
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_whatever_ends_it_a_checkpoint_is_saved_first(copied, number, to) -> Non
     if number == signal.SIGINT:
         longer = ("--max-update", found.updates + 2, "--validate-every", 100_000)
         done = command("finetune", "--workspace", copied.root, *longer, "--max-tokens", 512)
-        assert done.returncode == 0 and "checkpoints.unfinished.old-1" in done.stdout
+        assert done.returncode == 0 and "checkpoints.unfinished.max_update-100000" in done.stdout
 
 
 @pytest.mark.long

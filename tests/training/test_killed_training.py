@@ -1,0 +1,87 @@
+"""A training that is killed: it goes on, and comes to the same weights as one that was not."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from helpers.models.summaries import summary
+from helpers.stages.finetune import FinetuneReport
+from helpers.stages.road import ROAD
+from helpers.training.resume import BEST, LAST
+from helpers.workflow.training_settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
+from tests.support.killed_fairseq import killed_before
+from tests.support.small import SHORT, untrained
+
+# Validated within the first epoch, at its end (update 12), and within the next.
+LONGER = FinetuneSettings(max_update=20, validate_every=8, max_tokens=128)
+
+
+@pytest.fixture(autouse=True)
+def saved_after_every_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROBERTA_COURSE_SAVE_EVERY", "0")
+
+
+@pytest.fixture
+def ready(small: Workspace, tmp_path: Path) -> Iterator[Workspace]:
+    yield untrained(small, tmp_path / "O'Brien 的 work")
+    shutil.rmtree(tmp_path)
+
+
+def trains(workspace: Workspace, settings: FinetuneSettings) -> Callable[[], FinetuneReport]:
+    return lambda: ROAD.run("finetune", workspace, settings)
+
+
+def state(workspace: Workspace, name: str = LAST) -> list[torch.Tensor]:
+    """All numbers of a checkpoint: the weights, and what the optimizer knows."""
+    found = torch.load(workspace.checkpoints / name, weights_only=False)
+    optimizer = found["last_optimizer_state"]["state"].values()
+    numbers = [value for each in optimizer for value in each.values()]
+    return [*found["model"].values(), *map(torch.as_tensor, numbers)]
+
+
+def are_equal(one: Workspace, other: Workspace) -> bool:
+    pairs = [zip(state(one, n), state(other, n), strict=True) for n in (BEST, LAST)]
+    return all(torch.equal(a, b) for pair in pairs for a, b in pair)
+
+
+def test_killed_again_and_again_it_ends_as_if_nothing_had_been(ready, small) -> None:
+    """In the middle of a checkpoint's writing, of its second name, and before it has its name."""
+    saved = []
+    for step in (5, 9, 9):
+        assert killed_before(step, trains(ready, SHORT))
+        saved.append(summary(ready.training / LAST).updates)
+        assert not list(ready.training.glob("*.tmp"))
+    assert saved == [1, 2, 3]
+    report = trains(ready, SHORT)()
+    assert "An interrupted run was continued after update 3." in report.notes
+    whole = small.record.stages["finetune"].report
+    assert [list(point) for point in report.valid_curve] == whole["valid_curve"]
+    assert [list(point) for point in report.train_curve] == whole["train_curve"]
+    assert are_equal(ready, small)
+
+
+@pytest.fixture(scope="module")
+def whole(small: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """One that nothing has stopped, and that saves where it validates only."""
+    folder = tmp_path_factory.mktemp("whole")
+    work = untrained(small, folder / "work")
+    trains(work, LONGER)()
+    yield work
+    shutil.rmtree(folder)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("step", range(1, 81, 4))
+def test_killed_at_any_change_to_a_checkpoint(ready, whole, step: int) -> None:
+    assert killed_before(step, trains(ready, LONGER))
+    report = trains(ready, LONGER)()
+    reference = whole.record.stages["finetune"].report
+    assert [list(point) for point in report.valid_curve] == reference["valid_curve"]
+    assert [update for update, _ in report.train_curve] == [10, 20]
+    assert report.best_update == reference["best_update"]
+    assert are_equal(ready, whole)
+    assert not list(ready.checkpoints.glob("*.tmp"))
