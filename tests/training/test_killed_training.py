@@ -1,16 +1,20 @@
 """A training that is killed: it goes on, and comes to the same weights as one that was not."""
 
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from helpers.common.errors import CourseError
 from helpers.models.summaries import summary
 from helpers.stages.finetune import FinetuneReport
 from helpers.stages.road import ROAD
+from helpers.training.log import LOG
 from helpers.training.resume import BEST, LAST
+from helpers.training.runs import written
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.killed_fairseq import killed_before
@@ -64,6 +68,24 @@ def test_killed_again_and_again_it_ends_as_if_nothing_had_been(ready, small) -> 
     assert are_equal(ready, small)
 
 
+def test_a_finished_training_goes_on_and_says_what_that_means(small, tmp_path) -> None:
+    work = Workspace(shutil.copytree(small.root, tmp_path / "work"))
+    longer = SHORT.model_copy(update={"max_update": 10})
+    report = trains(work, longer)()
+    assert report.updates == 10 and len(state(work))
+    assert [update for update, _ in report.valid_curve] == [3, 6, 9, 10]
+    assert [update for update, _ in report.train_curve] == [6, 10]
+    log = (work.checkpoints / LOG).read_text("utf-8")
+    assert f"Loaded checkpoint {work.training / LAST} (epoch 3 @ 6 updates)" in log
+    assert written(work.checkpoints).went_on_after == (6,)
+    assert not list(work.root.glob("checkpoints.*"))
+    event, note = report.notes
+    assert event == "It goes on from the finished 6 updates in checkpoints."
+    assert "went on from one of 6 updates" in note and "One of 10 updates in one go" in note
+    again = trains(work, longer)()
+    assert again.reused and again.notes == (note,)
+
+
 @pytest.fixture(scope="module")
 def whole(small: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """One that nothing has stopped, and that saves where it validates only."""
@@ -85,3 +107,37 @@ def test_killed_at_any_change_to_a_checkpoint(ready, whole, step: int) -> None:
     assert report.best_update == reference["best_update"]
     assert are_equal(ready, whole)
     assert not list(ready.checkpoints.glob("*.tmp"))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """A disk of so many kB, which can be made larger and smaller."""
+    folder, options = tmp_path / "disk", ["mount", "-t", "tmpfs", "tmpfs"]
+
+    def sized(size: int) -> Path:
+        there = ["-o", f"{'remount,' if folder.exists() else ''}size={size}k"]
+        folder.mkdir(exist_ok=True)
+        if not shutil.which("mount") or subprocess.run([*options, folder, *there]).returncode:
+            pytest.skip("no disk may be made here")
+        return folder
+
+    yield sized
+    subprocess.run(["umount", folder], capture_output=True)
+
+
+@pytest.mark.long
+def test_on_a_full_disk_the_last_checkpoint_stays_and_with_room_it_goes_on(small, disk) -> None:
+    work = untrained(small, disk(200_000) / "work")
+    shutil.rmtree(work.pt)
+    shutil.rmtree(work.hf)
+    size = (small.checkpoints / LAST).stat().st_size
+    used = shutil.disk_usage(work.root).used
+    disk((used + size * 3 // 2) // 1024)  # for one checkpoint and half of the next
+    with pytest.raises(CourseError):
+        trains(work, SHORT)()
+    assert [file.name for file in work.training.glob("*.pt*")] == [LAST]
+    assert summary(work.training / LAST).updates == 1
+    disk(200_000)
+    report = trains(work, SHORT)()
+    assert "An interrupted run was continued after update 1." in report.notes
+    assert are_equal(work, small)
