@@ -30,7 +30,7 @@ class Run:
 
     Attributes:
         base: the SHA-256 of the base model.
-        data: those of the files of data-bin, by their names.
+        data: those of the files of data-bin, by their names, and of texts that are mixed in.
         settings: those that the result depends on, as plain JSON values.
         went_on_after: where it went on from a finished training with a smaller ``max_update``,
             that number; several, where that had gone on, too.
@@ -46,12 +46,14 @@ class Run:
         cls, workspace: Workspace, settings: FinetuneSettings, inputs: Mapping[Path, Fingerprint]
     ) -> "Run":
         """The run that these settings and inputs make."""
-        data_bin = workspace.data_bin
-        data = {
-            file.relative_to(data_bin).as_posix(): print_.sha256
-            for file, print_ in inputs.items()
-            if file.is_relative_to(data_bin)
-        }
+        data_bin, data, others = workspace.data_bin, {}, []
+        for file, print_ in inputs.items():
+            if file.is_relative_to(data_bin):
+                data[file.relative_to(data_bin).as_posix()] = print_.sha256
+            elif file not in (workspace.base_model, workspace.base_dict):
+                others.append(print_.sha256)
+        if others:
+            data["replay"] = others
         base = inputs[workspace.base_model].sha256
         return cls(base=base, data=data, settings=settings.of_the_result())
 
