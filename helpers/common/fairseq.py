@@ -123,6 +123,7 @@ def run(
     if log.is_symlink() or log.is_fifo():  # in somebody's workspace it may lead to another's file
         log.unlink()
     last: collections.deque[str] = collections.deque(maxlen=8)
+    begun = log.stat().st_size if log.exists() else 0
     with (
         log.open("ab") as sink,
         log.open("rb") as source,
@@ -137,7 +138,7 @@ def run(
             pass_fds=keep_open,
         ) as process,
     ):
-        source.seek(0, os.SEEK_END)
+        source.seek(begun)
 
         def listen(hear: Callable[[str], None]) -> None:
             for line in _lines(source, process):
