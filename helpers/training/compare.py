@@ -39,7 +39,8 @@ class Trained:
         found = events(log) if log.is_file() else []
         updates = max((event.update for event in found), default=0)
         train, valid = (tuple(curve(found, kind)) for kind in ("train_inner", "valid"))
-        return cls(name, written(folder), updates, train, valid)
+        run = written(folder)
+        return cls(name, run if run and run.settings else None, updates, train, valid)
 
     @property
     def best(self) -> tuple[int | None, float | None]:

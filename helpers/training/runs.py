@@ -31,14 +31,15 @@ class Run:
     Attributes:
         base: the SHA-256 of the base model.
         data: those of the files of data-bin, by their names, and of texts that are mixed in.
-        settings: those that the result depends on, as plain JSON values.
+        settings: those that the result depends on, as plain JSON values; empty where they are not
+            known.
         went_on_after: where it went on from a finished training with a smaller ``max_update``,
             that number; several, where that had gone on, too.
     """
 
     base: str
-    data: dict[str, object]
-    settings: dict[str, object]
+    data: dict[str, object] = dataclasses.field(default_factory=dict)
+    settings: dict[str, object] = dataclasses.field(default_factory=dict)
     went_on_after: tuple[int, ...] = ()
 
     @classmethod
@@ -117,7 +118,7 @@ def written(folder: Path) -> Run | None:
     except (OSError, ValidationError):
         return None
     settings = FinetuneSettings().of_the_result() | run.settings
-    return dataclasses.replace(run, settings=settings)
+    return dataclasses.replace(run, settings=settings) if run.settings else run
 
 
 def earlier(workspace: Workspace) -> list[Path]:
