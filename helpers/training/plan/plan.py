@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 
 from helpers.common.errors import CourseError
-from helpers.common.figures import learning_rate
 from helpers.common.progress import duration
 from helpers.common.report import Report, Table
 from helpers.training.plan.costs import FILES, PYTHON, Network
@@ -138,6 +137,8 @@ class TrainingPlan(Report):
         return ("what", "how much"), rows
 
     def _repr_html_(self) -> str:
+        from helpers.common.figures import learning_rate
+
         picture = learning_rate(corners(self.first, self.settings)).html()
         return f"<div>{picture}{super()._repr_html_()}</div>"
 
