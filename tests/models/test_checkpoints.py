@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from helpers.common.errors import CourseError
-from helpers.models import checkpoints, summaries, tensor_names
+from helpers.models import checkpoints, shapes, summaries, tensor_names
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.hostile import CreatesAFile
@@ -109,6 +109,19 @@ def test_a_base_keeps_no_optimizer_state_and_no_path_of_this_machine(course: Wor
     assert base["last_optimizer_state"] is None
     assert there not in everything_but_the_weights(base)
     assert base["model"].keys() == trained["model"].keys()
+
+
+def test_only_what_is_one_tensor_stays_one() -> None:
+    square, table = torch.arange(9.0).reshape(3, 3), torch.arange(16.0).reshape(16, 1)
+    given = {"a": square, "b": square.T, "c": square, "d": square.view(torch.int32)}
+    single = checkpoints.single_precision(given)
+    assert all(torch.equal(single[name], tensor.float()) for name, tensor in given.items())
+    assert single["a"] is single["c"]
+    names = (tensor_names.TOKENS, tensor_names.HEAD_WEIGHT, f"{tensor_names.HEAD}bias")
+    tensors = dict(zip(names, (table, table, table[:, 0]), strict=True))
+    cut = shapes.without_padding({"model": tensors}, 15)[0]["model"]
+    assert all(torch.equal(cut[name], tensor[:15]) for name, tensor in tensors.items())
+    assert cut[names[0]] is cut[names[1]]
 
 
 def everything_but_the_weights(state: dict) -> str:
