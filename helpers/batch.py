@@ -49,9 +49,9 @@ def run(
     refuse_foreign_code()  # nor do the notebooks' kernels
     notebooks = chosen(only)
     values = parameters(given, notebooks)
-    refuse_to_replace_the_base(workspace, values)
+    holding = {name: _saved(name) | given for name, given in values.items()}
+    refuse_to_replace_the_base(workspace, values, holding)
     with workspace.lock_for_all(), _short_when_stopped(workspace):
-        holding = {name: _saved(name) | given for name, given in values.items()}
         check(workspace, holding, force)
         left_out = unused(workspace, holding, force)
         for name in notebooks:

@@ -1,6 +1,7 @@
 """What a batch is given, looked at before the first notebook runs: parameters, texts, models."""
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 
 from helpers.common.errors import CourseError
 from helpers.common.fairseq import require_fairseq
@@ -88,14 +89,22 @@ def _checked(owners: Mapping[str, type[Settings]], values: Mapping[str, object])
     return plain
 
 
-def refuse_to_replace_the_base(workspace: Workspace, values: Mapping[str, dict]) -> None:
-    """Raise CourseError where a base of another source would silently become the default one."""
+def refuse_to_replace_the_base(
+    workspace: Workspace, given: Mapping[str, dict], values: Mapping[str, dict]
+) -> None:
+    """Raise CourseError where a base of another source would be replaced, and nobody said so.
+
+    Args:
+        given: by notebook, the parameters of this run alone; ``values``: all that hold.
+    """
+    if "00_setup" not in given or "source" in given["00_setup"]:
+        return
     made = workspace.record.entry("base").settings.get("source")
-    usual = ROAD["base"].settings().source
-    if "source" not in values.get("00_setup", {"source": made}) and made not in (None, usual):
+    source = _settings(ROAD["base"], values).source
+    if made not in (None, ROAD["base"].settings().source, source):
         raise CourseError(
             f"The base model in {workspace.root} was made from {made}; this run would replace it.",
-            f"Keep it with -p source '{made}', or replace it with -p source {usual}.",
+            f"Keep it with -p source {quote(made)}, or replace it with -p source {quote(source)}.",
         )
 
 

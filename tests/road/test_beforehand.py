@@ -1,5 +1,7 @@
 """What the batch looks at before anything is made, and what it does not make."""
 
+import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from helpers.common.errors import CourseError, DamagedFile
 from helpers.common.files import PROJECT
 from helpers.panels.prepared import prepared
 from helpers.stages.sample import is_named
+from helpers.workflow.record import Entry
 from helpers.workflow.workspace import Workspace
 from tests.support.road import do
 
@@ -159,6 +162,24 @@ def test_what_was_saved_in_the_cells_is_looked_at_too(
     with pytest.raises(CourseError, match="no file or folder nowhere"):
         batch.run(workspace, [("lr", "1e-4")])
     assert not executed
+
+
+def test_the_saved_source_of_a_base_replaces_it_only_where_it_is_another(
+    workspace: Workspace, saved: Callable[..., None], executed: list, monkeypatch
+) -> None:
+    monkeypatch.setattr(batch, "check", lambda *_: None)  # there are no such models
+    workspace.root.mkdir()
+    record = workspace.record
+    record.stages["base"] = Entry(settings={"source": "./mine.pt"})
+    record.save()
+    saved("00_setup", source="./mine.pt")
+    assert batch.run(workspace) == 0 and executed
+    saved("00_setup", source="./Bob's.pt")
+    with pytest.raises(CourseError, match=r"made from ./mine\.pt") as refused:
+        batch.run(workspace)
+    sources = re.findall(r"-p source (.+?)(?:, or|\.$)", refused.value.hint)
+    assert [*map(shlex.split, sources)] == [["./mine.pt"], ["./Bob's.pt"]]
+    assert batch.run(workspace, [("source", "./Bob's.pt")]) == 0
 
 
 def test_the_sample_is_made_where_it_is_asked_for(workspace: Workspace, put, executed) -> None:
