@@ -85,7 +85,8 @@ def _saved(name: str) -> dict[str, object]:
 
     cells = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells
     tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", ())]
-    return {field: v for field, v in values_in(*tagged).items() if field in owners_of(name)}
+    found = values_in("\n".join(tagged), name)
+    return {field: value for field, value in found.items() if field in owners_of(name)}
 
 
 @contextlib.contextmanager

@@ -6,6 +6,8 @@ from pathlib import Path
 import anywidget
 import traitlets
 
+from helpers.common.errors import CourseError
+
 
 class Front(anywidget.AnyWidget):
     """Names sliders, keeps the focus, and reaches the notebook's cell ``parameters``.
@@ -40,7 +42,7 @@ class Front(anywidget.AnyWidget):
             return
         try:
             changed = self.change(message["text"])
-        except SyntaxError as error:
-            self.ended(f"The cell parameters is no Python: {error.msg}, line {error.lineno}.")
+        except CourseError as error:
+            self.ended(error.message)
         else:
             self.send({"instead_of": message["text"], "text": changed})

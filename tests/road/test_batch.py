@@ -63,6 +63,7 @@ def test_the_name_with_its_notebook_wins_in_any_order():
         ("txt_files", "a.txt", ["a.txt"]),
         ("txt_files", "['a.txt', 'b c.txt']", ["a.txt", "b c.txt"]),
         ("txt_files", "[a].txt", ["[a].txt"]),
+        ("txt_files", "{[]: 1}", ["{[]: 1}"]),
         ("sentences", "('I <mask>.',)", ["I <mask>."]),
         ("bpe.workers", "None", None),
         ("bpe.workers", "2", 2),

@@ -12,7 +12,7 @@ import pytest
 from helpers import batch
 from helpers.common.errors import CourseError, DamagedFile
 from helpers.common.files import PROJECT
-from helpers.panels.prepared import prepared
+from helpers.panels.prepared import prepared, values_in
 from helpers.stages.sample import is_named
 from helpers.workflow.record import Entry
 from helpers.workflow.workspace import Workspace
@@ -162,6 +162,29 @@ def test_what_was_saved_in_the_cells_is_looked_at_too(
     with pytest.raises(CourseError, match="no file or folder nowhere"):
         batch.run(workspace, [("lr", "1e-4")])
     assert not executed
+
+
+@pytest.mark.parametrize(
+    "line", ["%load_ext autoreload", "lr = = 1", "lr = " + "-" * 99_999 + "1"], ids=lambda s: s[:8]
+)
+def test_a_cell_that_is_no_python_is_named_before_anything_is_made(
+    line: str, workspace: Workspace, saved: Callable[..., None], executed: list
+) -> None:
+    saved("04_finetune", lr=1e-4)
+    file = batch.FOLDER / "04_finetune.ipynb"
+    notebook = nbformat.read(file, as_version=4)
+    cell = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", ()))
+    cell.source += f"\n{line}"
+    nbformat.write(notebook, file)
+    with pytest.raises(CourseError, match="cell parameters of 04_finetune is no Python") as refused:
+        batch.run(workspace)
+    assert len(str(refused.value)) < 300
+    assert not workspace.root.exists() and not executed
+
+
+def test_what_is_no_plain_value_in_a_cell_is_left_to_the_notebook() -> None:
+    lines = ("a = {[]: 1}", "b = 1 + x", "c = f()", "d = 2", "b.c = 3")
+    assert values_in("\n".join(lines), "01_split") == {"d": 2}
 
 
 def test_the_saved_source_of_a_base_replaces_it_only_where_it_is_another(
