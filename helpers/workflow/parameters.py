@@ -25,6 +25,7 @@ from helpers.common.files import expanded, possible, seen
 from helpers.common.names import spelled
 from helpers.common.report import Shown, cell
 from helpers.workflow.refusals import shown, why
+
 # What ast raises for a text that is no Python, or no plain value, or too deep: thousands of signs
 # before a number, or of brackets.
 NO_LITERAL = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError)
