@@ -48,8 +48,8 @@ def parameters(given: Sequence[tuple[str, str]], notebooks: Sequence[str]) -> di
     raw: dict[str, dict[str, object]] = {notebook: {} for notebook in NOTEBOOKS}
     _refuse_twice([name for name, _ in given])
     for name, value in sorted(given, key=lambda pair: "." in pair[0]):
-        notebook, _, field = name.rpartition(".")
-        targets = [_notebook(notebook)] if notebook else list(NOTEBOOKS)
+        notebook, field = _place(name)
+        targets = [notebook] if notebook else list(NOTEBOOKS)
         found = [n for n in targets if field in owners[n]]
         if field in FOR_ALL:
             raise CourseError(
@@ -66,12 +66,19 @@ def parameters(given: Sequence[tuple[str, str]], notebooks: Sequence[str]) -> di
     return {n: checked[n] for n in notebooks}
 
 
+def _place(name: str) -> tuple[str, str]:
+    """The notebook that a parameter is for, empty where it is for all, and the field."""
+    notebook, _, field = name.rpartition(".")
+    return _notebook(notebook) if notebook else "", field
+
+
 def _refuse_twice(names: Sequence[str]) -> None:
     """Raise CourseError where the last of several values would silently be the only one."""
-    for name in names:
-        if names.count(name) > 1:
+    places = [*map(_place, names)]
+    for name, place in zip(names, places, strict=True):
+        if (times := places.count(place)) > 1:
             raise CourseError(
-                f"The parameter {name} is given {names.count(name)} times.",
+                f"The parameter {name} is given {times} times.",
                 f'Give it once; several values are one list: -p {name} \'["a", "b"]\'.',
             )
 
