@@ -92,6 +92,16 @@ def test_a_rate_is_typed_and_written_into_the_cell(browser: Browser, url: str) -
         notebook.theme(theme)
         assert notebook.too_faint() == []
         assert notebook.too_wide() == []
+    panel.get_by_text("Workspace: runs/sample.").click()
+    notebook.page.evaluate("jupyterapp.commands.execute('notebook:create-output-view')")
+    expect(panel).to_have_count(2)  # it stands there twice, the second time without the cell
+    notebook.field("finetune", "lr").first.fill("2e-4")
+    notebook.page.keyboard.press("Tab")
+    keep.first.click()
+    expect(panel.first).to_contain_text("The cell parameters has these values now.")
+    notebook.page.wait_for_timeout(2000)  # an answer that comes later does not count
+    expect(panel.first).not_to_contain_text("⚠")
+    assert "\nlr = 0.0002  # the highest" in parameters(notebook)
     assert notebook.complaints == []
     notebook.page.close()
 
