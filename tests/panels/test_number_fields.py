@@ -71,7 +71,7 @@ def test_the_slider_says_in_the_field_where_it_is(workspace):
 
 
 class Page:
-    """A notebook with a cell `parameters`, as the page knows it; its panel may stand there twice."""
+    """A notebook with a cell `parameters`, as the page knows it, and views of a panel in it."""
 
     def __init__(self, front: Front, cell: str, views: int = 1) -> None:
         self.front, self.cell, self.views = front, cell, views

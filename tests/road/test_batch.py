@@ -126,7 +126,7 @@ def test_a_parameter_that_is_given_twice_is_refused():
     with pytest.raises(CourseError, match="txt_files is given 2 times") as caught:
         given(("txt_files", "a/"), ("seed", "1"), ("txt_files", "b/"))
     assert """-p txt_files '["a", "b"]'""" in caught.value.hint
-    with pytest.raises(CourseError, match="split.seed is given 2 times"):
+    with pytest.raises(CourseError, match=r"split\.seed is given 2 times"):
         given(("split.seed", "1"), ("seed", "3"), ("01_split.ipynb.seed", "2"))
     assert given(("01_split.seed", "2"), ("seed", "1"))["01_split"] == {"seed": 2}
 
