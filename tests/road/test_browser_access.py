@@ -2,13 +2,12 @@
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from helpers.workflow.workspace import Workspace
-from tests.support.lab import CHROMIUM, Opened, chromium, lab
+from tests.support.lab import CHROMIUM, Opened, lab
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt install chromium)")
 # Rows of a table's box that are seen in part only.
@@ -23,21 +22,10 @@ FOCUSED = "document.activeElement.innerText"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def home(small: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lab") / "home 家"
-    shutil.copytree(small.root, folder / "runs" / "sample")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def url(home: Path) -> Iterator[str]:
-    with lab(home, {}) as found:
+def url(small: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home_of_lab = tmp_path_factory.mktemp("lab") / "home 家"
+    shutil.copytree(small.root, home_of_lab / "runs" / "sample")
+    with lab(home_of_lab, {}) as found:
         yield found
 
 
