@@ -1,6 +1,6 @@
 """What in a file is no character: all told at once, or replaced or left out, and counted."""
 
-import json
+import functools
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +17,7 @@ from helpers.text.decoding.damage import about
 from helpers.text.decoding.places import bad_places
 from helpers.workflow.settings import SplitSettings
 from tests.support.awkward import CHINESE, TRADITIONAL
-from tests.support.input_makers import PACK, documents_of, outcome
-
-ALL = {"train": 1, "valid": 0, "test": 0}
-BAD = b"\xff"
+from tests.support.input_makers import BAD, HALF, PACK, array, documents_of, jsonl, outcome
 
 
 def message(file: Path, encoding: str = "utf-8") -> str:
@@ -154,19 +151,11 @@ def test_what_is_replaced_is_what_python_replaces(
     assert outcome(file, "skip")[0] == good
 
 
-HALF = "half \ud83d"
+half_jsonl = functools.partial(jsonl, ascii_only=True)
 RECORDS = ["one", HALF, "two", None, "three \0", "  ", "four"]
 
 
-def json_lines(records: list) -> bytes:
-    return "".join(json.dumps({"id": i, "text": t}) + "\n" for i, t in enumerate(records)).encode()
-
-
-def json_array(records: list) -> bytes:
-    return json.dumps([{"id": i, "text": t} for i, t in enumerate(records)], indent=1).encode()
-
-
-@pytest.mark.parametrize(("name", "write"), [("a.jsonl", json_lines), ("a.json", json_array)])
+@pytest.mark.parametrize(("name", "write"), [("a.jsonl", half_jsonl), ("a.json", array)])
 def test_half_a_character_in_a_record_is_told_or_counted(
     name: str, write: Callable, put: Callable
 ) -> None:
@@ -239,7 +228,7 @@ def test_bad_bytes_outside_of_texts_are_named_too(
 
 
 def test_bad_bytes_and_half_characters_are_told_together(put: Callable) -> None:
-    file = put("a.jsonl", json_lines(RECORDS) + b'{"text": "tw\xffo"}\n')
+    file = put("a.jsonl", half_jsonl(RECORDS) + b'{"text": "tw\xffo"}\n')
     said = message(file)
     assert "⟨ff⟩" in said and "line 2, 'text' holds" in said and "line 5, 'text' holds" in said
 
