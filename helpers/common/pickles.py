@@ -110,9 +110,20 @@ def refuse_other_kinds(file: Path) -> None:
 
     What is refused later, since it is damaged or asks for something, is read for that.
     """
-    what, hint = other_kind(file)
+    try:
+        what, hint = other_kind(file)
+    except PermissionError as error:
+        raise closed(error) from None
     if what:
         raise CourseError(f"{file} is no checkpoint that can be read safely: it is {what}.", hint)
+
+
+def closed(error: PermissionError) -> CourseError:
+    """What is said of a model that may not be read."""
+    return CourseError(
+        f"{error.filename} cannot be read: {error.strerror}.",
+        "Mend its permissions, or name another model.",
+    )
 
 
 def _is_stored_and_whole(file: Path) -> bool:
