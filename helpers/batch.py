@@ -51,12 +51,14 @@ def run(
     values = parameters(given, notebooks)
     holding = {name: _saved(name) | given for name, given in values.items()}
     refuse_to_replace_the_base(workspace, values, holding)
-    with workspace.lock_for_all(), _short_when_stopped(workspace):
+    begun: list[str] = []
+    with workspace.lock_for_all(), _short_when_stopped(workspace, begun):
         check(workspace, holding, force)
         left_out = unused(workspace, holding, force)
         for name in notebooks:
+            begun.append(name)
             before = _finished(workspace)
-            begun = time.monotonic()
+            since = time.monotonic()
             without = left_out.get(name, ())
             steps = [s for s in ROAD.values() if s.notebook == name and s.name not in without]
             print(f"{name}: {'; '.join(stage.does for stage in steps)} …", flush=True)
@@ -66,7 +68,7 @@ def run(
             if error:
                 print(f"\n{error}\nSee {workspace.notebooks / name}.ipynb")
                 return 1
-            seconds = time.monotonic() - begun
+            seconds = time.monotonic() - since
             made = [k for k, v in _finished(workspace).items() if before.get(k) != v]
             said = f"made: {', '.join(made)}" if made else "nothing to recompute"
             print(f"{name} {said} ({seconds:.0f} s)", flush=True)
@@ -90,14 +92,18 @@ def _saved(name: str) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def _short_when_stopped(workspace: Workspace) -> Iterator[None]:
-    """Ctrl-C leaves an unfinished task, of which asyncio would tell in a hundred lines."""
+def _short_when_stopped(workspace: Workspace, begun: Sequence[str]) -> Iterator[None]:
+    """Ctrl-C leaves an unfinished task, of which asyncio would tell in a hundred lines.
+
+    Args:
+        begun: the notebooks that have been begun so far.
+    """
     try:
         yield
     except KeyboardInterrupt:
         logging.getLogger("asyncio").disabled = True
         said = "Stopped. Run the same command again to go on; finished steps stay."
-        if workspace.training.exists():
+        if begun[-1:] == [ROAD["finetune"].notebook] and workspace.training.exists():
             said += f"\nA training saves a checkpoint in {workspace.training}, and goes on from it."
         raise Stopped(said) from None
 
