@@ -93,7 +93,7 @@ UNUSED = (
 
 
 def unwrapped(tensors: "dict[str, torch.Tensor]", file: object) -> "dict[str, torch.Tensor]":
-    """The tensors without what wrappers put into their names, once it is clear that all are known.
+    """The tensors without what wrappers put into their names, or in front of all of them.
 
     >>> list(unwrapped({"module.encoder._orig_mod.lm_head.bias": 0}, "model.pt"))
     ['encoder.lm_head.bias']
@@ -102,8 +102,8 @@ def unwrapped(tensors: "dict[str, torch.Tensor]", file: object) -> "dict[str, to
         file: whose they are, for messages.
 
     Raises:
-        CourseError: adapters, quantized or sharded weights, and such; one tensor twice, or what
-            is none; or more than one model.
+        CourseError: adapters, quantized or sharded weights, and such; one tensor twice, or a name
+            that is none; or more than one model.
     """
     plain = {}
     for name, tensor in tensors.items():
