@@ -49,14 +49,16 @@ def run(
     refuse_foreign_code()  # nor do the notebooks' kernels
     notebooks = chosen(only)
     values = parameters(given, notebooks)
-    refuse_to_replace_the_base(workspace, values)
-    with workspace.lock_for_all(), _short_when_stopped(workspace):
-        holding = {name: _saved(name) | given for name, given in values.items()}
+    holding = {name: _saved(name) | given for name, given in values.items()}
+    refuse_to_replace_the_base(workspace, values, holding)
+    begun: list[str] = []
+    with workspace.lock_for_all(), _short_when_stopped(workspace, begun):
         check(workspace, holding, force)
         left_out = unused(workspace, holding, force)
         for name in notebooks:
+            begun.append(name)
             before = _finished(workspace)
-            begun = time.monotonic()
+            since = time.monotonic()
             without = left_out.get(name, ())
             steps = [s for s in ROAD.values() if s.notebook == name and s.name not in without]
             print(f"{name}: {'; '.join(stage.does for stage in steps)} …", flush=True)
@@ -66,7 +68,7 @@ def run(
             if error:
                 print(f"\n{error}\nSee {workspace.notebooks / name}.ipynb")
                 return 1
-            seconds = time.monotonic() - begun
+            seconds = time.monotonic() - since
             made = [k for k, v in _finished(workspace).items() if before.get(k) != v]
             said = f"made: {', '.join(made)}" if made else "nothing to recompute"
             print(f"{name} {said} ({seconds:.0f} s)", flush=True)
@@ -85,18 +87,23 @@ def _saved(name: str) -> dict[str, object]:
 
     cells = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells
     tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", ())]
-    return {field: v for field, v in values_in(*tagged).items() if field in owners_of(name)}
+    found = values_in("\n".join(tagged), name)
+    return {field: value for field, value in found.items() if field in owners_of(name)}
 
 
 @contextlib.contextmanager
-def _short_when_stopped(workspace: Workspace) -> Iterator[None]:
-    """Ctrl-C leaves an unfinished task, of which asyncio would tell in a hundred lines."""
+def _short_when_stopped(workspace: Workspace, begun: Sequence[str]) -> Iterator[None]:
+    """Ctrl-C leaves an unfinished task, of which asyncio would tell in a hundred lines.
+
+    Args:
+        begun: the notebooks that have been begun so far.
+    """
     try:
         yield
     except KeyboardInterrupt:
         logging.getLogger("asyncio").disabled = True
         said = "Stopped. Run the same command again to go on; finished steps stay."
-        if workspace.training.exists():
+        if begun[-1:] == [ROAD["finetune"].notebook] and workspace.training.exists():
             said += f"\nA training saves a checkpoint in {workspace.training}, and goes on from it."
         raise Stopped(said) from None
 

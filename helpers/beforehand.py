@@ -1,6 +1,7 @@
 """What a batch is given, looked at before the first notebook runs: parameters, texts, models."""
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 
 from helpers.common.errors import CourseError
 from helpers.common.fairseq import require_fairseq
@@ -47,8 +48,8 @@ def parameters(given: Sequence[tuple[str, str]], notebooks: Sequence[str]) -> di
     raw: dict[str, dict[str, object]] = {notebook: {} for notebook in NOTEBOOKS}
     _refuse_twice([name for name, _ in given])
     for name, value in sorted(given, key=lambda pair: "." in pair[0]):
-        notebook, _, field = name.rpartition(".")
-        targets = [_notebook(notebook)] if notebook else list(NOTEBOOKS)
+        notebook, field = _place(name)
+        targets = [notebook] if notebook else list(NOTEBOOKS)
         found = [n for n in targets if field in owners[n]]
         if field in FOR_ALL:
             raise CourseError(
@@ -65,12 +66,19 @@ def parameters(given: Sequence[tuple[str, str]], notebooks: Sequence[str]) -> di
     return {n: checked[n] for n in notebooks}
 
 
+def _place(name: str) -> tuple[str, str]:
+    """The notebook that a parameter is for, empty where it is for all, and the field."""
+    notebook, _, field = name.rpartition(".")
+    return _notebook(notebook) if notebook else "", field
+
+
 def _refuse_twice(names: Sequence[str]) -> None:
     """Raise CourseError where the last of several values would silently be the only one."""
-    for name in names:
-        if names.count(name) > 1:
+    places = [*map(_place, names)]
+    for name, place in zip(names, places, strict=True):
+        if (times := places.count(place)) > 1:
             raise CourseError(
-                f"The parameter {name} is given {names.count(name)} times.",
+                f"The parameter {name} is given {times} times.",
                 f'Give it once; several values are one list: -p {name} \'["a", "b"]\'.',
             )
 
@@ -88,14 +96,22 @@ def _checked(owners: Mapping[str, type[Settings]], values: Mapping[str, object])
     return plain
 
 
-def refuse_to_replace_the_base(workspace: Workspace, values: Mapping[str, dict]) -> None:
-    """Raise CourseError where a base of another source would silently become the default one."""
+def refuse_to_replace_the_base(
+    workspace: Workspace, given: Mapping[str, dict], values: Mapping[str, dict]
+) -> None:
+    """Raise CourseError where a base of another source would be replaced, and nobody said so.
+
+    Args:
+        given: by notebook, the parameters of this run alone; ``values``: all that hold.
+    """
+    if "00_setup" not in given or "source" in given["00_setup"]:
+        return
     made = workspace.record.entry("base").settings.get("source")
-    usual = ROAD["base"].settings().source
-    if "source" not in values.get("00_setup", {"source": made}) and made not in (None, usual):
+    source = _settings(ROAD["base"], values).source
+    if made not in (None, ROAD["base"].settings().source, source):
         raise CourseError(
             f"The base model in {workspace.root} was made from {made}; this run would replace it.",
-            f"Keep it with -p source '{made}', or replace it with -p source {usual}.",
+            f"Keep it with -p source {quote(made)}, or replace it with -p source {quote(source)}.",
         )
 
 

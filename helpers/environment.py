@@ -65,7 +65,8 @@ class CheckReport(Report):
             for item in self.items
             if item not in fine
         ]
-        rows.insert(1, ("[OK]", "packages", f"{len(fine)} as pinned", ""))
+        if fine:
+            rows.insert(1, ("[OK]", "packages", f"{len(fine)} as pinned", ""))
         return ("", "item", "found", "to mend it"), rows
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import portalocker
@@ -19,6 +20,9 @@ from tests.support.commands import command
 from tests.support.project import HOME_NAME
 from tests.support.road import STAGES, begin, do, own_order
 from tests.support.small import SHORTER, walk_in_small
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # How long an example takes says nothing: the first one of a test imports fairseq or torch, and
 # machines differ. `make test` draws the same examples everywhere; `make test-long` draws new ones,
@@ -216,6 +220,15 @@ def nothing_is_left(tmp_path: Path) -> Iterator[None]:
     """For models: they are large, and pytest keeps the folders of three sessions."""
     yield
     shutil.rmtree(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Chromium, without a window."""
+    from tests.support.lab import chromium
+
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

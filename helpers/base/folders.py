@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from helpers.common.errors import CourseError
+from helpers.common.pickles import closed
 from helpers.models import huggingface
 from helpers.models.folder_config import FORMS, INDEX, WEIGHTS, is_huggingface, weights_of
 from helpers.models.tensor_names import MERGE
@@ -14,15 +15,27 @@ ADAPTER = "adapter_config.json"
 # As far below ~/.cache/huggingface a model lies; and so many folders of a depth are looked at.
 DEEPEST, MOST = 4, 2000
 SHOWN = 6
+NO_MODELS = (
+    "optimizer.pt",
+    "scheduler.pt",
+    "scaler.pt",
+)  # which a Trainer of Hugging Face's leaves
 
 
 def meant(found: Path) -> Path:
     """The folder of Hugging Face's whose file was named; else the path itself.
 
     Raises:
-        CourseError: what was named is an adapter, holds models in folders below it only, or is not
-            the file that is read of its folder.
+        CourseError: what was named is an adapter, holds models in folders below it only, is not
+            the file that is read of its folder, or may not be read.
     """
+    try:
+        return _meant(found)
+    except PermissionError as error:
+        raise closed(error) from None
+
+
+def _meant(found: Path) -> Path:
     if found.is_file():
         is_part = found.suffix == ".safetensors" or found.name in {*huggingface.FILES, *FORMS}
         is_part |= found.suffix == ".bin" and is_huggingface(found.parent)
@@ -78,7 +91,10 @@ def _is_model(folder: Path) -> bool:
 
 def _refuse_what_lies_above(folder: Path) -> None:
     """Raise CourseError where there are models below, or checkpoints of other names; with these."""
-    below = [*_models_below(folder)] or sorted(folder.glob("*.pt"), key=_in_order)
+    below = [*_models_below(folder)]
+    if not below and not (folder / "config.json").is_file():  # else it lacks its weights
+        below = [file for file in folder.glob("*.pt") if file.name not in NO_MODELS]
+        below.sort(key=_in_order)
     if not below:
         return
     names = [path.relative_to(folder).as_posix() for path in below]
@@ -96,9 +112,16 @@ def _models_below(folder: Path) -> Iterator[Path]:
     level = [folder]
     for _ in range(DEEPEST):
         below = sorted((each for above in level for each in _folders_in(above)), key=_in_order)
-        found = [each for each in below if _is_model(each) or (each / ADAPTER).is_file()]
+        found = [each for each in below if _holds_a_model(each)]
         yield from found
         level = [each for each in below if each not in found][:MOST]
+
+
+def _holds_a_model(folder: Path) -> bool:
+    try:
+        return _is_model(folder) or (folder / ADAPTER).is_file()
+    except OSError:  # closed to us
+        return False
 
 
 def _folders_in(folder: Path) -> list[Path]:

@@ -115,7 +115,7 @@ def read(files: list[Path], scratch: Path) -> Source:
             model, *inside = _extracted(model, scratch)
             files = [model, *files[1:], *inside]
         dict_file = files[1] if len(files) > 1 else roberta_dictionary()
-        state, dictionary, notes = read_both(model, dict_file)
+        state, dictionary, notes = read_pair(model, dict_file)
     tensor_names.renamed(list(state["model"]), "huggingface")  # refuses what is no plain RoBERTa
     refuse_unfit(state, dictionary, model, dict_file, hint)
     return Source(state, dictionary, name, tuple(notes))
@@ -153,7 +153,7 @@ def _copied(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Path
     return target
 
 
-def read_both(model: Path, dict_file: Path) -> tuple[dict, Dictionary, list[str]]:
+def read_pair(model: Path, dict_file: Path) -> tuple[dict, Dictionary, list[str]]:
     """A checkpoint and its dictionary, and notes; rows that only round up are cut off."""
     state, dictionary = checkpoints.read(model), Dictionary.load(dict_file)
     state, notes = shapes.without_padding(state, len(dictionary) + 1)

@@ -47,14 +47,17 @@ def is_offered() -> bool:
     return not BUILDS.isdisjoint(map(str, packaging.tags.sys_tags()))
 
 
+def way_to_fairseq() -> str:
+    """What to do where it is not installed."""
+    return "Install everything anew: make -B env." if is_offered() else f"It {WITHOUT_FAIRSEQ}."
+
+
 def require_fairseq() -> None:
     """Raise CourseError, with the way out, where fairseq is not installed."""
     if not has_fairseq():
         raise CourseError(
             "fairseq is not installed here, and this step is done by fairseq itself.",
-            "Install everything anew: make -B env."
-            if is_offered()
-            else f"It {WITHOUT_FAIRSEQ}. The steps before, up to 03_binarize, work without it.",
+            f"{way_to_fairseq()} The steps before, up to 03_binarize, work without it.",
         )
 
 

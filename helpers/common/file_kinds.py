@@ -33,6 +33,7 @@ BEGIN_WITH = {
 SAFETENSORS = "a file of safetensors"
 PYTORCHS = ("data.pkl", "constants.pkl")  # one of these is in each zip that PyTorch has made
 AGAIN = "Take the file itself once more from where it was published."
+ONCE_MORE = "Take it once more from where it was published or trained."
 NO_MODEL = "Name a model; if this should be one, take it once more from where it was published."
 PYTORCH_FORM = "Take the model in PyTorch's form or in safetensors; most are published so, too."
 UNPACK = "Unpack it, and name the model that is in it."

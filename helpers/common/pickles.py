@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.common.errors import CourseError
-from helpers.common.file_kinds import other_kind
+from helpers.common.file_kinds import ONCE_MORE, other_kind
 from helpers.common.foreign_code import refuse_foreign_code
 
 CALLS = {"INST", "OBJ", "EXT1", "EXT2", "EXT4"}  # ways to call something that torch.save has not
@@ -97,7 +97,7 @@ def read_safely(file: Path) -> object:
         if "CRC" in str(error):
             raise CourseError(
                 f"{file} is damaged: its content is not what was saved ({error}).",
-                "Take it once more from where it was published or trained.",
+                ONCE_MORE,
             ) from None
         raise CourseError(
             f"{file} is no checkpoint that can be read safely: it is damaged or something else.",
@@ -110,9 +110,20 @@ def refuse_other_kinds(file: Path) -> None:
 
     What is refused later, since it is damaged or asks for something, is read for that.
     """
-    what, hint = other_kind(file)
+    try:
+        what, hint = other_kind(file)
+    except PermissionError as error:
+        raise closed(error) from None
     if what:
         raise CourseError(f"{file} is no checkpoint that can be read safely: it is {what}.", hint)
+
+
+def closed(error: PermissionError) -> CourseError:
+    """What is said of a model that may not be read."""
+    return CourseError(
+        f"{error.filename} cannot be read: {error.strerror}.",
+        "Mend its permissions, or name another model.",
+    )
 
 
 def _is_stored_and_whole(file: Path) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from helpers.common.errors import StageMissing
-from helpers.common.fairseq import WITHOUT_FAIRSEQ, has_fairseq, run
+from helpers.common.fairseq import has_fairseq, run, way_to_fairseq
 from helpers.common.report import Report, Table
 from helpers.ids.data_bin import binarize_folder, preprocess_command
 from helpers.ids.dictionary import Dictionary
@@ -17,7 +17,7 @@ from helpers.workflow.workspace import Workspace
 Work = Callable[[Path, Path], None]  # the piece of text, and the folder for what is made of it
 NOT_COMPARED = (
     "Nothing is compared: fairseq is not installed here. What the fast engine makes is the same "
-    f"bytes, as the course's tests show where there is fairseq, which {WITHOUT_FAIRSEQ}."
+    "bytes, as the course's tests show where there is fairseq."
 )
 
 
@@ -97,4 +97,5 @@ def _compare(
             fairseq = (theirs / file.name).read_bytes() if compared else None
             size, equal = (len(fairseq), fairseq == fast) if compared else (None, None)
             files.append((file.name, size, len(fast), equal))
-    return ParityReport(files=tuple(files), notes=() if compared else (NOT_COMPARED,))
+    notes = () if compared else (f"{NOT_COMPARED} {way_to_fairseq()}",)
+    return ParityReport(files=tuple(files), notes=notes)

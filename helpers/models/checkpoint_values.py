@@ -3,10 +3,12 @@
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from helpers.common.errors import CourseError
+from helpers.common.file_kinds import ONCE_MORE
 
 # RoBERTa's own way to tokens; a checkpoint may also say nothing of it.
 GPT2 = (None, "", "gpt2")
-# What changes the computation, and no tensor tells.
+MOST = 2**63  # longer numbers are not even shown by Python
+# What changes the computation, and no tensor tells. Before there was ``cfg``, RoBERTa ignored it.
 OTHERWISE = {"no_scale_embedding": False, "encoder_normalize_before": True}
 
 
@@ -15,7 +17,7 @@ class _Part(BaseModel):
 
 
 class _Model(_Part):
-    encoder_attention_heads: int | None = Field(None, ge=1)
+    encoder_attention_heads: int | None = Field(None, ge=1, lt=MOST)
     activation_fn: str | None = None
     dropout: float = Field(0.1, ge=0, le=1)
     attention_dropout: float = Field(0.1, ge=0, le=1)
@@ -38,7 +40,7 @@ class _Cfg(_Part):
 
 
 class _Training(_Part):
-    num_updates: int = Field(0, ge=0)
+    num_updates: int = Field(0, ge=0, lt=MOST)
     optimizer_name: str = ""
 
 
@@ -69,13 +71,12 @@ def checked_values(state: dict, file: object) -> dict[str, object]:
         if first["type"] == "missing" or value is None:
             raise CourseError(
                 f"{file} is incomplete: its parts are not what fairseq writes ({name} is empty).",
-                "The number of attention heads stands in cfg.model and nowhere else; save the "
-                "model once more by fairseq.",
+                "Save the model once more by fairseq itself.",
             ) from None
         raise CourseError(
             f"{file} is damaged: its parts are not what fairseq writes "
             f"({name} is {str(value)[:60]!r}).",
-            "Take it once more from where it was published or trained.",
+            ONCE_MORE,
         ) from None
     bpe = cfg.bpe.get("_name") if isinstance(cfg.bpe, dict) else cfg.bpe
     if bpe not in GPT2:

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from helpers.common.errors import CourseError
+from helpers.common.file_kinds import ONCE_MORE
 from helpers.common.pickles import read_safely
 from helpers.models.checkpoint_values import checked_values
 from helpers.models.finite import refuse_not_finite, refuse_whole_numbers
 from helpers.models.old_checkpoints import complete_cfg, modern
-from helpers.models.shapes import kept_layers, shape
+from helpers.models.shapes import kept_layers, numbers, shape
 from helpers.models.tensor_names import HEAD, HEAD_WEIGHT, TOKENS, unwrapped
 
 if TYPE_CHECKING:
@@ -47,14 +48,18 @@ def read(file: Path) -> dict:
             "Name a model.pt written by fairseq.",
         )
     try:
-        tensors = unwrapped(state["model"], file)
-        refuse_not_finite(tensors, file)
-        state = modern({**state, "model": tensors})
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return _todays(state, file)
+    # Nested without end, or a number of thousands of digits, which Python does not show.
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise CourseError(
-            f"{file} is damaged: its parts are not what fairseq writes ({error}).",
-            "Take it once more from where it was published or trained.",
+            f"{file} is damaged: its parts are not what fairseq writes ({error}).", ONCE_MORE
         ) from None
+
+
+def _todays(state: dict, file: Path) -> dict:
+    tensors = unwrapped(state["model"], file)
+    refuse_not_finite(tensors, file)
+    state = modern({**state, "model": tensors})
     values = checked_values(state, file)
     state = _with_head(state, values.get("untie_weights_roberta"), file)
     refuse_whole_numbers(state["model"], file)
@@ -150,6 +155,4 @@ def for_a_base(state: dict, *, keep_optimizer: bool = False) -> dict:
 def single_precision(tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
     """The tensors as float32; one that stands there under two names stays one."""
     once: dict[tuple, torch.Tensor] = {}
-    return {
-        name: once.setdefault((t.data_ptr(), t.shape), t.float()) for name, t in tensors.items()
-    }
+    return {name: once.setdefault(numbers(t), t.float()) for name, t in tensors.items()}

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
+from helpers.common.file_kinds import ONCE_MORE
 
 if TYPE_CHECKING:
     import torch
@@ -37,11 +38,15 @@ def refuse_not_finite(content: object, owner: object) -> None:
     Raises:
         CourseError: the first such tensor, by its name.
     """
-    for name, tensor in _tensors(content):
+    try:
+        found = [*_tensors(content)]
+    except RecursionError:
+        raise CourseError(f"{owner} is damaged: it is nested without end.", ONCE_MORE) from None
+    for name, tensor in found:
         if what := _no_table(tensor):
             raise _other_kind(owner, name, what)
-        if found := _beyond(tensor):
-            what, hint = found
+        if beyond := _beyond(tensor):
+            what, hint = beyond
             raise CourseError(
                 f"{owner} holds {what} in the tensor {name}: nothing can be computed with it.", hint
             )

@@ -9,6 +9,8 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
+from helpers.models.checkpoint_values import OTHERWISE
+
 if TYPE_CHECKING:
     import torch
 
@@ -26,7 +28,8 @@ def modern(state: dict) -> dict:
     tensors, were_renamed = today_named(state["model"])
     cfg = plain(state.get("cfg"))
     if state.get("args") is not None and not (cfg and cfg.get("model")):
-        args = vars(state["args"])  # all in one
+        # All in one. What RoBERTa did not read then changed nothing.
+        args = {name: v for name, v in vars(state["args"]).items() if name not in OTHERWISE}
         cfg = {"model": args, "task": {"data": args.get("data")}, "bpe": args.get("bpe")}
     new = {**state, "cfg": cfg, "model": tensors}
     history = state.get("optimizer_history")

@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
+from helpers.common.file_kinds import ONCE_MORE
 from helpers.models.tensor_names import ENCODER, HEAD, HEAD_WEIGHT, POSITIONS, TOKENS
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 LEAST = 32  # positions that are used: plain sentences have to fit
 WIDER = f"{ENCODER}layers.0.fc1.weight"
 _LAYER = re.compile(rf"(?<=^{re.escape(ENCODER)}layers\.)\d+(?=\.)")
+_A_NUMBER = re.compile(r"\d{1,4}", re.ASCII)
 PER_SYMBOL = (TOKENS, HEAD_WEIGHT, f"{HEAD}bias")  # these have a row for each symbol
 # To multiples of these the rows of a table are rounded up, since matrices are then faster.
 ROUND = tuple(2**power for power in range(3, 11))
@@ -36,7 +38,7 @@ def kept_layers(state: dict, keep: "str | list[int] | None", file: object) -> di
         return state
     numbers = [part.strip() for part in keep.split(",")] if isinstance(keep, str) else keep
     layers = layers_of(state["model"])
-    kept = sorted({int(number) for number in map(str, numbers) if number.isdecimal()})
+    kept = sorted({int(number) for number in map(str, numbers) if _A_NUMBER.fullmatch(number)})
     is_list = len(kept) == len(numbers)
     if is_list and len(kept) == layers:
         return state
@@ -53,6 +55,11 @@ def kept_layers(state: dict, keep: "str | list[int] | None", file: object) -> di
         if not (layer := _LAYER.search(name)) or layer[0] in new_number
     }
     return {**state, "model": tensors, "last_optimizer_state": None}
+
+
+def numbers(tensor: "torch.Tensor") -> tuple:
+    """What two tensors have in common that are one; a matrix and its transposed view are two."""
+    return tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride()
 
 
 def is_rounded_up(rows: int, symbols: int) -> bool:
@@ -76,8 +83,8 @@ def without_padding(state: dict, symbols: int) -> tuple[dict, list[str]]:
             cut[name] = tensor
     if not cut:
         return state, []
-    once = {tensor.data_ptr(): tensor[:symbols].clone() for tensor in cut.values()}
-    tensors = state["model"] | {name: once[tensor.data_ptr()] for name, tensor in cut.items()}
+    once = {numbers(tensor): tensor[:symbols].clone() for tensor in cut.values()}
+    tensors = state["model"] | {name: once[numbers(tensor)] for name, tensor in cut.items()}
     note = (
         f"Its table had {most:,} rows, which is {symbols:,} rounded up: the last "
         f"{most - symbols:,}, of which the dictionary knows no token, were cut off."
@@ -118,16 +125,15 @@ def refuse_broken(state: dict, file: object) -> None:
         state: a checkpoint in fairseq's form; ``file`` is named in the message.
     """
     tensors, heads = state["model"], state["cfg"]["model"].get("encoder_attention_heads")
-    again = "Take it once more from where it was published or trained."
     for name in (TOKENS, POSITIONS, WIDER):
         if getattr(tensors.get(name), "ndim", None) != 2:
-            raise CourseError(f"{file} lacks the tensor {name}: it is no whole RoBERTa.", again)
+            raise CourseError(f"{file} lacks the tensor {name}: it is no whole RoBERTa.", ONCE_MORE)
     wanted = expected(tensors)
     for name, shape in wanted.items():
         found = tuple(getattr(tensors.get(name), "shape", ())) if name in tensors else None
         if found != shape:
             what = "is missing" if found is None else f"has the shape {found}, not {shape}"
-            raise CourseError(f"{file} is no whole RoBERTa: {name} {what}.", again)
+            raise CourseError(f"{file} is no whole RoBERTa: {name} {what}.", ONCE_MORE)
     if more := next((name for name in tensors if name not in wanted), None):
         raise CourseError(
             f"{file} has a tensor {more!r}, which a RoBERTa does not have.",
@@ -149,7 +155,7 @@ def refuse_broken(state: dict, file: object) -> None:
     if not isinstance(heads, int) or heads < 1 or width % heads:
         raise CourseError(
             f"{file} says that its width of {width} is divided among {heads} attention heads.",
-            again,
+            ONCE_MORE,
         )
 
 

@@ -27,12 +27,11 @@ def summary(file: Path) -> Summary | None:
     except CourseError:
         return None
     loss = (state.get("extra_state") or {}).get("val_loss")
-    known = isinstance(loss, (int, float))
     date = datetime.datetime.fromtimestamp(file.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
     return Summary(
         file,
         updates(state),
-        float(loss) if known else math.nan,
+        loss if isinstance(loss, float) else math.nan,
         date,
     )
 

@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
+from helpers.common.file_kinds import ONCE_MORE
 from helpers.models.finite import refuse_whole_numbers
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ UNUSED = (
 
 
 def unwrapped(tensors: "dict[str, torch.Tensor]", file: object) -> "dict[str, torch.Tensor]":
-    """The tensors without what wrappers put into their names, once it is clear that all are known.
+    """The tensors without what wrappers put into their names, or in front of all of them.
 
     >>> list(unwrapped({"module.encoder._orig_mod.lm_head.bias": 0}, "model.pt"))
     ['encoder.lm_head.bias']
@@ -101,15 +102,15 @@ def unwrapped(tensors: "dict[str, torch.Tensor]", file: object) -> "dict[str, to
         file: whose they are, for messages.
 
     Raises:
-        CourseError: adapters, quantized or sharded weights, and such; one tensor twice, or what
-            is none; or more than one model.
+        CourseError: adapters, quantized or sharded weights, and such; one tensor twice, or a name
+            that is none; or more than one model.
     """
     plain = {}
     for name, tensor in tensors.items():
         if not isinstance(name, str):
             raise CourseError(
                 f"{file} is damaged: {name!r:.60} is no name of a tensor.",
-                "Take it once more from where it was published or trained.",
+                ONCE_MORE,
             )
         bare = ".".join(part for part in name.split(".") if part not in WRAPPERS)
         if bare in plain:
@@ -165,7 +166,7 @@ def renamed(names: list[str], to: str) -> dict[str, str]:
                 f"The checkpoint has a tensor {name!r}, which a RoBERTa does not have.",
                 "Only plain RoBERTa models (no adapters, no classification heads) are converted.",
             )
-        table[name] = new.format(number[1]) if number else new
+        table[name] = new.replace("{}", number[1], 1) if number else new
     return table
 
 
@@ -203,7 +204,7 @@ def from_huggingface(tensors: "dict[str, torch.Tensor]", file: object) -> "dict[
             raise CourseError(
                 f"{file} is no whole RoBERTa: {TOKEN_TYPES} has the shape {tuple(types.shape)}, "
                 f"and {positions} {tuple(left[positions].shape)}.",
-                "Take it once more from where it was published or trained.",
+                ONCE_MORE,
             )
         if types[0].any():
             left[positions] = left[positions] + types[0]

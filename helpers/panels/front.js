@@ -1,6 +1,8 @@
 // What a panel needs of the page and no widget offers: names of sliders for those who do not see
 // them, the focus back on a button that was disabled under it, and the notebook's own cells.
 
+const OTHERS_FIRST = 1000; // milliseconds
+
 function render({ model, el }) {
   const ended = new AbortController();
   const begin = () => {
@@ -17,14 +19,19 @@ function render({ model, el }) {
       model.save_changes();
     }
   };
-  // Python asks for the text of the cell, and then for another text in its place.
+  // Python asks for the text of the cell, and then for another text in its place. It takes the first
+  // answer with its number: a panel may stand on the page twice, and without the cell beside it.
   const asked = (message) => {
     const cell = parametersCell(el);
-    if (!cell) return model.send({ problem: "This notebook has no cell parameters." });
-    const text = cell.getSource();
-    if (!("text" in message)) return model.send({ text });
-    if (text === message.instead_of) cell.setSource(message.text);
-    model.send({ problem: text === message.instead_of ? "" : "The cell was changed meanwhile." });
+    const answer = (said) => model.send({ number: message.number, ...said });
+    if (!cell) {
+      const none = { problem: "This notebook has no cell parameters." };
+      return setTimeout(() => answer(none), OTHERS_FIRST);
+    }
+    if (!("text" in message)) return answer({ text: cell.getSource() });
+    if (cell.getSource() === message.instead_of) cell.setSource(message.text);
+    const is_there = cell.getSource() === message.text;
+    answer({ problem: is_there ? "" : "The cell was changed meanwhile." });
   };
   model.on("msg:custom", asked);
   begin();

@@ -10,9 +10,10 @@ from urllib.parse import quote
 
 import nbformat
 
+from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.stages.road import NOTEBOOKS
-from helpers.workflow.parameters import literal
+from helpers.workflow.parameters import NO_LITERAL, literal
 
 _LINK = re.compile(r"\]\((?:\.\./|(?=(?P<notebook>[\w-]+)\.ipynb))")
 
@@ -44,15 +45,29 @@ def prepared(
     return nbformat.writes(notebook)
 
 
-def values_in(*cells: str) -> dict[str, object]:
-    """The names to which cells assign plain values, and these; no cell is run."""
+def values_in(cell: str, notebook: str) -> dict[str, object]:
+    """The names to which a cell ``parameters`` assigns plain values, and these; it is not run.
+
+    Raises:
+        CourseError: it is no Python; the notebook is named.
+    """
     found: dict[str, object] = {}
-    with contextlib.suppress(SyntaxError):  # the notebook will say so
-        for node in (node for cell in cells for node in ast.parse(cell).body):
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                with contextlib.suppress(ValueError):
-                    found[node.targets[0].id] = ast.literal_eval(node.value)
+    for node in _statements(cell, f" of {notebook}"):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            with contextlib.suppress(*NO_LITERAL):  # the notebook will say so
+                found[node.targets[0].id] = ast.literal_eval(node.value)
     return found
+
+
+def _statements(cell: str, owner: str = "") -> list[ast.stmt]:
+    try:
+        return ast.parse(cell).body
+    except NO_LITERAL as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise CourseError(
+            f"The cell parameters{owner} is no Python: {getattr(error, 'msg', error)}{line}.",
+            "Leave the lines NAME = VALUE in it, and put all else into another cell.",
+        ) from None
 
 
 def with_values(cell: str, values: Mapping[str, object]) -> str:
@@ -61,7 +76,7 @@ def with_values(cell: str, values: Mapping[str, object]) -> str:
     Names that it does not assign come last.
 
     Raises:
-        SyntaxError: it is no Python.
+        CourseError: it is no Python.
 
     >>> print(with_values("lr = 1e-3  # the rate\\nseed = 1  # by lot", {"lr": 0.0003}))
     lr = 0.0003  # the rate
@@ -69,7 +84,7 @@ def with_values(cell: str, values: Mapping[str, object]) -> str:
     """
     lines = cell.encode().splitlines(keepends=True)  # ast counts columns in bytes
     missing = dict(values)
-    for node in reversed(ast.parse(cell).body):
+    for node in reversed(_statements(cell)):
         if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
             continue
         name, old = node.targets[0].id, node.value

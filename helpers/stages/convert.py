@@ -104,9 +104,9 @@ def _nothing_to_convert(folder: Path) -> CourseError:
     )
 
 
-def read_both(model: Path, dictionary_file: Path) -> tuple[dict, Dictionary, list[str]]:
+def read_fitting_pair(model: Path, dictionary_file: Path) -> tuple[dict, Dictionary, list[str]]:
     """A checkpoint and its dictionary, after the check that they fit, and notes."""
-    state, dictionary, notes = sources.read_both(model, dictionary_file)
+    state, dictionary, notes = sources.read_pair(model, dictionary_file)
     sources.refuse_unfit(state, dictionary, model, dictionary_file)
     return state, dictionary, notes
 
@@ -155,7 +155,7 @@ def _check(workspace: Workspace, settings: ConvertSettings) -> None:
     named = workspace.locate(settings.roberta_checkpoint_path)
     made_here = (workspace.checkpoints, workspace.pt)  # perhaps not yet
     if settings.roberta_checkpoint_path and not any(map(named.is_relative_to, made_here)):
-        read_both(*checkpoint_and_dictionary(workspace, settings))
+        read_fitting_pair(*checkpoint_and_dictionary(workspace, settings))
     if folder := elsewhere(settings):
         _refuse_what_would_be_read_too(folder)
         refuse_unwritable(folder)
@@ -166,7 +166,7 @@ def _work(job: Job) -> ConvertReport:
     if not job.settings.roberta_checkpoint_path:
         _refuse_another_base(job.workspace, model)
     _refuse_what_would_be_read_too(elsewhere(job.settings) or job.workspace.hf)
-    state, dictionary, notes = read_both(model, dictionary_file)
+    state, dictionary, notes = read_fitting_pair(model, dictionary_file)
     lines = lines_to_compare(job.workspace)
     difference = convert_into(job.folder, state, dictionary, lines)
     if model.parent == job.workspace.pt:  # what is read is not replaced by its copy

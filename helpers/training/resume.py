@@ -41,7 +41,7 @@ def updates_before(workspace: Workspace, settings: FinetuneSettings) -> int:
     if settings.start == "weights":
         return 0
     state = checkpoints.read(workspace.base_model)
-    if not state.get("last_optimizer_state"):
+    if not (state.get("last_optimizer_state") and state.get("optimizer_history")):
         raise CourseError(
             "To 'continue', fairseq needs the optimizer's state, and base/model.pt has none.",
             "Run 00_setup with keep_optimizer and a model.pt that has it, or start with 'weights'.",

@@ -26,6 +26,10 @@ from helpers.common.names import spelled
 from helpers.common.report import Shown, cell
 from helpers.workflow.refusals import shown, why
 
+# What ast raises for a text that is no Python, or no plain value, or too deep: thousands of signs
+# before a number, or of brackets.
+NO_LITERAL = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError)
+
 
 def as_list(value: object) -> object:
     """One text as a list; and a list that was written into a text, as a shell hands it over.
@@ -42,8 +46,7 @@ def as_list(value: object) -> object:
 
 def _written(text: str) -> list | None:
     """The list that a text is as Python or JSON writes it; None where it is none."""
-    # Thousands of signs before a number, or of brackets, are too deep for Python.
-    with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+    with contextlib.suppress(*NO_LITERAL):
         value = ast.literal_eval(text)
         of_texts = isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
         if of_texts or (isinstance(value, (list, tuple)) and value[1:]):  # "[1]" is a pattern

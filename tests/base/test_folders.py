@@ -1,6 +1,7 @@
 """A folder above a model, a file in its folder, an adapter: what is meant is taken, or named."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -89,6 +90,46 @@ def test_of_a_trainers_folder_the_checkpoints_are_named(run: Path, workspace: Wo
     shutil.copy(run / "checkpoint-500" / "model.safetensors", run)
     shutil.copy(run / "checkpoint-500" / "tokenizer.json", run)
     assert named(workspace, run) == WHOLE  # the model itself has been saved there
+
+
+@pytest.fixture
+def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that may not be opened: also by root, who runs tests in containers."""
+    folder = tmp_path / "run 训练" / "checkpoint-closed"
+    folder.mkdir(parents=True)
+    stat, listdir = os.stat, os.listdir
+
+    def refuse(path: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(
+        os,
+        "stat",
+        lambda p, **how: refuse(p) if str(p).startswith(f"{folder}/") else stat(p, **how),
+    )
+    monkeypatch.setattr(
+        os, "listdir", lambda p: refuse(p) if str(p).startswith(str(folder)) else listdir(p)
+    )
+    return folder
+
+
+def test_a_folder_that_may_not_be_opened_hides_no_model_beside_it(
+    closed: Path, hf_copy: Path, workspace: Workspace
+) -> None:
+    shutil.copytree(hf_copy, closed.parent / "checkpoint-500")
+    refused(workspace, closed.parent, "one in it: checkpoint-500")
+    refused(workspace, closed, "checkpoint-closed/.* cannot be read: Permission denied")
+
+
+def test_what_a_trainer_leaves_beside_its_model_is_none(
+    hf_copy: Path, workspace: Workspace
+) -> None:
+    for name in ("optimizer.pt", "scheduler.pt", "training_args.bin"):
+        (hf_copy / name).touch()
+    (hf_copy / "model.safetensors").unlink()
+    refused(workspace, hf_copy, r"has no model\.safetensors or pytorch_model\.bin")
+    (hf_copy / "config.json").unlink()
+    refused(workspace, hf_copy, "There is no base model")
 
 
 @pytest.mark.parametrize("below", [".", "models--me--roberta", "models--me--roberta/snapshots"])

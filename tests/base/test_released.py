@@ -343,6 +343,8 @@ def test_continuing_without_the_optimizers_state_is_refused(
 ) -> None:
     base_from(ready, trained)
     assert "needs the optimizer's state" in refused(ready, CONTINUED)
+    make.put(make.read(trained) | {"optimizer_history": None}, ready.base_model.parent)
+    assert "needs the optimizer's state" in refused(ready, CONTINUED)
 
 
 @pytest.mark.parametrize("max_update", [TRAINED_FOR - 1, TRAINED_FOR])

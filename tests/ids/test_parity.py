@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from helpers.common import fairseq
 from helpers.ids import parity
 from helpers.ids.parity import ParityReport, compare_binarizing, compare_encoding
 from helpers.workflow.workspace import Workspace
@@ -29,7 +30,11 @@ def test_one_file_that_differs_is_enough() -> None:
     assert [ParityReport(files=tuple(files[:n])).same for n in (1, 2)] == [True, False]
 
 
-def test_without_fairseq_it_is_said_that_nothing_is_compared(small, compare, monkeypatch) -> None:
+@pytest.mark.parametrize(("offered", "way"), [(True, "make -B env"), (False, "needs Linux")])
+def test_without_fairseq_it_is_said_that_nothing_is_compared(
+    small, compare, monkeypatch, offered: bool, way: str
+) -> None:
+    monkeypatch.setattr(fairseq, "is_offered", lambda: offered)
     monkeypatch.setattr(parity, "has_fairseq", lambda: False)
     report = compare(small)
     assert report.same is None
@@ -37,4 +42,4 @@ def test_without_fairseq_it_is_said_that_nothing_is_compared(small, compare, mon
     assert all(size > 0 for _, _, size, _ in report.files)
     for said in (str(report), report._repr_html_()):
         assert "Nothing is compared: fairseq is not installed here" in said
-        assert "yes" not in said
+        assert way in said and "yes" not in said

@@ -28,9 +28,9 @@ from tests.ids.test_shards_elsewhere import (  # noqa: F401 (fixtures)
     prepare,
     scheduler,
     start,
-    until,
 )
 from tests.support import road
+from tests.support.commands import until
 
 
 @pytest.fixture

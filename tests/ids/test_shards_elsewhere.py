@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +26,7 @@ from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.ids.test_shards import content, here, whole, work  # noqa: F401 (fixtures)
 from tests.support import road
+from tests.support.commands import until
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,6 @@ def prepare(work: Workspace, *options: object) -> subprocess.Popen:
 def end(process: subprocess.Popen) -> str:
     said, _ = process.communicate(timeout=120)
     return said
-
-
-def until(there: Callable[[], object], seconds: float = 300) -> object:
-    limit = time.monotonic() + seconds
-    while not (found := there()):
-        assert time.monotonic() < limit
-        time.sleep(0.02)
-    return found
 
 
 def kept(work: Workspace, pattern: str) -> list[Path]:

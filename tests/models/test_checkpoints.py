@@ -1,5 +1,6 @@
 """Reading checkpoints without running their code, and what they say of themselves."""
 
+import functools
 import math
 import pickle
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 import torch
 
 from helpers.common.errors import CourseError
-from helpers.models import checkpoints, summaries, tensor_names
+from helpers.models import checkpoints, shapes, summaries, tensor_names
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
+from tests.support import checkpoint_makers as make
 from tests.support.hostile import CreatesAFile
 
 
@@ -109,6 +111,75 @@ def test_a_base_keeps_no_optimizer_state_and_no_path_of_this_machine(course: Wor
     assert base["last_optimizer_state"] is None
     assert there not in everything_but_the_weights(base)
     assert base["model"].keys() == trained["model"].keys()
+
+
+HUGE = 10**5000  # Python shows no number of so many digits
+NAME = f"{make.ENCODER}.layers.0.fc1.bias"
+
+
+def without_end() -> list:
+    found: list = []
+    found.append(found)
+    return found
+
+
+def nested(depth: int) -> dict:
+    return functools.reduce(lambda inner, _: {"a": inner}, range(depth), {})
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("cfg.model.dropout", nested(3000)),
+        ("cfg.model.activation_fn", without_end()),
+        ("cfg.foreign", nested(3000)),
+        ("model", {NAME: without_end()}),
+        ("last_optimizer_state", {"state": without_end()}),
+        ("cfg.model.dropout", HUGE),
+        ("cfg.model.encoder_attention_heads", HUGE),
+        ("cfg.model.encoder_layers_to_keep", [HUGE]),
+        ("cfg.model.encoder_layers_to_keep", "9" * 5000),
+        ("optimizer_history", [{"num_updates": HUGE}]),
+        ("extra_state", {"val_loss": HUGE}),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 50 else "",
+)
+def test_what_is_nested_without_end_or_of_thousands_of_digits_is_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, value: object
+) -> None:
+    state = part = make.current(make.tensors())
+    *above, name = where.split(".")
+    for key in above:
+        part = part[key]
+    part[name] = value
+    monkeypatch.setattr(checkpoints, "read_safely", lambda file: state)
+    try:
+        checkpoints.for_a_base(checkpoints.read(tmp_path), keep_optimizer="optimizer" in where)
+    except CourseError as error:
+        assert "damaged" in error.message or "no list of them" in error.message
+        assert len(str(error)) < 400
+    else:
+        assert where == "extra_state"
+        assert math.isnan(summaries.summary(tmp_path).loss)
+
+
+def test_names_with_braces_are_names() -> None:
+    name = f"{make.ENCODER}.layers.7.fc1.{{x}}"
+    new = "roberta.encoder.layer.7.intermediate.dense.{x}"
+    assert tensor_names.renamed([name], "huggingface") == {name: new}
+
+
+def test_only_what_is_one_tensor_stays_one() -> None:
+    square, table = torch.arange(9.0).reshape(3, 3), torch.arange(16.0).reshape(16, 1)
+    given = {"a": square, "b": square.T, "c": square, "d": square.view(torch.int32)}
+    single = checkpoints.single_precision(given)
+    assert all(torch.equal(single[name], tensor.float()) for name, tensor in given.items())
+    assert single["a"] is single["c"]
+    names = (tensor_names.TOKENS, tensor_names.HEAD_WEIGHT, f"{tensor_names.HEAD}bias")
+    tensors = dict(zip(names, (table, table, table[:, 0]), strict=True))
+    cut = shapes.without_padding({"model": tensors}, 15)[0]["model"]
+    assert all(torch.equal(cut[name], tensor[:15]) for name, tensor in tensors.items())
+    assert cut[names[0]] is cut[names[1]]
 
 
 def everything_but_the_weights(state: dict) -> str:

@@ -180,7 +180,7 @@ def test_a_nan_in_the_logits_is_not_no_difference(tmp_path: Path) -> None:
 def test_a_checkpoint_that_diverged_is_not_converted(tmp_path: Path) -> None:
     file = make.put(spoiled(math.nan), tmp_path / "mine")
     with pytest.raises(CourseError, match="NaN in the tensor"):
-        convert.read_both(file, file.with_name("dict.txt"))
+        convert.read_fitting_pair(file, file.with_name("dict.txt"))
 
 
 def too_large() -> make.State:

@@ -236,6 +236,12 @@ def test_the_rest_is_refused_with_the_true_reason(
         ROAD.run("convert", workspace, ConvertSettings(roberta_checkpoint_path=str(file)))
 
 
+def test_what_roberta_ignored_in_args_is_ignored(tmp_path: Path) -> None:
+    ignored = {"encoder_normalize_before": True, "no_scale_embedding": False}
+    state = make.old(make.old_named(make.tensors()), args=make.old_args(**ignored))
+    assert checkpoints.read(make.put(state, tmp_path))["model"].keys() == make.tensors().keys()
+
+
 # Tables whose number of rows was rounded up
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from helpers import batch
 from helpers.beforehand import FOR_ALL, chosen, parameters
-from helpers.common.errors import CourseError, InUse
+from helpers.common.errors import CourseError, InUse, Stopped
 from helpers.common.files import PROJECT
 from helpers.common.progress import Progress, drawn_by
 from helpers.stages.road import NOTEBOOKS
@@ -63,6 +63,7 @@ def test_the_name_with_its_notebook_wins_in_any_order():
         ("txt_files", "a.txt", ["a.txt"]),
         ("txt_files", "['a.txt', 'b c.txt']", ["a.txt", "b c.txt"]),
         ("txt_files", "[a].txt", ["[a].txt"]),
+        ("txt_files", "{[]: 1}", ["{[]: 1}"]),
         ("sentences", "('I <mask>.',)", ["I <mask>."]),
         ("bpe.workers", "None", None),
         ("bpe.workers", "2", 2),
@@ -125,6 +126,8 @@ def test_a_parameter_that_is_given_twice_is_refused():
     with pytest.raises(CourseError, match="txt_files is given 2 times") as caught:
         given(("txt_files", "a/"), ("seed", "1"), ("txt_files", "b/"))
     assert """-p txt_files '["a", "b"]'""" in caught.value.hint
+    with pytest.raises(CourseError, match=r"split\.seed is given 2 times"):
+        given(("split.seed", "1"), ("seed", "3"), ("01_split.ipynb.seed", "2"))
     assert given(("01_split.seed", "2"), ("seed", "1"))["01_split"] == {"seed": 2}
 
 
@@ -301,6 +304,21 @@ def test_a_base_is_made_again_where_that_was_said(workspace, monkeypatch, made, 
     made_from(workspace, made)
     assert batch.run(workspace, given, only) == 0
     assert done == chosen(only)
+
+
+@pytest.mark.parametrize("name", ["01_split", "04_finetune"])
+def test_a_training_is_told_of_where_one_was_stopped(workspace, monkeypatch, name):
+    def stopped(_: Workspace, here: str, *__: object) -> str:
+        if here == name:
+            raise KeyboardInterrupt
+        return ""
+
+    monkeypatch.setattr(batch, "check", lambda *_: None)
+    monkeypatch.setattr(batch, "_execute", stopped)
+    workspace.training.mkdir(parents=True)  # of an earlier run, too
+    with pytest.raises(Stopped, match="finished steps stay") as caught:
+        batch.run(workspace)
+    assert ("A training saves a checkpoint" in str(caught.value)) == (name == "04_finetune")
 
 
 def test_the_readme_gives_a_model_of_ones_own_the_lower_rate_that_it_needs():

@@ -1,5 +1,7 @@
 """What the batch looks at before anything is made, and what it does not make."""
 
+import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +12,10 @@ import pytest
 from helpers import batch
 from helpers.common.errors import CourseError, DamagedFile
 from helpers.common.files import PROJECT
-from helpers.panels.prepared import prepared
+from helpers.panels.prepared import prepared, values_in
 from helpers.stages.sample import is_named
+from helpers.stages.split import _Splitter
+from helpers.workflow.record import Entry
 from helpers.workflow.workspace import Workspace
 from tests.support.road import do
 
@@ -36,7 +40,7 @@ UNREADABLE = {
     "the end of the last file": (b"fine\n\n" * 9 + "微调".encode("gb18030"), "is not utf-8: line"),
     "an archive that broke off": (b"\x1f\x8b\x08\0\0\0", "damaged|ends"),
     "another kind of file": (b"%PDF-1.7\n", "is no plain text"),
-    "a table without the column": (b"id,words\n1,a\n2,b\n", "text"),
+    "a table without the column": (b"id,words\n1,a\n2,b\n", "has no column 'text'"),
 }
 
 
@@ -66,7 +70,7 @@ def test_an_unreadable_text_stops_the_batch_before_anything_is_made(
         ({"source": "good.txt", "dict_file": "good.txt"}, "no checkpoint that can be read"),
         ({"packages": "no_such_package"}, "There is no installed package"),
         ({"roberta_checkpoint_path": "nowhere"}, "There is no model.pt in"),
-        ({"roberta_checkpoint_path": "good.txt"}, "good.txt"),
+        ({"roberta_checkpoint_path": "good.txt"}, "no checkpoint that can be read safely"),
         ({"pytorch_dump_folder_path": "good.txt/hf"}, "cannot be written"),
         ({"start": "continue"}, "keep_optimizer is False"),
     ],
@@ -88,13 +92,12 @@ def test_texts_that_were_split_before_are_not_read_again(
 ) -> None:
     file = put("own.txt", GOOD)
     do(workspace, "split", txt_files=[str(file)])
-    read = []
-    monkeypatch.setattr("helpers.stages.split._Splitter.hash_all", lambda *_: read.append(1))
+    read, hash_all = [], _Splitter.hash_all
+    monkeypatch.setattr(_Splitter, "hash_all", lambda *given: read.append(1) or hash_all(*given))
     assert batch.run(workspace, [("txt_files", str(file))], only=["split"]) == 0
     assert not read
     file.write_bytes(GOOD + b"\nfive\n")
-    with pytest.raises(CourseError, match="There are 0"):  # no hashes at all
-        batch.run(workspace, [("txt_files", str(file))], only=["split"])
+    assert batch.run(workspace, [("txt_files", str(file))], only=["split"]) == 0
     assert read
 
 
@@ -159,6 +162,47 @@ def test_what_was_saved_in_the_cells_is_looked_at_too(
     with pytest.raises(CourseError, match="no file or folder nowhere"):
         batch.run(workspace, [("lr", "1e-4")])
     assert not executed
+
+
+@pytest.mark.parametrize(
+    "line", ["%load_ext autoreload", "lr = = 1", "lr = " + "-" * 99_999 + "1"], ids=lambda s: s[:8]
+)
+def test_a_cell_that_is_no_python_is_named_before_anything_is_made(
+    line: str, workspace: Workspace, saved: Callable[..., None], executed: list
+) -> None:
+    saved("04_finetune", lr=1e-4)
+    file = batch.FOLDER / "04_finetune.ipynb"
+    notebook = nbformat.read(file, as_version=4)
+    cell = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", ()))
+    cell.source += f"\n{line}"
+    nbformat.write(notebook, file)
+    with pytest.raises(CourseError, match="cell parameters of 04_finetune is no Python") as refused:
+        batch.run(workspace)
+    assert len(str(refused.value)) < 300
+    assert not workspace.root.exists() and not executed
+
+
+def test_what_is_no_plain_value_in_a_cell_is_left_to_the_notebook() -> None:
+    lines = ("a = {[]: 1}", "b = 1 + x", "c = f()", "d = 2", "b.c = 3")
+    assert values_in("\n".join(lines), "01_split") == {"d": 2}
+
+
+def test_the_saved_source_of_a_base_replaces_it_only_where_it_is_another(
+    workspace: Workspace, saved: Callable[..., None], executed: list, monkeypatch
+) -> None:
+    monkeypatch.setattr(batch, "check", lambda *_: None)  # there are no such models
+    workspace.root.mkdir()
+    record = workspace.record
+    record.stages["base"] = Entry(settings={"source": "./mine.pt"})
+    record.save()
+    saved("00_setup", source="./mine.pt")
+    assert batch.run(workspace) == 0 and executed
+    saved("00_setup", source="./Bob's.pt")
+    with pytest.raises(CourseError, match=r"made from ./mine\.pt") as refused:
+        batch.run(workspace)
+    sources = re.findall(r"-p source (.+?)(?:, or|\.$)", refused.value.hint)
+    assert [*map(shlex.split, sources)] == [["./mine.pt"], ["./Bob's.pt"]]
+    assert batch.run(workspace, [("source", "./Bob's.pt")]) == 0
 
 
 def test_the_sample_is_made_where_it_is_asked_for(workspace: Workspace, put, executed) -> None:

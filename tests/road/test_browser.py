@@ -10,16 +10,10 @@ from playwright.sync_api import Browser, expect
 from helpers.common.files import PROJECT
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
-from tests.support.lab import CHROMIUM, MINUTE, Opened, chromium, lab
+from tests.support.lab import CHROMIUM, MINUTE, Opened, lab
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt install chromium)")
 CHINESE = "今天天气很好，我们去公园散步。\n\n" + "这一行很长。" * 200 + "\n\n第三篇文档。\n"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

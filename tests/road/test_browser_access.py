@@ -2,13 +2,12 @@
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from helpers.workflow.workspace import Workspace
-from tests.support.lab import CHROMIUM, Opened, chromium, lab
+from tests.support.lab import CHROMIUM, Opened, lab
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt install chromium)")
 # Rows of a table's box that are seen in part only.
@@ -23,21 +22,10 @@ FOCUSED = "document.activeElement.innerText"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def home(small: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lab") / "home 家"
-    shutil.copytree(small.root, folder / "runs" / "sample")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def url(home: Path) -> Iterator[str]:
-    with lab(home, {}) as found:
+def url(small: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home_of_lab = tmp_path_factory.mktemp("lab") / "home 家"
+    shutil.copytree(small.root, home_of_lab / "runs" / "sample")
+    with lab(home_of_lab, {}) as found:
         yield found
 
 
@@ -92,6 +80,16 @@ def test_a_rate_is_typed_and_written_into_the_cell(browser: Browser, url: str) -
         notebook.theme(theme)
         assert notebook.too_faint() == []
         assert notebook.too_wide() == []
+    panel.get_by_text("Workspace: runs/sample.").click()
+    notebook.page.evaluate("jupyterapp.commands.execute('notebook:create-output-view')")
+    expect(panel).to_have_count(2)  # it stands there twice, the second time without the cell
+    notebook.field("finetune", "lr").first.fill("2e-4")
+    notebook.page.keyboard.press("Tab")
+    keep.first.click()
+    expect(panel.first).to_contain_text("The cell parameters has these values now.")
+    notebook.page.wait_for_timeout(2000)  # an answer that comes later does not count
+    expect(panel.first).not_to_contain_text("⚠")
+    assert "\nlr = 0.0002  # the highest" in parameters(notebook)
     assert notebook.complaints == []
     notebook.page.close()
 

@@ -54,6 +54,15 @@ def test_a_package_that_is_not_as_pinned_fails_with_the_way_out(
     assert re.fullmatch(rf"\[FAIL\] {name}: \S+, wanted [\d.]+  → make -B env", line)
 
 
+def test_where_no_package_is_known_none_is_called_fine(workspace, monkeypatch):
+    def missing(name: str) -> list[str]:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "requires", missing)
+    rows = [row for row in check(workspace).table()[1] if row[1] == "packages"]
+    assert rows == [("[FAIL]", "packages", "the course itself is not installed", "make -B env")]
+
+
 def test_a_build_for_one_processor_is_the_version_that_it_names(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.13.0+cpu")
     assert environment._version("torch") == "2.13.0"

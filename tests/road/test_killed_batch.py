@@ -6,8 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from helpers.common.errors import InUse
 from helpers.common.files import PROJECT
 from helpers.stages.finetune import LOG
 from helpers.workflow.workspace import Workspace
-from tests.support.commands import command
+from tests.support.commands import command, until
 
 # An epoch of the small road has three updates, and one of the course's sample many.
 SMALL = {"max_update": 150, "validate_every": 75, "max_tokens": 512}
@@ -55,15 +53,6 @@ def is_free(workspace: Workspace) -> bool:
     return False
 
 
-def wait_until(what: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
-
-
 def updates(workspace: Workspace) -> int:
     """The last update of the training that goes on."""
     log = workspace.training / LOG
@@ -84,7 +73,7 @@ def kill_after(workspace: Workspace, settings: dict[str, int], update: int) -> N
         env=os.environ | {"PYTHONPATH": str(PROJECT)},
     )
     try:
-        assert wait_until(lambda: updates(workspace) >= update or batch.poll() is not None, 1800)
+        until(lambda: updates(workspace) >= update or batch.poll() is not None, 1800)
         assert batch.poll() is None, "it was done before it could be killed"
         assert any("fairseq_hydra_train" in words for words in processes_of(workspace).values())
     finally:
@@ -110,7 +99,7 @@ def names(folder: Path) -> list[str]:
 def test_killed_in_the_middle_and_run_again(copied, settings, update, validated):
     undisturbed, before = names(copied.checkpoints), copied.record.stages["finetune"]
     kill_after(copied, settings, update)
-    assert wait_until(lambda: is_free(copied), 10), processes_of(copied)
+    until(lambda: is_free(copied), 10)
     assert copied.record.stages["finetune"] == before
     done = command(*run_of(copied, settings))
     assert done.returncode == 0, done.stdout + done.stderr

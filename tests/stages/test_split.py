@@ -19,8 +19,7 @@ from helpers.tokens.line_ids import encode_lines
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.awkward import TEXTS
-
-ALL = {"train": 1, "valid": 0, "test": 0}
+from tests.support.input_makers import ALL
 
 
 def split(workspace: Workspace, **settings):

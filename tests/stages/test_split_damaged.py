@@ -1,6 +1,5 @@
 """Texts that are damaged at some places: refused, mended or left out alike, wherever they go."""
 
-import json
 import re
 from collections.abc import Callable
 
@@ -14,15 +13,7 @@ from helpers.text import documents as documents_module
 from helpers.workflow.settings import PrepareSettings, SplitSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.awkward import TRADITIONAL
-from tests.support.input_makers import documents_of
-
-ALL = {"train": 1, "valid": 0, "test": 0}
-BAD = b"\xff"
-HALF = "half \ud83d"
-
-
-def json_lines(records: list) -> bytes:
-    return "".join(json.dumps({"id": i, "text": t}) + "\n" for i, t in enumerate(records)).encode()
+from tests.support.input_makers import ALL, BAD, HALF, documents_of, jsonl
 
 
 @pytest.fixture
@@ -36,7 +27,7 @@ def mixed(with_texts: Callable) -> Workspace:
         c=TRADITIONAL.encode("cp950"),
         d="Ελληνικά\n".encode("utf-16"),
     )
-    (work.texts / "e.jsonl").write_bytes(json_lines(["r1", None, HALF, "r2"]))
+    (work.texts / "e.jsonl").write_bytes(jsonl(["r1", None, HALF, "r2"], ascii_only=True))
     return work
 
 

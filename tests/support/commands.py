@@ -1,8 +1,9 @@
-"""What a person does in a shell: give a command, and press Ctrl-C."""
+"""What a person does in a shell: give a command, wait, and press Ctrl-C."""
 
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,15 @@ def command(*arguments: object, cwd: Path | None = None) -> subprocess.Completed
         env=os.environ | {"PYTHONPATH": str(PROJECT)},
         timeout=3600,
     )
+
+
+def until(there: Callable[[], object], seconds: float = 300) -> object:
+    """Wait for something, and return it."""
+    limit = time.monotonic() + seconds
+    while not (found := there()):
+        assert time.monotonic() < limit, "it does not come"
+        time.sleep(0.02)
+    return found
 
 
 def interrupted(training: Callable[[], object]) -> KeyboardInterrupt:

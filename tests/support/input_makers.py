@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 from helpers.text.documents import documents
 from helpers.text.inputs import Input, input_of
 
+ALL = {"train": 1, "valid": 0, "test": 0}  # shares
+BAD, HALF = b"\xff", "half \ud83d"  # no UTF-8, and half of a character
 SMALL = "".join(
     f"Document {i} of 40: 微调之前 é.\nIts second line, {i * i}.\n\n" for i in range(40)
 )
@@ -54,7 +56,9 @@ def parquet(texts: Iterable[str | None], kind: pa.DataType | None = None, **how:
 
 def array(texts: Iterable[str | None]) -> bytes:
     """A JSON array of objects, as people can read it."""
-    return json.dumps([json.loads(line) for line in jsonl(texts).splitlines()], indent=2).encode()
+    return json.dumps(
+        [json.loads(line) for line in jsonl(texts, True).splitlines()], indent=2
+    ).encode()
 
 
 def table(texts: Iterable[str], delimiter: str = ",") -> bytes:

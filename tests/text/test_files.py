@@ -15,8 +15,8 @@ from helpers.text.inputs import input_of
 from helpers.workflow.parameters import from_here
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace
+from tests.support.input_makers import ALL
 
-ALL = {"train": 1, "valid": 0, "test": 0}
 BESIDE = {
     "notes.md": "another kind of file",
     "README": "another kind of file",

@@ -8,10 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from helpers.common.files import PROJECT
 from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
+from helpers.training.command import CONFIG
 from helpers.training.resume import BEST, LAST
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
@@ -21,6 +23,18 @@ from tests.support.small import SHORT
 # No checkpoint is due before it is stopped.
 ENDLESS = ("--max-update", "100000", "--validate-every", "100000", "--max-tokens", "512")
 OTHER = SHORT.model_copy(update={"lr": 1e-4})
+
+
+@pytest.mark.parametrize("file", sorted(CONFIG.rglob("*.yaml")), ids=lambda file: file.stem)
+def test_on_several_gpus_there_is_one_process_to_stop(file: Path) -> None:
+    from fairseq.dataclass.configs import DistributedTrainingConfig
+    from fairseq.distributed.utils import infer_init_method
+
+    # What it finds where there are two.
+    on_two = DistributedTrainingConfig(distributed_world_size=2, tpu=False)
+    cfg = OmegaConf.merge(on_two, OmegaConf.load(file).get("distributed_training", {}))
+    infer_init_method(cfg)
+    assert cfg.distributed_init_method is None  # else it would start a process for each
 
 
 def models(folder: Path) -> dict[str, bytes]:

@@ -18,10 +18,10 @@ from helpers.stages.road import ROAD
 from helpers.workflow.settings import EncodeSettings, SplitSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.commands import command
+from tests.support.input_makers import ALL
 
 NAME = os.fsdecode("语料".encode("gbk"))
 SPELLED = r"\xd3\xef\xc1\xcf"
-ALL = {"train": 1, "valid": 0, "test": 0}
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere names of files are always Unicode"
 )
