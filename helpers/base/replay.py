@@ -12,7 +12,7 @@ import hashlib
 import heapq
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -103,8 +103,11 @@ def mix(workspace: Workspace, settings: FinetuneSettings, files: list[Path], lim
     own, mixed = data_folders(workspace.data_bin), folders_to_train(workspace, settings)
     sizes = [_tokens(folder / "train") for folder in own]
     wanted = [general_tokens(size, settings.replay) for size in sizes]
-    texts = _drawn(_documents_of(files), sum(wanted)) if files else replay_documents()
-    pool = _Pool(texts, dictionary, limit, _measured(workspace, own[0], dictionary, limit))
+    pool = _Pool(dictionary, limit, _measured(workspace, own[0], dictionary, limit))
+    texts = (text for text in replay_documents() if pool.may_have(text))
+    if files:
+        texts = _drawn(_documents_of(files), sum(wanted), pool.may_have)
+    pool.fill(texts)
     for place, target, tokens in zip(own, mixed, wanted, strict=True):
         target.mkdir(parents=True, exist_ok=True)
         for file in place.iterdir():
@@ -150,21 +153,25 @@ def _tokens(prefix: Path) -> int:
 class _Pool:
     """General text as lines of a data-bin, document by document, from the first on for ever."""
 
-    def __init__(
-        self, texts: Iterable[str], dictionary: Dictionary, limit: int, never: set[bytes]
-    ) -> None:
-        self.table = index_table(dictionary)
+    def __init__(self, dictionary: Dictionary, limit: int, never: set[bytes]) -> None:
+        self.table, self.limit, self.never = index_table(dictionary), limit, never
         self.blank = looked_up(END, self.table)
-        self.read: list[np.ndarray] = []
         self.there = self.left_out = 0
-        self.documents = self._for_ever(texts, limit, never)
 
-    def _for_ever(self, texts: Iterable[str], limit: int, never: set[bytes]) -> Iterator:
+    def may_have(self, text: str) -> bool:
+        """Whether no model is measured by a document; else it is counted as left out."""
+        is_measured = _digest(looked_up(_encoded(text, self.limit), self.table).data) in self.never
+        self.left_out += is_measured
+        return not is_measured
+
+    def fill(self, texts: Iterable[str]) -> None:
+        """The documents in their order; they are read when they are needed."""
+        self.read: list[np.ndarray] = []
+        self.documents = self._for_ever(texts)
+
+    def _for_ever(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
         for text in texts:
-            ids = _encoded(text, limit)
-            if _digest(looked_up(ids, self.table).data) in never:
-                self.left_out += 1
-                continue
+            ids = _encoded(text, self.limit)
             self.read.append(ids)
             self.there += int((ids >= 0).sum())
             yield ids
@@ -220,10 +227,10 @@ def _documents_of(files: Iterable[Path]) -> Iterator[str]:
             yield from (text for text in passage.documents("blank-line") if text.strip())
 
 
-def _drawn(texts: Iterable[str], tokens: int) -> list[str]:
+def _drawn(texts: Iterable[str], tokens: int, may_have: Callable[[str], bool]) -> list[str]:
     """Documents by lot, each once: enough for so many tokens, and not many more in memory.
 
-    Those with the lowest hashes; a token has up to some 100 bytes, and seldom more than 8.
+    They are those with the lowest hashes. A token has some 4 bytes, and seldom more than 8.
     """
     kept: list[tuple[int, str]] = []
     size, seen = 0, set()
@@ -232,6 +239,8 @@ def _drawn(texts: Iterable[str], tokens: int) -> list[str]:
         if rank in seen or (kept and size > 8 * tokens and -rank <= kept[0][0]):
             continue
         seen.add(rank)
+        if not may_have(text):
+            continue
         heapq.heappush(kept, (-rank, text))
         size += len(text.encode())
         while size - len(kept[0][1].encode()) > 8 * tokens:

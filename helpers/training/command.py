@@ -17,6 +17,8 @@ CONFIG = PROJECT / "helpers" / "config"
 CONFIG_FILE = CONFIG / "finetuning" / "finetune.yaml"
 LOG_INTERVAL = 10  # as it stands there
 UNITS = PROJECT / "helpers" / "training" / "fairseq_masks"  # the plug-in that hides whole ones
+# What Hydra reads as a text without quotes: no number, no truth, no nothing.
+_PLAIN = re.compile(r"(?!(?i:null|true|false|nan|inf)$)[A-Za-z_/][\w./-]*", re.ASCII)
 MIXED, TENSORBOARD = "data", "tensorboard"  # folders beside the checkpoints
 
 
@@ -139,6 +141,6 @@ def hydra_value(value: object) -> str:
         return repr(value)
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(hydra_value, value)) + "]"
-    if re.fullmatch(r"[A-Za-z_/][\w./-]*", str(value), re.ASCII):
+    if _PLAIN.fullmatch(str(value)):
         return str(value)
     return "'" + str(value).replace("'", "\\'") + "'"

@@ -8,11 +8,12 @@ import argparse
 import dataclasses
 import difflib
 import functools
+import logging
 from collections.abc import Mapping, Sequence
-from typing import Optional
 
 from helpers.common.errors import CourseError
 from helpers.common.fairseq import require_fairseq
+from helpers.common.foreign_code import refuse_foreign_code
 from helpers.workflow.refusals import shown
 from helpers.workflow.training_settings import option
 
@@ -87,6 +88,13 @@ KEPT = {
         *("model.layernorm_embedding", "model.load_checkpoint_heads"),
         *("model.encoder_layers_to_keep", "model.mha_heads_to_keep"),
         "model.ffn_blocks_to_remove",
+    ),
+    "fairseq stumbles over it when it loads a base model": tuple(
+        f"ema.{name}"
+        for name in (
+            *("store_ema", "ema_decay", "ema_start_update", "ema_seed_model", "ema_update_freq"),
+            "ema_fp32",
+        )
     ),
     "the course trains a masked language model with Adam and a polynomial decay": tuple(
         f"{section}._name" for section in ("task", "criterion", "optimizer", "lr_scheduler")
@@ -196,6 +204,8 @@ def known_options() -> dict[str, tuple[object, str]]:
 def _sections() -> dict[str, object]:
     """fairseq's own configuration of a training by section, as OmegaConf checks it."""
     require_fairseq()
+    refuse_foreign_code()
+    logging.getLogger("fairseq").setLevel(logging.WARNING)
     from fairseq.criterions.masked_lm import MaskedLmConfig
     from fairseq.dataclass.configs import FairseqConfig
     from fairseq.optim.adam import FairseqAdamConfig
@@ -224,5 +234,5 @@ def _of_roberta() -> type:
     RobertaModel.add_args(parser)
     kinds = {each.dest: bool if each.nargs == 0 else each.type or str for each in parser._actions}
     return dataclasses.make_dataclass(
-        "Roberta", [(name, Optional[kind], None) for name, kind in kinds.items()]
+        "Roberta", [(name, kind | None, None) for name, kind in kinds.items()]
     )

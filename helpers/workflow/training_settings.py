@@ -153,8 +153,9 @@ class FinetuneSettings(Settings):
     )
     tensorboard: bool = Field(
         False,
-        description="fairseq also writes its curves for TensorBoard, beside the checkpoints; it "
-        "needs the package tensorboard or tensorboardX.",
+        description="While it trains, fairseq also writes its curves for TensorBoard, beside the "
+        "checkpoints; it needs the package tensorboard or tensorboardX. A training that is done "
+        "is not repeated for it without force.",
     )
 
     @field_validator("extra")

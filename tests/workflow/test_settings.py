@@ -67,7 +67,26 @@ REFUSED = [
     (FinetuneSettings, "dropout", 1),
     (FinetuneSettings, "weight_decay", -0.1),
     (FinetuneSettings, "seed", 2**31),
+<<<<<<< HEAD
     (FinetuneSettings, "mask_unit", "line"),
+=======
+    (FinetuneSettings, "keep_checkpoints", -1),
+    (FinetuneSettings, "clip_norm", -0.5),
+    (FinetuneSettings, "sample_break_mode", "document"),
+    (FinetuneSettings, "mask_prob", 0),
+    (FinetuneSettings, "mask_prob", 1),
+    (FinetuneSettings, "patience", -1),
+    (FinetuneSettings, "replay", 0.6),
+    (FinetuneSettings, "replay", -0.1),
+    (FinetuneSettings, "replay_files", [" "]),
+    (FinetuneSettings, "extra", ["adam_eps"]),
+    (FinetuneSettings, "extra", ["--clip-norm=1"]),
+    (FinetuneSettings, "extra", ["common.log_file=${oc.env:HOME}"]),
+    (FinetuneSettings, "extra", ["common.log_file=a\\b"]),
+    (FinetuneSettings, "extra", ["common.log_file=a\nb"]),
+    (FinetuneSettings, "extra", ["common.fp16=true", "common.fp16=false"]),
+    (FinetuneSettings, "tensorboard", "runs"),
+>>>>>>> 29484aa (What is mixed in, cut, refused and ended early is tested with fairseq itself)
     (ConvertSettings, "roberta_checkpoint_path", None),
     (EvaluateSettings, "max_lines", 0),
     (EvaluateSettings, "mask_share", 0),
@@ -84,6 +103,9 @@ ALLOWED = [
     (EncodeSettings, {"workers": None}),
     (EncodeSettings, {"workers": 1, "engine": "fairseq"}),
     (FinetuneSettings, {"warmup_share": 0, "dropout": 0, "lr": 1}),
+    (FinetuneSettings, {"clip_norm": 0, "patience": 0, "keep_checkpoints": 0}),
+    (FinetuneSettings, {"replay": 0.5, "replay_files": ("a.txt",)}),
+    (FinetuneSettings, {"extra": ("optimizer.adam_betas=(0.9,0.95)", "common.log_file=it's=中")}),
 ]
 
 
@@ -126,6 +148,12 @@ def test_shares_that_do_not_fit_together_are_refused(shares, said):
     with pytest.raises(CourseError, match="share") as caught:
         SplitSettings(**dict(zip(("train", "valid", "test"), shares, strict=True)))
     assert said in caught.value.message
+    assert is_two_sentences(caught.value)
+
+
+def test_files_for_a_replay_of_nothing_are_refused():
+    with pytest.raises(CourseError, match="replay = 0 uses none of it") as caught:
+        FinetuneSettings(replay_files="a.txt")
     assert is_two_sentences(caught.value)
 
 
@@ -287,7 +315,7 @@ def test_every_setting_stands_in_one_group(model):
 def test_what_is_known_about_a_setting_stands_in_its_type():
     about = {name: About.of(info) for model in MODELS for name, info in model.model_fields.items()}
     read = {name for name, each in about.items() if each.path == "read"}
-    assert read == {"source", "dict_file", "txt_files", "roberta_checkpoint_path"}
+    assert read == {"source", "dict_file", "txt_files", "roberta_checkpoint_path", "replay_files"}
     assert about["pytorch_dump_folder_path"] == About(path="made")
     assert about["dict_file"].flag == "dict"
     assert about["lr"] == About(log_scale=True)
