@@ -47,19 +47,19 @@ def forgotten(work: Workspace) -> None:
 def test_single_lines_with_other_options_end_early_and_stay_ended(work: Workspace) -> None:
     settings = FinetuneSettings(
         max_update=100,
-        validate_every=4,
+        validate_every=3,
         max_tokens=512,
         lr=NO_RATE,
         patience=2,
         keep_checkpoints=1,
         sample_break_mode="eos",
         mask_prob=0.3,
-        extra=(*OPTIONS, "dataset.validate_interval=100"),
+        extra=OPTIONS,
     )
     report = ROAD.run("finetune", work, settings)
-    assert report.updates == summary(work.checkpoints / LAST).updates == 12 < settings.max_update
-    assert [update for update, _ in report.valid_curve] == [4, 8, 12]
-    assert "Ended after 12 of 100 updates, as patience = 2 asks" in report.notes[-2]
+    assert report.updates == summary(work.checkpoints / LAST).updates == 6 < settings.max_update
+    assert [update for update, _ in report.valid_curve] == [3, 4, 6], "after an epoch, too"
+    assert "Ended after 6 of 100 updates, as patience = 2 asks" in report.notes[-2]
     kept = [file.name for file in work.checkpoints.glob("checkpoint_*_*.pt")]
     assert len(kept) == 1 and f"Kept beside the best and the last: {kept[0]}." in report.notes
 
@@ -71,7 +71,7 @@ def test_single_lines_with_other_options_end_early_and_stay_ended(work: Workspac
     before = (work.checkpoints / LAST).read_bytes()
     forgotten(work)
     again = ROAD.run("finetune", work, settings)
-    assert again.updates == 12 and not any("continued" in note for note in again.notes)
+    assert again.updates == 6 and not any("continued" in note for note in again.notes)
     assert (work.checkpoints / LAST).read_bytes() == before and said(work) == log
 
 
