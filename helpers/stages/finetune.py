@@ -73,6 +73,11 @@ class FinetuneReport(Report):
 def _check_settings(workspace: Workspace, settings: FinetuneSettings) -> None:
     """Raise CourseError where fairseq would say nothing, or not before it has begun."""
     refuse_impossible(settings.extra)
+    if settings.replay_files and not settings.replay:
+        raise CourseError(
+            "replay_files names general text, and replay = 0 uses none of it.",
+            "Set replay to the share that it is to have, such as 0.25, or leave replay_files out.",
+        )
     replay_files(workspace, settings)
     if settings.tensorboard and not any(map(importlib.util.find_spec, TENSORBOARDS)):
         raise CourseError(

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from helpers.workflow.parameters import BEYOND, About, Settings, Strings
 from helpers.workflow.refusals import shown
@@ -172,9 +172,3 @@ class FinetuneSettings(Settings):
         if not all(name.strip() for name in names):
             raise ValueError("a name in it is empty")
         return names
-
-    @model_validator(mode="after")
-    def _files_are_read(self) -> "FinetuneSettings":
-        if self.replay_files and not self.replay:
-            raise ValueError("replay_files names general text, and replay = 0 uses none of it.")
-        return self

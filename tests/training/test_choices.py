@@ -144,6 +144,11 @@ def test_tensorboard_finds_the_curves_beside_the_checkpoints(work: Workspace) ->
         assert any((work.checkpoints / "tensorboard" / curve).glob("events.out.tfevents.*"))
 
 
+def test_files_for_a_replay_of_nothing_are_refused(work: Workspace) -> None:
+    with pytest.raises(CourseError, match="replay = 0 uses none of it"):
+        ROAD.run("finetune", work, FinetuneSettings(replay_files=("texts",)))
+
+
 def test_options_are_refused_before_the_steps_that_come_first(work: Workspace) -> None:
     wrong = FinetuneSettings(extra=["optimizer.adam_esp=1"])
     with pytest.raises(CourseError, match=r"no option optimizer\.adam_esp"):

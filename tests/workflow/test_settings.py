@@ -151,12 +151,6 @@ def test_shares_that_do_not_fit_together_are_refused(shares, said):
     assert is_two_sentences(caught.value)
 
 
-def test_files_for_a_replay_of_nothing_are_refused():
-    with pytest.raises(CourseError, match="replay = 0 uses none of it") as caught:
-        FinetuneSettings(replay_files="a.txt")
-    assert is_two_sentences(caught.value)
-
-
 @pytest.mark.parametrize(
     ("model", "typed", "meant"),
     [
