@@ -13,6 +13,7 @@ from helpers.models.summaries import summary
 from helpers.stages import finetune
 from helpers.stages.road import ROAD
 from helpers.training.log import LOG, stopped_early
+from helpers.training.plan.data import read_data
 from helpers.training.resume import BEST, LAST
 from helpers.workflow.settings import ConvertSettings
 from helpers.workflow.training_settings import FinetuneSettings
@@ -110,16 +111,16 @@ def test_what_a_log_says_of_its_end(tmp_path: Path) -> None:
 def test_lines_of_any_length_are_cut_where_that_is_asked_for(work: Workspace) -> None:
     for mode in ("complete", "complete_doc", "eos"):
         settings = FinetuneSettings(max_tokens=16, sample_break_mode=mode)
-        finetune._check_data(work, settings)
+        read_data(work, settings, 512)
     index = work.data_bin / "train.idx"
     raw = bytearray(index.read_bytes())
     sizes = np.frombuffer(raw, "<i4", 20, HEADER.size)
     sizes[0] += sum(sizes[1:]) - 19  # twenty lines as one of many tokens, and nineteen blank ones
     sizes[1:] = 1
     index.write_bytes(raw)
-    finetune._check_data(work, FinetuneSettings(max_tokens=16, sample_break_mode="none"))
+    read_data(work, FinetuneSettings(max_tokens=16, sample_break_mode="none"), 512)
     with pytest.raises(CourseError, match="Line 1 of train has") as caught:
-        finetune._check_data(work, FinetuneSettings(max_tokens=16))
+        read_data(work, FinetuneSettings(max_tokens=16), 512)
     assert "sample_break_mode = 'none' cuts lines" in caught.value.hint
 
 

@@ -17,11 +17,8 @@ from helpers.ids.dictionary import Dictionary
 from helpers.ids.token_names import token_text
 from helpers.tokens.bpe_files import encode_file
 from helpers.training.command import CONFIG
-<<<<<<< HEAD:tests/training/test_masking.py
 from helpers.training.masking import Fate, mask_sample, units_of
-=======
 from helpers.workflow.training_settings import FinetuneSettings
->>>>>>> 29484aa (What is mixed in, cut, refused and ended early is tested with fairseq itself):tests/explorer/test_masking.py
 
 pytestmark = [
     pytest.mark.skipif(find_spec("fairseq") is None, reason="fairseq is not installed"),
@@ -184,12 +181,8 @@ def task_of(data_bin: Path, unit: str, **more: object):
     from fairseq.tasks.masked_lm import MaskedLMConfig, MaskedLMTask
 
     course = yaml.safe_load((CONFIG / "finetuning" / "finetune.yaml").read_text("utf-8"))["task"]
-<<<<<<< HEAD:tests/training/test_masking.py
-    course |= {"data": str(data_bin), "tokens_per_sample": 64, "seed": 1} | more
-=======
-    course |= {"data": str(data_bin), "tokens_per_sample": 64, "seed": seed}
     course |= FinetuneSettings().model_dump(include={"sample_break_mode", "mask_prob"})
->>>>>>> 29484aa (What is mixed in, cut, refused and ended early is tested with fairseq itself):tests/explorer/test_masking.py
+    course |= {"data": str(data_bin), "tokens_per_sample": 64, "seed": 1} | more
     assert course.pop("_name") == "masked_lm"
     if unit == "token":
         task = MaskedLMTask.setup_task(MaskedLMConfig(**course))

@@ -67,9 +67,7 @@ REFUSED = [
     (FinetuneSettings, "dropout", 1),
     (FinetuneSettings, "weight_decay", -0.1),
     (FinetuneSettings, "seed", 2**31),
-<<<<<<< HEAD
     (FinetuneSettings, "mask_unit", "line"),
-=======
     (FinetuneSettings, "keep_checkpoints", -1),
     (FinetuneSettings, "clip_norm", -0.5),
     (FinetuneSettings, "sample_break_mode", "document"),
@@ -86,7 +84,6 @@ REFUSED = [
     (FinetuneSettings, "extra", ["common.log_file=a\nb"]),
     (FinetuneSettings, "extra", ["common.fp16=true", "common.fp16=false"]),
     (FinetuneSettings, "tensorboard", "runs"),
->>>>>>> 29484aa (What is mixed in, cut, refused and ended early is tested with fairseq itself)
     (ConvertSettings, "roberta_checkpoint_path", None),
     (EvaluateSettings, "max_lines", 0),
     (EvaluateSettings, "mask_share", 0),
