@@ -27,7 +27,7 @@ from helpers.text.files import text_files
 from helpers.text.inputs import input_of
 from helpers.tokens.line_ids import encode_lines
 from helpers.tokens.wrap import shortened
-from helpers.training.command import MIXED, folders_to_train
+from helpers.training.command import MIXED, folders_to_train, general_tokens
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -127,15 +127,6 @@ def mix(workspace: Workspace, settings: FinetuneSettings, files: list[Path], lim
     )
     write_whole(workspace.training / TOLD, json.dumps(dataclasses.asdict(told), indent=1) + "\n")
     return told
-
-
-def general_tokens(own: int, share: float) -> int:
-    """The tokens of general text that have a share of all, beside so many of one's own.
-
-    >>> general_tokens(300, 0.25)
-    100
-    """
-    return round(own * share / (1 - share))
 
 
 def replayed(folder: Path) -> Replay | None:

@@ -84,6 +84,15 @@ def folders_to_train(workspace: Workspace, settings: FinetuneSettings) -> list[P
     return [mixed / folder.relative_to(workspace.data_bin) for folder in own]
 
 
+def general_tokens(own: int, share: float) -> int:
+    """The tokens of general text that have a share of all, beside so many of one's own.
+
+    >>> general_tokens(300, 0.25)
+    100
+    """
+    return round(own * share / (1 - share))
+
+
 def tensorboard(workspace: Workspace) -> Path:
     """Where TensorBoard's files are written; they go with the checkpoints that they are of."""
     return workspace.training / TENSORBOARD

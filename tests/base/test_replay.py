@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.base.general_text import replay_documents, validation_documents
-from helpers.base.replay import COURSE, _drawn, _Pool, general_tokens, mix, replay_files, replayed
+from helpers.base.replay import COURSE, _drawn, _Pool, mix, replay_files, replayed
 from helpers.common.errors import CourseError
 from helpers.ids.binary_files import read_lines, read_sizes
 from helpers.ids.data_bin import data_folders
@@ -17,7 +17,7 @@ from helpers.ids.dictionary import Dictionary
 from helpers.ids.token_names import text_of
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import count_tokens
-from helpers.training.command import folders_to_train, overrides
+from helpers.training.command import folders_to_train, general_tokens, overrides
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support import awkward
