@@ -1,5 +1,8 @@
 """General documentation text: what the course's base model has read, and what it never read.
 
+What it has read can be read again while it learns something else (``replay``), and what it never
+read measures what it has forgotten by then.
+
 Both are docstrings, taken from what is installed. The *validation* text comes from whole modules
 of pinned packages, chosen by a keyed hash of their names: the same on every machine, and in no way
 part of the training. scikit-learn and SciPy are left out of both, so that the sample corpus is new
@@ -8,11 +11,12 @@ to the model.
 
 import functools
 import hashlib
+import importlib.util
 import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from helpers.text.docstrings import docstrings_of, modules
+from helpers.text.docstrings import docstrings_of, module_files, modules
 
 # The pinned packages with the most documentation, from the longest on.
 PACKAGES = (
@@ -63,6 +67,32 @@ def training_documents() -> list[str]:
     pinned = (document for each in found for _, d in each for document in d)
     never = set(validation_documents())
     return [d for d in _distinct((*pinned, *_standard_library())) if d not in never]
+
+
+def replay_documents() -> Iterator[str]:
+    """Documents of what the base has read, each once, as many as are asked for.
+
+    They come module by module, mixed by the hashes of their names, from the packages that are
+    installed here. A minute of reading for all, and a moment for the first.
+    """
+    there = (package for package in PACKAGES if importlib.util.find_spec(package))
+    found = [each for package in there for each in module_files(package)]
+    mixed = sorted((each for each in found if not is_held_out(each[0])), key=_by_name)
+    never = set(validation_documents())
+    documents = (document for _, file in mixed for document in docstrings_of(file))
+    yield from _each_once(document for document in documents if document not in never)
+
+
+def _by_name(module: tuple[str, Path]) -> bytes:
+    return _digest(module[0])
+
+
+def _each_once(documents: Iterable[str]) -> Iterator[str]:
+    seen = set()
+    for document in documents:
+        if document not in seen:
+            seen.add(document)
+            yield document
 
 
 def _standard_library() -> Iterator[str]:

@@ -1,10 +1,13 @@
 """Continued masked-language-model training by ``fairseq-hydra-train``."""
 
 import dataclasses
+import importlib.util
 import math
+import shutil
 import sys
 from pathlib import Path
 
+from helpers.base.replay import mix, replay_files, replayed
 from helpers.base.sources import refuse_unfit
 from helpers.common.errors import CourseError, StageMissing, Stopped
 from helpers.common.processes import kernel
@@ -19,12 +22,13 @@ from helpers.ids.data_bin import (
     refuse_unlisted,
 )
 from helpers.ids.dictionary import Dictionary
-from helpers.models import checkpoints
+from helpers.models import checkpoints, shapes
 from helpers.models.masked_lm import perplexity
 from helpers.models.summaries import summary
-from helpers.training.command import finetune_command
+from helpers.training.command import MIXED, finetune_command
 from helpers.training.log import LOG, curve, diverged, events
 from helpers.training.masking import refuse_no_segmenter
+from helpers.training.options import refuse_impossible
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.planning import plan_training
 from helpers.training.plan.speed import from_probe
@@ -34,6 +38,7 @@ from helpers.training.resume import (
     LAST,
     begin_or_resume,
     finish,
+    is_done,
 )
 from helpers.training.runs import Run, written
 from helpers.training.schedule import corners
@@ -42,10 +47,15 @@ from helpers.workflow.definition import Job, Stage
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
+TENSORBOARDS = ("tensorboard", "tensorboardX")  # fairseq takes the one that is there
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FinetuneReport(Report):
-    """Losses are in bits per masked token; curves are ``(update, loss)`` in order."""
+    """Losses are in bits per masked token; curves are ``(update, loss)`` in order.
+
+    ``replayed`` is the share of general text among the tokens that were trained on.
+    """
 
     TITLE = "The base model was trained further"
     updates: int
@@ -53,10 +63,35 @@ class FinetuneReport(Report):
     best_loss: float
     train_curve: tuple[tuple[int, float], ...]
     valid_curve: tuple[tuple[int, float], ...]
+    replayed: float = 0.0
 
     def table(self) -> Table:
         head = ("updates", "best at update", "validation loss (bits)", "perplexity")
         return head, [(self.updates, self.best_update, self.best_loss, perplexity(self.best_loss))]
+
+
+def _check_settings(workspace: Workspace, settings: FinetuneSettings) -> None:
+    """Raise CourseError where fairseq would say nothing, or not before it has begun."""
+    refuse_impossible(settings.extra)
+    if settings.replay_files and not settings.replay:
+        raise CourseError(
+            "replay_files names general text, and replay = 0 uses none of it.",
+            "Set replay to the share that it is to have, such as 0.25, or leave replay_files out.",
+        )
+    replay_files(workspace, settings)
+    if settings.tensorboard and not any(map(importlib.util.find_spec, TENSORBOARDS)):
+        raise CourseError(
+            "tensorboard = True needs one of the packages tensorboard and tensorboardX, and "
+            "neither is installed here.",
+            "Install one (pip install tensorboard), or leave tensorboard out: the curve in "
+            "04_finetune needs none.",
+        )
+
+
+def _longest(workspace: Workspace, settings: FinetuneSettings) -> int:
+    """The most tokens of a sample beside ``<s>``."""
+    state = checkpoints.read(workspace.base_model)
+    return min(shapes.shape(state)["max_positions"], settings.max_tokens) - 1
 
 
 def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
@@ -77,6 +112,7 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
 
 
 def _plan(workspace: Workspace, settings: FinetuneSettings, lock: int | None) -> TrainingPlan:
+    _check_settings(workspace, settings)
     _check_data(workspace, settings)
     plan = plan_training(workspace, settings)
     if lock is None or any(finding.stops for finding in plan.findings):
@@ -103,7 +139,10 @@ def _work(job: Job) -> FinetuneReport:
         print(plan, file=sys.stderr)
     done, told = begin_or_resume(job)
     job.events.extend(told)
-    if done < settings.max_update:  # else fairseq would do one more update, at rate 0
+    if not is_done(folder, done, settings):
+        if settings.replay:
+            limit = _longest(workspace, settings) - 1  # each line ends in </s>
+            mix(workspace, settings, replay_files(workspace, settings), limit)
         try:
             train(
                 finetune_command(workspace, settings, resumed=done > 0),
@@ -118,11 +157,19 @@ def _work(job: Job) -> FinetuneReport:
         finally:
             for begun in folder.glob("*.tmp"):  # on a full disk there is no room for what is half
                 begun.unlink()
-    for file in folder.glob(IN_BETWEEN):
-        file.unlink()
-    report = _report(folder)
+        shutil.rmtree(folder / MIXED, ignore_errors=True)
+    kept = _keep(folder, settings.keep_checkpoints)
+    report = _report(folder, settings, kept)
     job.events.extend(finish(workspace))
     return report
+
+
+def _keep(folder: Path, number: int) -> list[str]:
+    """Remove the checkpoints in between but the newest ones; the names of these, in order."""
+    found = sorted(folder.glob(IN_BETWEEN), key=lambda file: int(file.stem.rpartition("_")[2]))
+    for file in found[: len(found) - number]:
+        file.unlink()
+    return [file.name for file in found[len(found) - number :] if number]
 
 
 def _stopped(job: Job) -> Stopped:
@@ -140,7 +187,7 @@ def _stopped(job: Job) -> Stopped:
     return Stopped("\n".join((said, *job.events)))
 
 
-def _report(folder: Path) -> FinetuneReport:
+def _report(folder: Path, settings: FinetuneSettings, kept: list[str]) -> FinetuneReport:
     best = summary(folder / BEST)
     last = summary(folder / LAST)
     if best is None or last is None:
@@ -153,12 +200,24 @@ def _report(folder: Path) -> FinetuneReport:
     found = events(folder / LOG) if (folder / LOG).is_file() else []
     run = written(folder)
     notes = [_went_on(run)] if run and run.went_on_after else []
+    if last.updates < settings.max_update:
+        notes.append(
+            f"Ended after {last.updates:,} of {settings.max_update:,} updates, as patience = "
+            f"{settings.patience} asks: so many validations in a row were no better than the "
+            "best before them."
+        )
+    if settings.keep_checkpoints:
+        notes.append(f"Kept beside the best and the last: {', '.join(kept) or 'none'}.")
+    general = replayed(folder) if settings.replay else None
+    if general:
+        notes.append(general.note)
     return FinetuneReport(
         updates=last.updates,
         best_update=best.updates,
         best_loss=best.loss,
         train_curve=tuple(curve(found, "train_inner")),
         valid_curve=tuple(curve(found, "valid")),
+        replayed=general.share if general else 0.0,
         notes=tuple(notes),
     )
 
@@ -185,9 +244,11 @@ FINETUNE = Stage(
         workspace.base_model,
         workspace.base_dict,
         *binarized_files(workspace.data_bin),
+        *replay_files(workspace, settings),
     ],
     outputs=lambda workspace: [workspace.checkpoints / BEST, workspace.checkpoints / LAST],
     work=_work,
+    check=_check_settings,
     in_place=True,
     loses="nothing: fairseq saves a checkpoint first, and the same training goes on from there. "
     "Pressed once more, it ends at once, and what was trained since the last one is lost",

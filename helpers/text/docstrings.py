@@ -45,21 +45,25 @@ def docstrings(source: bytes) -> list[str]:
     ]
 
 
+def module_files(package: str) -> Iterator[tuple[str, Path]]:
+    """Name and file of the modules of a package, tests left out, in a fixed order."""
+    root = package_folder(package)
+    for file in sorted(root.rglob("*.py"), key=lambda f: f.relative_to(root).as_posix()):
+        parts = file.relative_to(root).with_suffix("").parts
+        if "tests" not in parts:
+            yield ".".join((package, *(p for p in parts if p != "__init__"))), file
+
+
 def modules(
     package: str, wanted: Callable[[str], bool] = lambda name: True
 ) -> Iterator[tuple[str, list[str]]]:
-    """Name and docstrings of the modules of a package, tests left out, in a fixed order.
+    """Name and docstrings of the modules of a package that have any.
 
     Args:
         wanted: says by its name whether a module is read.
     """
-    root = package_folder(package)
-    for file in sorted(root.rglob("*.py"), key=lambda f: f.relative_to(root).as_posix()):
-        parts = file.relative_to(root).with_suffix("").parts
-        name = ".".join((package, *(p for p in parts if p != "__init__")))
-        if "tests" in parts or not wanted(name):
-            continue
-        if documents := docstrings_of(file):
+    for name, file in module_files(package):
+        if wanted(name) and (documents := docstrings_of(file)):
             yield name, documents
 
 

@@ -61,12 +61,17 @@ class Below(NamedTuple):
 
 
 def text_files(
-    names: Iterable[str], workspace: Workspace, encoding: str = "utf-8", field: str = "text"
+    names: Iterable[str],
+    workspace: Workspace,
+    encoding: str = "utf-8",
+    field: str = "text",
+    setting: str = "txt_files",
 ) -> Found:
     """The files that names stand for: files, folders (all of known kinds below), patterns.
 
     Args:
         encoding, field: how a file without an ending is read, to tell whether it holds records.
+        setting: in which the names stand.
 
     Raises:
         CourseError: a name that leads nowhere, no text file at all, or one that may not be read.
@@ -83,7 +88,7 @@ def text_files(
         elif _GLOB & set(name):
             new = _matches(path, encoding, field)
         else:
-            raise _missing(name, path, workspace)
+            raise _missing(name, path, workspace, setting)
         beside |= new.said()
         read.update(new.files)
         for file in new.files:
@@ -92,16 +97,16 @@ def text_files(
     if not found:
         raise CourseError(
             " ".join((f"There are no text files in {', '.join(names)}.", *not_read(left_out))),
-            f"Put files of these kinds there: {READ}. Or name others in txt_files.",
+            f"Put files of these kinds there: {READ}. Or name others in {setting}.",
         )
     for file in found.values():
         refuse_unreadable(file)
     return Found(list(found.values()), left_out)
 
 
-def _missing(name: str, path: Path, workspace: Workspace) -> CourseError:
+def _missing(name: str, path: Path, workspace: Workspace, setting: str) -> CourseError:
     hint = (
-        "Name text files, folders or patterns in txt_files; relative names start in the "
+        f"Name text files, folders or patterns in {setting}; relative names start in the "
         "workspace (00_setup puts a sample there) or in the project, in a shell where you stand."
     )
     places = dict.fromkeys(([] if kernel() else [Path.cwd()]) + [workspace.root, home()])

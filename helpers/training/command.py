@@ -8,6 +8,7 @@ from helpers.common.fairseq import tool
 from helpers.common.files import PROJECT
 from helpers.ids.data_bin import data_folders
 from helpers.models import checkpoints, shapes
+from helpers.training.options import hydra_options
 from helpers.training.schedule import warmup_updates
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
@@ -16,6 +17,9 @@ CONFIG = PROJECT / "helpers" / "config"
 CONFIG_FILE = CONFIG / "finetuning" / "finetune.yaml"
 LOG_INTERVAL = 10  # as it stands there
 UNITS = PROJECT / "helpers" / "training" / "fairseq_masks"  # the plug-in that hides whole ones
+# What Hydra reads as a text without quotes: no number, no truth, no nothing.
+_PLAIN = re.compile(r"(?!(?i:null|true|false|nan|inf)$)[A-Za-z_/][\w./-]*", re.ASCII)
+MIXED, TENSORBOARD = "data", "tensorboard"  # folders beside the checkpoints
 
 
 def overrides(
@@ -32,11 +36,15 @@ def overrides(
     shape = shapes.shape(state)
     done = checkpoints.updates(state) if settings.start == "continue" else 0
     return {
-        "task.data": ":".join(map(str, data_folders(workspace.data_bin))),
+        "task.data": ":".join(map(str, folders_to_train(workspace, settings))),
         "checkpoint.save_dir": workspace.training,
         **_beginning(workspace, settings.start, resumed),
         "hydra.run.dir": workspace.training,
+        "checkpoint.keep_interval_updates": max(1, settings.keep_checkpoints),
+        "checkpoint.patience": settings.patience,
+        "common.tensorboard_logdir": tensorboard(workspace) if settings.tensorboard else None,
         "optimization.max_update": settings.max_update,
+        "optimization.clip_norm": settings.clip_norm,
         "optimization.lr": [settings.lr],
         "optimization.update_freq": [settings.update_freq],
         "lr_scheduler.warmup_updates": warmup_updates(settings),
@@ -45,12 +53,15 @@ def overrides(
         "dataset.max_tokens": settings.max_tokens,
         **_hidden(settings.mask_unit),
         "task.tokens_per_sample": min(shape["max_positions"], settings.max_tokens),
+        "task.sample_break_mode": settings.sample_break_mode,
+        "task.mask_prob": settings.mask_prob,
         "checkpoint.save_interval_updates": settings.validate_every,
         "common.seed": settings.seed,
         **_logged_at_least_once(done, settings.max_update),
         **{f"model.{name}": value for name, value in shape.items()},
         "model.dropout": settings.dropout,
         "model.attention_dropout": settings.dropout,
+        **hydra_options(settings.extra),
     }
 
 
@@ -59,6 +70,32 @@ def _hidden(unit: str) -> dict[str, object]:
     if unit == "token":
         return {}
     return {"task._name": "masked_lm_units", "+task.mask_unit": unit, "+common.user_dir": UNITS}
+
+
+def folders_to_train(workspace: Workspace, settings: FinetuneSettings) -> list[Path]:
+    """The data-bin folders whose ``train`` is trained on; the first has ``valid``, too.
+
+    With ``replay`` they are mixed beside the checkpoints, and are there while training goes on.
+    """
+    own = data_folders(workspace.data_bin)
+    if not settings.replay:
+        return own
+    mixed = workspace.training / MIXED
+    return [mixed / folder.relative_to(workspace.data_bin) for folder in own]
+
+
+def general_tokens(own: int, share: float) -> int:
+    """The tokens of general text that have a share of all, beside so many of one's own.
+
+    >>> general_tokens(300, 0.25)
+    100
+    """
+    return round(own * share / (1 - share))
+
+
+def tensorboard(workspace: Workspace) -> Path:
+    """Where TensorBoard's files are written; they go with the checkpoints that they are of."""
+    return workspace.training / TENSORBOARD
 
 
 def _logged_at_least_once(done: int, last: int) -> dict[str, object]:
@@ -113,6 +150,6 @@ def hydra_value(value: object) -> str:
         return repr(value)
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(hydra_value, value)) + "]"
-    if re.fullmatch(r"[A-Za-z_/][\w./-]*", str(value), re.ASCII):
+    if _PLAIN.fullmatch(str(value)):
         return str(value)
     return "'" + str(value).replace("'", "\\'") + "'"

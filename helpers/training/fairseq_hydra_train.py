@@ -3,6 +3,9 @@
 By itself fairseq saves a checkpoint where it validates, and dies at once when it is told to end
 (SIGTERM); and it copies its checkpoints, so that a kill can leave half of one. Run as a program,
 with the tool's own arguments.
+
+It also gives back what NumPy 2 has removed and fairseq's samples of single lines
+(``sample_break_mode=eos``) still ask for: the name ``numpy.compat.long``, which is ``int``.
 """
 
 import contextlib
@@ -10,8 +13,10 @@ import os
 import shutil
 import signal
 import time
+import types
 
 import fairseq_cli.train
+import numpy as np
 import torch
 from fairseq import checkpoint_utils
 from fairseq.data import LRUCacheDataset
@@ -20,10 +25,20 @@ from fairseq.trainer import Trainer
 from fairseq_cli.hydra_train import cli_main
 
 SAVE_EVERY = float(os.environ.get("ROBERTA_COURSE_SAVE_EVERY", "120"))  # seconds; tests shorten it
+if not hasattr(np, "compat"):
+    np.compat = types.SimpleNamespace(long=int)
+
 validate_and_save = fairseq_cli.train.validate_and_save
 set_epoch, load_checkpoint = LRUCacheDataset.set_epoch, Trainer.load_checkpoint
 told: list[int] = []
 saved = time.monotonic()
+
+
+def remember_the_best():
+    """Of a run that goes on, ``patience`` is to know the lowest loss before it was broken off."""
+    judge, saved = fairseq_cli.train.should_stop_early, checkpoint_utils.save_checkpoint
+    if hasattr(saved, "best") and not hasattr(judge, "best"):
+        judge.best, judge.num_runs = saved.best, 0
 
 
 def validate_and_save_in_time(cfg, trainer, task, epoch_itr, valid_subsets, end_of_epoch):
@@ -35,6 +50,7 @@ def validate_and_save_in_time(cfg, trainer, task, epoch_itr, valid_subsets, end_
     """
     global saved
     signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    remember_the_best()
     updates, every = trainer.get_num_updates(), cfg.checkpoint.save_interval_updates
     is_due = end_of_epoch or updates >= cfg.optimization.max_update
     is_due = is_due or (every > 0 and updates % every == 0)

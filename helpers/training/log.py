@@ -84,6 +84,20 @@ def _events(lines: Iterable[str]) -> Iterable[Event]:
     return (event for line in lines if (event := parse_event(line)))
 
 
+def stopped_early(log: Path) -> bool:
+    """Whether the last training in a log was ended by ``patience``."""
+    ended = False
+    if not log.is_file():
+        return ended
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if "Start iterating over samples" in line:
+                ended = False
+            elif "early stop since valid performance" in line:
+                ended = True
+    return ended
+
+
 def curve(found: Iterable[Event], kind: str) -> list[tuple[int, float]]:
     """``(update, loss in bits)`` of one kind of event, in order; losses that are numbers."""
     return [(e.update, e.loss) for e in found if e.kind == kind and math.isfinite(e.loss)]

@@ -20,7 +20,7 @@ from helpers.common.files import files_below, flush, remove, write_whole
 from helpers.models import checkpoints
 from helpers.models.finite import refuse_not_finite
 from helpers.models.summaries import summary
-from helpers.training.log import LOG, events
+from helpers.training.log import LOG, events, stopped_early
 from helpers.training.runs import Run, earlier, keep, unfinished, written
 from helpers.workflow.definition import Job
 from helpers.workflow.record import fingerprint
@@ -87,9 +87,17 @@ def begin_or_resume(job: Job) -> tuple[int, list[str]]:
         notes.append(f"It goes on from the finished {done:,} updates in {before.name}.")
     elif same not in (folder, workspace.checkpoints):
         notes.append(f"The same training was found in {same.name}.")
-    if not before and 0 < done < job.settings.max_update:
+    if not before and done and not is_done(folder, done, job.settings):
         notes.append(f"An interrupted run was continued after update {done:,}.")
     return done, [*notes, *mended]
+
+
+def is_done(folder: Path, done: int, settings: FinetuneSettings) -> bool:
+    """Whether there is nothing to train: fairseq would do one more update, at rate 0.
+
+    What ``patience`` has ended stays ended.
+    """
+    return done >= settings.max_update or (done > 0 and stopped_early(folder / LOG))
 
 
 def _made_from(run: Run, workspace: Workspace) -> Path | None:

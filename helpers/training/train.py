@@ -8,7 +8,7 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.common.fairseq import run, tool
 from helpers.common.progress import Progress
-from helpers.training.log import Event, diverged, parse_event
+from helpers.training.log import Event, diverged, parse_event, stopped_early
 
 LAUNCHER = Path(__file__).with_name("fairseq_hydra_train.py")
 # What fairseq says of gradients that are no numbers, before it ends in an error of any kind.
@@ -30,7 +30,7 @@ def train(
     done: int = 0,
     lock: int | None = None,
 ) -> None:
-    """Run a training command to its end.
+    """Run a training command to its end: ``max_update``, or where ``patience`` ends it before.
 
     Args:
         log: takes everything that fairseq prints.
@@ -55,7 +55,7 @@ def train(
             run(_that_saves(command), log, heard=heard, keep_open=keep_open, saves=True)
         except CourseError as error:
             raise (diverged(told.reached, log) if told.no_numbers else error) from None
-    if told.reached < max_update:
+    if told.reached < max_update and not stopped_early(log):
         raise CourseError(
             f"fairseq stopped after {told.reached} of {max_update} updates.",
             f"Its log tells why: {log}.",

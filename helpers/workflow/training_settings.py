@@ -1,24 +1,48 @@
 """The settings of fine-tuning: each parameter with its default, its range and one sentence."""
 
+import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from helpers.workflow.parameters import BEYOND, About, Settings
+from helpers.workflow.parameters import BEYOND, About, Settings, Strings
+from helpers.workflow.refusals import shown
 
 # fairseq adds the epoch to it, and there are fewer epochs than updates, of which there are at
 # most BEYOND.
 MAX_SEED = 2**31 - 1
+_OPTION = re.compile(r"([A-Za-z_][\w.-]*)=(.*)", re.ASCII | re.DOTALL)
+UNQUOTABLE = set('$"\\\n\r')  # Hydra expands the first, and cannot quote these others
+
+
+def option(text: str) -> tuple[str, str]:
+    """The name and the value of an option of fairseq's.
+
+    Raises:
+        ValueError: it has not that form, or Hydra cannot be given the value.
+
+    >>> option("optimizer.adam_eps=1e-8")
+    ('optimizer.adam_eps', '1e-8')
+    """
+    found = _OPTION.fullmatch(text.strip())
+    if not found:
+        raise ValueError(f"{shown(text)} is not written as section.name=value")
+    if bad := sorted(UNQUOTABLE.intersection(found[2])):
+        raise ValueError(f"{shown(text)} holds {bad[0]!r}, which Hydra cannot be given")
+    return found[1], found[2]
 
 
 class FinetuneSettings(Settings):
     GROUPS: ClassVar = {
-        "How far": ("start", "max_update", "validate_every"),
-        "Learning rate": ("lr", "warmup_share"),
-        "Batch": ("max_tokens", "update_freq", "seed"),
-        "What is hidden": ("mask_unit",),
-        "Against learning by heart": ("dropout", "weight_decay"),
+        "How far": ("start", "max_update", "validate_every", "keep_checkpoints"),
+        "Learning rate": ("lr", "warmup_share", "clip_norm"),
+        "Batch": ("max_tokens", "update_freq", "sample_break_mode", "seed"),
+        "What is hidden": ("mask_prob", "mask_unit"),
+        "Against learning by heart": ("dropout", "weight_decay", "patience"),
+        "Against forgetting": ("replay", "replay_files"),
+        "fairseq": ("extra", "tensorboard"),
     }
+    SPEED: ClassVar = frozenset({"tensorboard"})
 
     start: Literal["weights", "continue"] = Field(
         "weights",
@@ -40,6 +64,13 @@ class FinetuneSettings(Settings):
     warmup_share: float = Field(
         0.06, ge=0, lt=1, description="Share of the updates in which the rate rises to lr."
     )
+    clip_norm: float = Field(
+        1.0,
+        ge=0,
+        le=10,
+        description="A longer gradient is shortened to this length, so that one odd batch cannot "
+        "undo many updates; 0: never.",
+    )
     max_tokens: int = Field(
         2048, ge=16, le=BEYOND, description="Tokens in one batch; lower it when memory runs out."
     )
@@ -54,11 +85,32 @@ class FinetuneSettings(Settings):
         description="What is hidden as a whole: single tokens, as fairseq does, or all tokens of a "
         "character, or of a word.",
     )
+    sample_break_mode: Literal["complete", "complete_doc", "none", "eos"] = Field(
+        "complete",
+        description="What makes a sample: 'complete' fills it with whole lines, the most text an "
+        "update; 'complete_doc' begins anew at each blank line, where neighbouring texts have "
+        "nothing to do with each other; 'none' fills it to the last token and cuts lines; 'eos' "
+        "takes each line by itself, for single sentences.",
+    )
+    mask_prob: float = Field(
+        0.15,
+        gt=0,
+        lt=1,
+        description="Share of tokens that are hidden: with more, an update teaches more and each "
+        "guess is harder; a model of 40% cannot be compared by its loss with one of 15%.",
+    )
     validate_every: int = Field(
         250,
         ge=1,
         le=BEYOND,
         description="Updates between two validations; each also saves a checkpoint.",
+    )
+    keep_checkpoints: int = Field(
+        0,
+        ge=0,
+        le=BEYOND,
+        description="How many of those in between stay, the newest ones, to be averaged or looked "
+        "at; the one with the lowest validation loss stays always, as checkpoint_best.pt.",
     )
     dropout: float = Field(
         0.0,
@@ -67,6 +119,56 @@ class FinetuneSettings(Settings):
         description="Share of activations set to zero; 0.1 is usual where updates are many.",
     )
     weight_decay: float = Field(0.01, ge=0, le=1, description="Pull of the weights towards zero.")
-    seed: int = Field(
-        1, ge=0, le=MAX_SEED, description="Decides the order of the batches and the masks."
+    patience: int = Field(
+        0,
+        ge=0,
+        le=BEYOND,
+        description="Stop after so many validations in a row (also those at the end of an epoch) "
+        "that were no better than the best, where more updates only learn by heart; 0: never.",
     )
+    replay: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="Share of general text among the tokens that are trained on, against "
+        "forgetting what the base knows; 0.1 to 0.3 costs little of what is learned.",
+    )
+    replay_files: Annotated[Strings, About(path="read")] = Field(
+        (),
+        description="Files with the general text, as in 01_split; empty: the course's own, "
+        "documentation of software, which suits the course's base only.",
+    )
+    seed: int = Field(
+        1,
+        ge=0,
+        le=MAX_SEED,
+        description="Decides the order of the batches and the masks; results that differ by no "
+        "more than those of two seeds differ by chance.",
+    )
+    extra: Strings = Field(
+        (),
+        examples=["optimizer.adam_eps=1e-8"],
+        description="Other options of fairseq's, each as section.name=value; they are compared "
+        "with fairseq's own before it starts.",
+    )
+    tensorboard: bool = Field(
+        False,
+        description="While it trains, fairseq also writes its curves for TensorBoard, beside the "
+        "checkpoints; it needs the package tensorboard or tensorboardX. A training that is done "
+        "is not repeated for it without force.",
+    )
+
+    @field_validator("extra")
+    @classmethod
+    def _are_options(cls, extra: tuple[str, ...]) -> tuple[str, ...]:
+        names = [option(text)[0] for text in extra]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"{twice[0]} is given twice")
+        return extra
+
+    @field_validator("replay_files")
+    @classmethod
+    def _have_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(name.strip() for name in names):
+            raise ValueError("a name in it is empty")
+        return names

@@ -15,6 +15,7 @@ from helpers.stages.road import ROAD
 from helpers.text.division import shares_of
 from helpers.workflow.parameters import Settings, WrongSettings, bounds, explanation
 from helpers.workflow.settings import SplitSettings
+from helpers.workflow.training_settings import UNQUOTABLE
 from helpers.workflow.workspace import Workspace
 from tests.support.hands import all_html, executed, inside, move, panel_of
 
@@ -51,6 +52,9 @@ def values_of(model: type[Settings], name: str) -> st.SearchStrategy:
         return st.sampled_from(get_args(info.annotation))
     if name == "sentences":
         return st.lists(line.map(lambda text: f"{text} <mask>"), min_size=1).map(tuple)
+    if name == "extra":
+        values = st.lists(line.filter(UNQUOTABLE.isdisjoint), min_size=1)
+        return values.map(lambda v: tuple(f"common.x{i}={text}" for i, text in enumerate(v)))
     if kind is tuple:
         return st.lists(line, min_size=1).map(tuple)
     if name == "encoding":

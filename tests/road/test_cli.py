@@ -24,7 +24,8 @@ OPTIONS = {
     "binarize": "--engine --workers",
     "prepare": "--workers --shards --scheduler --slurm",
     "finetune": "--max-update --lr --warmup-share --max-tokens --update-freq --validate-every "
-    "--dropout --weight-decay --seed --start",
+    "--dropout --weight-decay --seed --start --keep-checkpoints --clip-norm --sample-break-mode "
+    "--mask-prob --patience --replay --replay-files --extra --tensorboard",
     "convert": "--roberta-checkpoint-path --pytorch-dump-folder-path",
     "evaluate": "--max-lines --mask-share --sentences --seed",
     "run": "--parameter --only",

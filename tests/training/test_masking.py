@@ -18,6 +18,7 @@ from helpers.ids.token_names import token_text
 from helpers.tokens.bpe_files import encode_file
 from helpers.training.command import CONFIG
 from helpers.training.masking import Fate, mask_sample, units_of
+from helpers.workflow.training_settings import FinetuneSettings
 
 pytestmark = [
     pytest.mark.skipif(find_spec("fairseq") is None, reason="fairseq is not installed"),
@@ -180,6 +181,7 @@ def task_of(data_bin: Path, unit: str, **more: object):
     from fairseq.tasks.masked_lm import MaskedLMConfig, MaskedLMTask
 
     course = yaml.safe_load((CONFIG / "finetuning" / "finetune.yaml").read_text("utf-8"))["task"]
+    course |= FinetuneSettings().model_dump(include={"sample_break_mode", "mask_prob"})
     course |= {"data": str(data_bin), "tokens_per_sample": 64, "seed": 1} | more
     assert course.pop("_name") == "masked_lm"
     if unit == "token":

@@ -68,6 +68,22 @@ REFUSED = [
     (FinetuneSettings, "weight_decay", -0.1),
     (FinetuneSettings, "seed", 2**31),
     (FinetuneSettings, "mask_unit", "line"),
+    (FinetuneSettings, "keep_checkpoints", -1),
+    (FinetuneSettings, "clip_norm", -0.5),
+    (FinetuneSettings, "sample_break_mode", "document"),
+    (FinetuneSettings, "mask_prob", 0),
+    (FinetuneSettings, "mask_prob", 1),
+    (FinetuneSettings, "patience", -1),
+    (FinetuneSettings, "replay", 0.6),
+    (FinetuneSettings, "replay", -0.1),
+    (FinetuneSettings, "replay_files", [" "]),
+    (FinetuneSettings, "extra", ["adam_eps"]),
+    (FinetuneSettings, "extra", ["--clip-norm=1"]),
+    (FinetuneSettings, "extra", ["common.log_file=${oc.env:HOME}"]),
+    (FinetuneSettings, "extra", ["common.log_file=a\\b"]),
+    (FinetuneSettings, "extra", ["common.log_file=a\nb"]),
+    (FinetuneSettings, "extra", ["common.fp16=true", "common.fp16=false"]),
+    (FinetuneSettings, "tensorboard", "runs"),
     (ConvertSettings, "roberta_checkpoint_path", None),
     (EvaluateSettings, "max_lines", 0),
     (EvaluateSettings, "mask_share", 0),
@@ -84,6 +100,9 @@ ALLOWED = [
     (EncodeSettings, {"workers": None}),
     (EncodeSettings, {"workers": 1, "engine": "fairseq"}),
     (FinetuneSettings, {"warmup_share": 0, "dropout": 0, "lr": 1}),
+    (FinetuneSettings, {"clip_norm": 0, "patience": 0, "keep_checkpoints": 0}),
+    (FinetuneSettings, {"replay": 0.5, "replay_files": ("a.txt",)}),
+    (FinetuneSettings, {"extra": ("optimizer.adam_betas=(0.9,0.95)", "common.log_file=it's=中")}),
 ]
 
 
@@ -287,7 +306,7 @@ def test_every_setting_stands_in_one_group(model):
 def test_what_is_known_about_a_setting_stands_in_its_type():
     about = {name: About.of(info) for model in MODELS for name, info in model.model_fields.items()}
     read = {name for name, each in about.items() if each.path == "read"}
-    assert read == {"source", "dict_file", "txt_files", "roberta_checkpoint_path"}
+    assert read == {"source", "dict_file", "txt_files", "roberta_checkpoint_path", "replay_files"}
     assert about["pytorch_dump_folder_path"] == About(path="made")
     assert about["dict_file"].flag == "dict"
     assert about["lr"] == About(log_scale=True)

@@ -14,8 +14,6 @@ from helpers.training.plan.samples import batch_sizes, sample_sizes
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
-MODE = "complete"  # as it stands in finetune.yaml
-
 
 @dataclasses.dataclass(frozen=True)
 class Data:
@@ -50,39 +48,46 @@ def read_data(workspace: Workspace, settings: FinetuneSettings, positions: int) 
             train with a warning, and stop at it in valid.
     """
     first, *others = folders = data_folders(workspace.data_bin)
-    limit = min(positions, settings.max_tokens)
+    limit, mode = min(positions, settings.max_tokens), settings.sample_break_mode
     for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
         name = file.name if not others else f"{file.name} in {file.parent.name}"
-        _refuse(read_sizes(file)[0], name, limit, needed=file.name != "test")
-    samples = [_samples(folder / "train", limit) for folder in folders]
+        sizes = read_sizes(file)[0]
+        if file.name != "test":
+            _refuse_empty(sizes, name)
+        if mode != "none":  # which cuts lines
+            _refuse_long(sizes, name, limit)
+    samples = [_samples(folder / "train", mode, limit) for folder in folders]
     batches = [batch_sizes(each, settings.max_tokens) for each in samples]
     return Data(
         samples=sum(map(len, samples)),
         tokens=sum(int(each.sum()) for each in samples),
         epochs=tuple(-(-len(each) // settings.update_freq) for each in batches),
-        valid=int(_samples(first / "valid", limit).sum()),
+        valid=int(_samples(first / "valid", mode, limit).sum()),
     )
 
 
-def _samples(prefix: Path, limit: int) -> np.ndarray:
-    return _samples_of(prefix, Path(f"{prefix}.idx").stat().st_mtime_ns, limit)
+def _samples(prefix: Path, mode: str, limit: int) -> np.ndarray:
+    return _samples_of(prefix, Path(f"{prefix}.idx").stat().st_mtime_ns, mode, limit)
 
 
 @functools.lru_cache(maxsize=16)
-def _samples_of(prefix: Path, _: int, limit: int) -> np.ndarray:
-    return sample_sizes(read_sizes(prefix)[0], MODE, limit)
+def _samples_of(prefix: Path, _: int, mode: str, limit: int) -> np.ndarray:
+    return sample_sizes(read_sizes(prefix)[0], mode, limit)
 
 
-def _refuse(sizes: np.ndarray, name: str, limit: int, *, needed: bool) -> None:
-    if needed and not len(sizes):
+def _refuse_empty(sizes: np.ndarray, name: str) -> None:
+    if not len(sizes):
         raise CourseError(
             f"The split {name} is empty, and training needs it.",
             "Split again (notebook 01_split) with a larger share for it.",
         )
+
+
+def _refuse_long(sizes: np.ndarray, name: str, limit: int) -> None:
     if len(sizes) and sizes.max() > limit - 1:  # and <s> before it
         raise CourseError(
             f"Line {int(sizes.argmax()) + 1:,} of {name} has {int(sizes.max()) - 1:,} tokens; "
             f"with these settings the model reads at most {limit - 2:,}.",
             f"Split again (notebook 01_split) with max_line_tokens = {limit - 2}, or raise "
-            "max_tokens.",
+            "max_tokens; sample_break_mode = 'none' cuts lines.",
         )

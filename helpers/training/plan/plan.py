@@ -98,7 +98,9 @@ class TrainingPlan(Report):
     @property
     def disk(self) -> int:
         """Bytes of the checkpoints while one is written."""
-        return FILES * self.network.checkpoint()
+        made = self.settings.max_update // self.settings.validate_every
+        kept = max(1, min(self.settings.keep_checkpoints, made))  # one of them is among the files
+        return (FILES - 1 + kept) * self.network.checkpoint()
 
     @property
     def seconds(self) -> float:

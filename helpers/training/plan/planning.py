@@ -15,8 +15,6 @@ from helpers.training.resume import updates_before
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
-MASK_PROB = 0.15  # as it stands in finetune.yaml
-
 
 def plan_training(
     workspace: Workspace, settings: FinetuneSettings, speed: Speed | None = None
@@ -41,7 +39,7 @@ def plan_training(
         vocabulary=base.vocabulary,
         sample=min(shape["max_positions"], settings.max_tokens),
         dropout=settings.dropout,
-        mask_prob=MASK_PROB,
+        mask_prob=settings.mask_prob,
     )
     plan = TrainingPlan(
         settings=settings,

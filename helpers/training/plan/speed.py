@@ -56,7 +56,8 @@ def from_probe(workspace: Workspace, settings: FinetuneSettings, first: int, loc
         "++checkpoint.no_save": True,
         "++dataset.disable_validation": True,
     }
-    command = train_command(CONFIG_FILE, overrides(workspace, settings) | changed)
+    alone = settings.model_copy(update={"replay": 0.0, "tensorboard": False})
+    command = train_command(CONFIG_FILE, overrides(workspace, alone) | changed)
     log = folder / "train.log"
     train(command, log, max_update=last, must_load=workspace.base_model, done=first, lock=lock)
     speed = _measured(log)

@@ -1,0 +1,159 @@
+"""Choices that fairseq itself carries out: real trainings of a few updates."""
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers.common.errors import CourseError, StageStale
+from helpers.ids.binary_files import HEADER
+from helpers.models.summaries import summary
+from helpers.stages import finetune
+from helpers.stages.road import ROAD
+from helpers.training.log import LOG, stopped_early
+from helpers.training.plan.data import read_data
+from helpers.training.resume import BEST, LAST
+from helpers.workflow.settings import ConvertSettings
+from helpers.workflow.training_settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
+from tests.support.small import SHORT
+
+NO_RATE = 1e-9  # so that no validation is better than the one before
+OPTIONS = (
+    "optimizer.adam_betas=(0.9,0.95)",
+    "common.log_file=it's=中.log",
+    "model.encoder_layerdrop=0.1",
+)
+
+
+@pytest.fixture
+def work(small: Workspace, tmp_path: Path) -> Workspace:
+    """A copy in which something else was trained."""
+    return Workspace(shutil.copytree(small.root, tmp_path / "O'Brien 的 work"))
+
+
+def said(work: Workspace) -> str:
+    return (work.checkpoints / LOG).read_text("utf-8")
+
+
+def forgotten(work: Workspace) -> None:
+    """The record knows no more that it was trained."""
+    record = work.record
+    del record.stages["finetune"]
+    record.save()
+
+
+def test_single_lines_with_other_options_end_early_and_stay_ended(work: Workspace) -> None:
+    settings = FinetuneSettings(
+        max_update=100,
+        validate_every=3,
+        max_tokens=512,
+        lr=NO_RATE,
+        patience=2,
+        keep_checkpoints=1,
+        sample_break_mode="eos",
+        mask_prob=0.3,
+        extra=OPTIONS,
+    )
+    report = ROAD.run("finetune", work, settings)
+    assert report.updates == summary(work.checkpoints / LAST).updates == 6 < settings.max_update
+    assert [update for update, _ in report.valid_curve] == [3, 4, 6], "after an epoch, too"
+    assert "Ended after 6 of 100 updates, as patience = 2 asks" in report.notes[-2]
+    kept = [file.name for file in work.checkpoints.glob("checkpoint_*_*.pt")]
+    assert len(kept) == 1 and f"Kept beside the best and the last: {kept[0]}." in report.notes
+
+    log = said(work)
+    assert f"loaded 39 blocks from: {work.data_bin / 'valid'}" in log, "as many as it has lines"
+    assert "'adam_betas': '(0.9,0.95)'" in log and "'mask_prob': 0.3" in log
+    assert "'encoder_layerdrop': 0.1" in log and (work.checkpoints / "it's=中.log").is_file()
+
+    before = (work.checkpoints / LAST).read_bytes()
+    forgotten(work)
+    again = ROAD.run("finetune", work, settings)
+    assert again.updates == 6 and not any("continued" in note for note in again.notes)
+    assert (work.checkpoints / LAST).read_bytes() == before and said(work) == log
+
+
+def test_general_text_is_trained_on_and_its_files_are_inputs(
+    work: Workspace, tmp_path: Path
+) -> None:
+    file = tmp_path / "general 通用.txt"
+    file.write_text("Something else altogether.\n\n别的东西。\n", "utf-8")
+    settings = SHORT.model_copy(update={"replay": 0.25, "replay_files": (str(file),)})
+    report = ROAD.run("finetune", work, settings)
+    assert 0.25 <= report.replayed < 0.27
+    assert report.notes[-1].startswith(f"Replay: {report.replayed:.1%} of the tokens trained on")
+    assert str(file) in report.notes[-1]
+    folder = work.training / "data"
+    assert f"from: {folder / 'train1'}" in said(work), "fairseq has read both as one"
+    assert not folder.exists() and not (work.checkpoints / "data").exists()
+
+    forgotten(work)
+    again = ROAD.run("finetune", work, settings)
+    assert (again.replayed, again.notes[-1]) == (report.replayed, report.notes[-1])
+    file.write_text("Changed since.\n")
+    with pytest.raises(StageStale, match="has changed since 04_finetune"):
+        ROAD.run("convert", work, ConvertSettings())
+
+
+def test_what_a_log_says_of_its_end(tmp_path: Path) -> None:
+    log = tmp_path / LOG
+    assert not stopped_early(log)
+    end = "[…] - early stop since valid performance hasn't improved for last 2 runs\n"
+    begin = "[…] - Start iterating over samples\n"
+    for text, ended in ((begin, False), (begin + end, True), (begin + end + begin, False)):
+        log.write_text(text, "utf-8")
+        assert stopped_early(log) is ended
+
+
+def test_lines_of_any_length_are_cut_where_that_is_asked_for(work: Workspace) -> None:
+    for mode in ("complete", "complete_doc", "eos"):
+        settings = FinetuneSettings(max_tokens=16, sample_break_mode=mode)
+        read_data(work, settings, 512)
+    index = work.data_bin / "train.idx"
+    raw = bytearray(index.read_bytes())
+    sizes = np.frombuffer(raw, "<i4", 20, HEADER.size)
+    sizes[0] += sum(sizes[1:]) - 19  # twenty lines as one of many tokens, and nineteen blank ones
+    sizes[1:] = 1
+    index.write_bytes(raw)
+    read_data(work, FinetuneSettings(max_tokens=16, sample_break_mode="none"), 512)
+    with pytest.raises(CourseError, match="Line 1 of train has") as caught:
+        read_data(work, FinetuneSettings(max_tokens=16), 512)
+    assert "sample_break_mode = 'none' cuts lines" in caught.value.hint
+
+
+@pytest.mark.skipif(
+    any(map(find_spec, finetune.TENSORBOARDS)), reason="a package for TensorBoard is installed"
+)
+def test_without_its_package_tensorboard_is_refused_before_anything_begins(
+    work: Workspace,
+) -> None:
+    settings = SHORT.model_copy(update={"tensorboard": True, "lr": 1e-4})
+    with pytest.raises(CourseError, match="neither is installed here"):
+        ROAD.run("finetune", work, settings)
+    assert not work.training.exists() and (work.checkpoints / BEST).is_file()
+
+
+@pytest.mark.skipif(
+    not any(map(find_spec, finetune.TENSORBOARDS)), reason="no package for TensorBoard is installed"
+)
+def test_tensorboard_finds_the_curves_beside_the_checkpoints(work: Workspace) -> None:
+    ROAD.run("finetune", work, SHORT.model_copy(update={"tensorboard": True, "lr": 1e-4}))
+    for curve in ("train", "train_inner", "valid"):
+        assert any((work.checkpoints / "tensorboard" / curve).glob("events.out.tfevents.*"))
+
+
+def test_files_for_a_replay_of_nothing_are_refused(work: Workspace) -> None:
+    with pytest.raises(CourseError, match="replay = 0 uses none of it"):
+        ROAD.run("finetune", work, FinetuneSettings(replay_files=("texts",)))
+
+
+def test_options_are_refused_before_the_steps_that_come_first(work: Workspace) -> None:
+    wrong = FinetuneSettings(extra=["optimizer.adam_esp=1"])
+    with pytest.raises(CourseError, match=r"no option optimizer\.adam_esp"):
+        ROAD["finetune"].check(work, wrong)
+    with pytest.raises(CourseError, match=r"no option optimizer\.adam_esp"):
+        ROAD.run("finetune", work, wrong)
+    assert not work.training.exists()
