@@ -49,6 +49,8 @@ def parser() -> argparse.ArgumentParser:
         help="a notebook's parameter; NOTEBOOK.NAME where several have it (split.seed)",
     )
     run.add_argument("--only", nargs="+", default=[], metavar="NOTEBOOK", help="only these")
+    watch = commands.add_parser("watch", help="show how far the run is that works in a workspace")
+    _add_workspace(watch)
     return top
 
 
@@ -111,6 +113,10 @@ def dispatch(given: dict) -> int:
         from helpers.batch import run
 
         return run(workspace, given["parameter"], given["only"], force=given["force"])
+    if command == "watch":
+        from helpers.watch import watch
+
+        return watch(workspace)
     settings = settings_from(command, given)
     if given.get("plan") or given.get("probe"):
         print(ROAD.plan(command, workspace, settings, probe=given["probe"]))

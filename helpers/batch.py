@@ -21,12 +21,12 @@ from helpers.common.errors import Stopped
 from helpers.common.files import write_whole
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import die_with_parent
+from helpers.common.progress import over
 from helpers.stages.road import ROAD
 from helpers.workflow.lock import BATCH
 from helpers.workflow.workspace import Workspace
 
 LOOK = 1.0  # seconds
-ANEW = "\r\x1b[K"  # to the beginning of the line, which is made empty
 
 
 def run(
@@ -116,7 +116,7 @@ def _told_in_a_terminal(workspace: Workspace) -> Iterator[None]:
     def tell() -> None:
         while not ended.wait(LOOK):
             if (worker := workspace.worker) and worker.standing:
-                print(f"{ANEW}  {worker.standing}", end="", file=sys.stderr, flush=True)
+                print(over(f"  {worker.standing}"), end="", file=sys.stderr, flush=True)
 
     if not sys.stderr.isatty():
         yield
@@ -128,7 +128,7 @@ def _told_in_a_terminal(workspace: Workspace) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-        print(ANEW, end="", file=sys.stderr, flush=True)
+        print(over(""), end="", file=sys.stderr, flush=True)
 
 
 def _finished(workspace: Workspace) -> dict[str, tuple]:

@@ -21,7 +21,6 @@ from helpers.common.foreign_code import refuse_foreign_code
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-_running: dict[int, "Child"] = {}  # by the thread that waits for it
 
 
 def die_with_parent(by: int = signal.SIGKILL) -> None:
@@ -40,7 +39,7 @@ class Child(subprocess.Popen):
     """
 
     def __init__(self, command: Sequence[str], *, saves: bool, **options: object) -> None:
-        self.saves, self.told = saves, False
+        self.saves = saves
         super().__init__(command, preexec_fn=self._begin, **options)
 
     def _begin(self) -> None:
@@ -52,15 +51,7 @@ class Child(subprocess.Popen):
 
     def tell(self) -> None:
         """Tell it to save and to end."""
-        self.told = True
         self.terminate()
-
-    def end(self) -> None:
-        """Tell it to save and to end, or kill it: the second time, or where it saves nothing."""
-        if self.saves and not self.told:
-            self.tell()
-        else:
-            self.kill()
 
 
 @contextlib.contextmanager
@@ -71,15 +62,12 @@ def child(command: Sequence[str], *, saves: bool = False, **options: object) -> 
             process = Child(command, saves=saves, **options)
         with process:
             try:
-                _running[threading.get_ident()] = process
                 if came:
                     raise KeyboardInterrupt
                 yield process
             except BaseException:
                 process.kill()
                 raise
-            finally:
-                _running.pop(threading.get_ident(), None)
 
 
 @contextlib.contextmanager
@@ -116,22 +104,6 @@ def kernel() -> object | None:
     from IPython import get_ipython
 
     return getattr(get_ipython(), "kernel", None)
-
-
-def stop(thread: threading.Thread) -> None:
-    """Raise KeyboardInterrupt in a thread, as Ctrl-C does in the main one, and end its child.
-
-    A thread that waits for something else than its child is stopped when that has come.
-    """
-    raised = ctypes.py_object(KeyboardInterrupt)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), raised)
-    end_child(thread)
-
-
-def end_child(thread: threading.Thread) -> None:
-    """End what a thread waits for: see :meth:`Child.end`."""
-    if process := _running.get(thread.ident):
-        process.end()
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import contextlib
 import contextvars
 import dataclasses
 import html
+import shutil
 import sys
 import threading
 import time
@@ -12,12 +13,14 @@ from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
 
+from helpers.common.names import spelled
 from helpers.common.processes import kernel
 
 Draw = Callable[[str], None]
 _panel: contextvars.ContextVar[Draw | None] = contextvars.ContextVar("panel", default=None)
 _watcher: contextvars.ContextVar["Watch | None"] = contextvars.ContextVar("watcher", default=None)
 TICK = 1.0  # seconds
+ANEW = "\r\x1b[K"  # to the beginning of a terminal's line, which is made empty
 RECENT = 8  # the time left is reckoned from so many steps, a second or more apart
 
 
@@ -55,6 +58,11 @@ class Standing:
         if self.rate and self.done < self.total:
             said.append(f"about {duration((self.total - self.done) / self.rate)} left")
         return " · ".join((*said, *filter(None, (self.text,))))
+
+
+def over(text: str) -> str:
+    """What writes a line of a terminal anew; the end is cut off, since a second line would stay."""
+    return f"{ANEW}{spelled(text)[: shutil.get_terminal_size().columns - 1]}"
 
 
 def duration(seconds: float) -> str:
@@ -98,13 +106,22 @@ class Progress:
 
     Args:
         text: what is said until there is something to say, such as what is waited for.
+        below: makes HTML that stands below the bar while the work goes on, and stays where it
+            fails; nothing of it is shown in a terminal.
     """
 
-    def __init__(self, total: int, unit: str, done: int = 0, text: str = "") -> None:
+    def __init__(
+        self,
+        total: int,
+        unit: str,
+        done: int = 0,
+        text: str = "",
+        below: Callable[[], str] = str,
+    ) -> None:
         self.total, self.unit, self.first, self.done = total, unit, done, done
         self.begun = time.monotonic()
         self.steps = collections.deque([(self.begun, done)], maxlen=RECENT)
-        self.text = text
+        self.text, self.below = text, below
         self.one_at_a_time = threading.Lock()
         self.ended = threading.Event()
 
@@ -148,8 +165,10 @@ class Progress:
             self.steps.pop()
         self.steps.append((now, done))
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         self.ended.set()
+        if error is None:
+            self.below = str
         if self.bar is not None:
             self.bar.close()
         self._show()
@@ -162,7 +181,7 @@ class Progress:
         with self.one_at_a_time:
             standing = self._standing()
             if self.draw:
-                self.draw(standing.html())
+                self.draw(f"{standing.html()}{self.below()}")
             if self.watch:
                 self.watch(standing)
 

@@ -1,8 +1,10 @@
 """fairseq's training log: its JSON lines as events and curves."""
 
+import contextlib
 import dataclasses
 import json
 import math
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -96,6 +98,27 @@ def stopped_early(log: Path) -> bool:
             elif "early stop since valid performance" in line:
                 ended = True
     return ended
+
+
+class Tail:
+    """A log that is still written: each time, the events that were added."""
+
+    def __init__(self, log: Path) -> None:
+        self.log, self.read_so_far, self.file = log, 0, -1
+
+    def read(self) -> list[Event] | None:
+        """The events since the last time; None where another log has taken the place of it."""
+        with contextlib.suppress(OSError), self.log.open("rb") as source:
+            now = os.fstat(source.fileno())
+            if self.file != now.st_ino or now.st_size < self.read_so_far:
+                self.file, self.read_so_far, before = now.st_ino, 0, self.file
+                if before != -1:
+                    return None
+            source.seek(self.read_so_far)
+            whole, ends, _ = source.read().rpartition(b"\n")  # a line may be half written
+            self.read_so_far += len(whole + ends)
+            return list(_events(whole.decode("utf-8", "replace").splitlines()))
+        return []
 
 
 def curve(found: Iterable[Event], kind: str) -> list[tuple[int, float]]:

@@ -8,17 +8,12 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.common.fairseq import run, tool
 from helpers.common.progress import Progress
-from helpers.training.log import Event, diverged, parse_event, stopped_early
+from helpers.training.live import Curve
+from helpers.training.log import Event, diverged, events, parse_event, stopped_early
 
 LAUNCHER = Path(__file__).with_name("fairseq_hydra_train.py")
 # What fairseq says of gradients that are no numbers, before it ends in an error of any kind.
 NO_NUMBERS = ("FloatingPointError", "NaN detected", "Inf detected")
-# What the bar says at an event; the mean of an epoch would confuse beside the latest loss.
-SAID = {
-    "train_inner": "loss {:.2f} bits",
-    "valid": "validation loss {:.2f} bits",
-    "train": "",
-}
 
 
 def train(
@@ -32,6 +27,8 @@ def train(
 ) -> None:
     """Run a training command to its end: ``max_update``, or where ``patience`` ends it before.
 
+    A bar and a curve that grows are shown meanwhile.
+
     Args:
         log: takes everything that fairseq prints.
         must_load: the checkpoint that the log has to name before training begins. fairseq trains
@@ -43,12 +40,16 @@ def train(
         CourseError: fairseq ended with an error, did not load what it should, or diverged.
     """
     told = _Told(log, must_load, done)
-    with Progress(max_update, "updates", done, "fairseq is starting") as progress:
+    curve = Curve(done, max_update)
+    for event in events(log) if log.is_file() else ():
+        curve.add(event)  # what an interrupted run has done
+    bar = Progress(max_update, "updates", done, "fairseq is starting", curve.picture)
+    with bar as progress:
 
         def heard(line: str) -> None:
             if event := told.hear(line):
-                said = SAID[event.kind].format(event.loss)
-                progress.update(min(event.update, max_update), said)
+                curve.add(event)
+                progress.update(min(event.update, max_update), curve.words())
 
         try:
             keep_open = () if lock is None else (lock,)

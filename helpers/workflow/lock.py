@@ -13,15 +13,18 @@ import signal
 import socket
 import stat
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import portalocker
 from pydantic import TypeAdapter, ValidationError
 
 from helpers.common.errors import CourseError, InUse
 from helpers.common.files import seen, writing
+from helpers.common.names import printable
 from helpers.common.processes import kernel
 from helpers.common.progress import Standing, watched_by
 
@@ -31,6 +34,8 @@ PAUSE = 0.1  # seconds
 # Windows has a shared one only with another package.
 LOOK = portalocker.LOCK_SH if os.name == "posix" else portalocker.LOCK_EX
 BATCH = " (python -m helpers run)"  # behind the name of a notebook that nobody has open
+BACKGROUND = " (in the background)"  # behind the name of a notebook whose kernel does not do it
+DONE = "done"
 WRITTEN = 1.0  # seconds, at least, from one standing to the next
 
 
@@ -46,6 +51,8 @@ class Holder:
         notebook: an interrupt stops it (■); a command is ended.
         born: of the process, as the system counts: its number is another's one day.
         standing: how far it is, where it says so.
+        ended: how: ``DONE``, or what went wrong; empty while it works, and where it was killed;
+            None of a run of another version of the course.
     """
 
     process: int
@@ -56,21 +63,28 @@ class Holder:
     notebook: bool
     born: str = ""
     standing: Standing | None = None
+    ended: str | None = None
 
     @classmethod
     def this(cls, stage: str) -> "Holder":
         """This process."""
         notebook = kernel() is not None
         name = Path(os.environ.get("JPY_SESSION_NAME", "")).name
-        command = f"the command {shlex.join(sys.argv[1:2]) or Path(sys.argv[0]).name}"
-        by = f"the notebook {name}".strip() if notebook else command
+        by = f"the command {shlex.join(sys.argv[1:2]) or Path(sys.argv[0]).name}"
+        if notebook or name.endswith(BACKGROUND):
+            by = f"the notebook {name.strip()}".strip()
         me = os.getpid()
-        return cls(me, socket.gethostname(), by, stage, time.time(), notebook, _born(me))
+        return cls(me, socket.gethostname(), by, stage, time.time(), notebook, _born(me), None, "")
+
+    @property
+    def is_of_here(self) -> bool:
+        """Whether this is the machine on which it was begun."""
+        return self.host == socket.gethostname()
 
     @property
     def is_here(self) -> bool:
         """Whether it runs on this machine, and is alive; not so a child that it has left."""
-        if self.host != socket.gethostname() or _born(self.process) != self.born:
+        if not self.is_of_here or _born(self.process) != self.born:
             return False
         try:
             os.kill(self.process, 0)
@@ -92,9 +106,9 @@ class Holder:
                 os.kill(self.process, signal.SIGINT if self.notebook else signal.SIGTERM)
 
     def __str__(self) -> str:
-        if self.host == socket.gethostname() and not self.is_here:
+        if self.is_of_here and not self.is_here:
             return f"what {self.by} had begun is just ending: a training saves its checkpoint"
-        there = "" if self.host == socket.gethostname() else f" on {self.host}"
+        there = "" if self.is_of_here else f" on {self.host}"
         begun, today = time.localtime(self.since), time.localtime()
         at = time.strftime("%H:%M" if begun[:3] == today[:3] else "%Y-%m-%d %H:%M", begun)
         return (
@@ -103,12 +117,14 @@ class Holder:
 
     @property
     def how_to_stop(self) -> str:
-        if not self.is_here and self.host == socket.gethostname():
+        if not self.is_here and self.is_of_here:
             return "which takes a moment"
-        if self.host != socket.gethostname():
+        if not self.is_of_here:
             return f"stop it on the machine {self.host}, where it runs"
         if self.notebook and not self.by.endswith(BATCH):
             return f"stop it with ■ in that notebook (or: kill -INT {self.process})"
+        if self.by.endswith(BACKGROUND):
+            return f"stop it with Stop in that notebook's monitor (or: kill {self.process})"
         how = "kill -INT" if self.notebook else "kill"
         return f"stop it with Ctrl-C in its terminal (or: {how} {self.process})"
 
@@ -125,7 +141,7 @@ def _born(process: int) -> str:
 def held(lock: Path, stage: str) -> Iterator[int]:
     """Hold a lock: its file descriptor, which a child that must keep it is given.
 
-    How far the bars within are is written into it.
+    How far the bars within are is written into it, and how it ended.
 
     Raises:
         InUse: another process holds it.
@@ -145,36 +161,77 @@ def held(lock: Path, stage: str) -> Iterator[int]:
         me = Holder.this(stage)
         with writing(lock.parent):
             _write(file.fileno(), me)
-        with watched_by(_Told(file.fileno(), me)):
-            yield file.fileno()
+        told = _Told(file.fileno(), me)
+        try:
+            with watched_by(told):
+                yield file.fileno()
+        except BaseException as error:
+            told.end(_said(error))
+            raise
+        told.end(DONE)
 
 
 def holder(lock: Path) -> Holder | None:
     """Who holds a lock now; None where nobody does, or nobody that is known."""
     if seen(Path.is_symlink, lock) or not seen(Path.is_file, lock):  # no run has made that
         return None
+    found = None
     with contextlib.suppress(OSError, CourseError), lock.open("rb") as file:
         for _ in range(TRIES):
             if _taken(file.fileno(), LOOK):
                 return None
-            with contextlib.suppress(ValidationError):
-                file.seek(0)
-                return TypeAdapter(Holder).validate_json(file.read())
-            time.sleep(PAUSE)  # it is just being written
+            found = _read(file)
+            if found and not found.ended and (found.is_here or not found.is_of_here):
+                return found
+            time.sleep(PAUSE)  # it is just being written, or somebody looks as we do
+    return None if found and found.ended else found
+
+
+def last_holder(lock: Path) -> Holder | None:
+    """Who holds a lock, or held it last; None where nobody has, or nobody that is known."""
+    if lock.is_symlink() or not lock.is_file():
+        return None
+    with contextlib.suppress(OSError), lock.open("rb") as file:
+        return _read(file)
+    return None
+
+
+def _read(file: BinaryIO) -> Holder | None:
+    file.seek(0)
+    with contextlib.suppress(ValidationError):
+        return TypeAdapter(Holder).validate_json(file.read())
     return None
 
 
 class _Told:
-    """Writes into the lock how far a bar is, now and then."""
+    """Writes into the lock how far a bar is, now and then, and how the work ended."""
 
     def __init__(self, descriptor: int, me: Holder) -> None:
         self.descriptor, self.me, self.written = descriptor, me, 0.0
+        self.one_at_a_time = threading.Lock()  # a bar's own thread tells, too
 
     def __call__(self, standing: Standing) -> None:
-        if time.monotonic() - self.written > WRITTEN:
-            self.written = time.monotonic()
-            with contextlib.suppress(OSError):  # a full disk does not stop the work here
-                _write(self.descriptor, dataclasses.replace(self.me, standing=standing))
+        with self.one_at_a_time:
+            if not self.me.ended and time.monotonic() - self.written > WRITTEN:
+                self.written = time.monotonic()
+                self._tell(standing=standing)
+
+    def end(self, how: str) -> None:
+        with self.one_at_a_time:
+            self._tell(ended=how)
+
+    def _tell(self, **news: object) -> None:
+        self.me = dataclasses.replace(self.me, **news)
+        with contextlib.suppress(OSError):  # a full disk does not stop the work here
+            _write(self.descriptor, self.me)
+
+
+def _said(error: BaseException) -> str:
+    """What went wrong, as a person reads it."""
+    if isinstance(error, KeyboardInterrupt):
+        return str(error) or "Stopped."
+    bug = "" if isinstance(error, CourseError) else f"{type(error).__name__}: "
+    return f"{bug}{printable(str(error))}"
 
 
 def _write(descriptor: int, me: Holder) -> None:

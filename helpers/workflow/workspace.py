@@ -13,7 +13,7 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, expanded, home, possible, resolve, seen
 from helpers.common.names import as_is, spelled
-from helpers.workflow.lock import Holder, held, holder, in_use
+from helpers.workflow.lock import Holder, held, holder, in_use, last_holder
 from helpers.workflow.record import Record
 
 # fairseq splits its data path at ':', and Hydra expands '$' and cannot quote these others.
@@ -177,6 +177,11 @@ class Workspace:
     def worker(self) -> Holder | None:
         """The run that works in it now."""
         return holder(self.root / STAGE)
+
+    @property
+    def last_worker(self) -> Holder | None:
+        """The run that works in it, or was the last to do so, with how that ended."""
+        return last_holder(self.root / STAGE)
 
 
 def _name(root: Path) -> str:

@@ -3,13 +3,12 @@
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 
 from helpers.common.files import PROJECT
-from helpers.common.processes import child, endings_interrupt, stop
+from helpers.common.processes import child, endings_interrupt
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -17,7 +16,7 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 def test_an_interrupt_in_the_middle_of_the_fork_is_not_lost():
     code = f"""
 import os, signal
-from helpers.common.processes import child, stop
+from helpers.common.processes import child
 os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))
 try:
     with child({SLEEP!r}) as process:
@@ -56,23 +55,3 @@ def test_a_child_that_ends_by_itself_keeps_its_exit_code():
     with child([sys.executable, "-c", "raise SystemExit(3)"]) as process:
         process.wait()
     assert process.returncode == 3
-
-
-def test_a_thread_is_stopped_with_its_child():
-    stopped: list[int] = []
-    waits = threading.Event()
-
-    def work() -> None:
-        try:
-            with child(SLEEP, stdout=subprocess.PIPE) as process:
-                waits.set()
-                process.stdout.read()
-        except KeyboardInterrupt:
-            stopped.append(process.returncode)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    assert waits.wait(20)
-    stop(thread)
-    thread.join(20)
-    assert stopped == [-9]

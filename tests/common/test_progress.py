@@ -78,3 +78,30 @@ def test_a_terminal_gets_a_bar_with_the_rate(capsys):
         bar.update(20_000_000, "writing")
     said = capsys.readouterr().err
     assert "20.0M/40.0M" in said and "MB/s" in said and "writing" in said
+
+
+def bars(*totals: int) -> None:
+    for total in totals:
+        with Progress(total, "updates") as bar:
+            bar.update(total // 2, "loss 2.5")
+
+
+def test_a_bar_goes_where_the_innermost_asks(monkeypatch, capsys):
+    below, outer, inner = [], [], []
+    monkeypatch.setattr(module, "_notebook_display", lambda: below.append)
+    with drawn_by(outer.append):
+        with pytest.raises(KeyboardInterrupt), drawn_by(inner.append):
+            bars(2)
+            raise KeyboardInterrupt
+        bars(4, 1234)
+    assert any("617 of 1,234 updates" in bar and "loss 2.5" in bar for bar in outer)
+    bars(6)
+    for shown, totals in ((inner, ("2",)), (outer, ("4", "1,234")), (below, ("6",))):
+        assert shown
+        assert all(any(f"of {total} updates" in bar for total in totals) for bar in shown)
+    assert "".join(capsys.readouterr()) == ""
+
+
+def test_without_panel_and_notebook_the_bar_is_the_terminals(capsys):
+    bars(8)
+    assert "4/8" in capsys.readouterr().err

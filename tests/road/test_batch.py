@@ -15,7 +15,7 @@ from helpers import batch
 from helpers.beforehand import FOR_ALL, chosen, parameters
 from helpers.common.errors import CourseError, InUse, Stopped
 from helpers.common.files import PROJECT
-from helpers.common.progress import Progress, drawn_by
+from helpers.common.progress import ANEW, Progress, drawn_by
 from helpers.stages.road import NOTEBOOKS
 from helpers.workflow.record import Entry
 from helpers.workflow.workspace import Workspace
@@ -345,7 +345,7 @@ def test_in_a_terminal_a_line_tells_how_far_the_step_of_a_notebook_is(workspace,
                 said += os.read(ours, 9999)
         said += os.read(ours, 9999)
     os.close(ours)
-    assert b"  20 of 60 updates" in said and said.endswith(batch.ANEW.encode())
+    assert b"  20 of 60 updates" in said and said.endswith(ANEW.encode())
 
 
 def test_what_was_made_from_an_earlier_training_is_told_apart(copied: Workspace):

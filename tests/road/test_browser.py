@@ -13,6 +13,7 @@ from helpers.workflow.workspace import Workspace
 from tests.support.lab import CHROMIUM, MINUTE, Opened, lab
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt install chromium)")
+TRAIN = 'ROAD.run("finetune"'
 CHINESE = "今天天气很好，我们去公园散步。\n\n" + "这一行很长。" * 200 + "\n\n第三篇文档。\n"
 
 
@@ -79,7 +80,7 @@ def use_evaluate(notebook: Opened, work: Workspace) -> None:
     notebook.slide("evaluate", "mask_share", "ArrowRight", 20)
     expect(notebook.panel("evaluate")).to_contain_text("mask_share = 0.35")
     assert marked.count() > 1.5 * before
-    assert "bits per hidden token" in notebook.press("evaluate")
+    assert "bits per hidden token" in notebook.do("evaluate")
     assert work.record.stages["evaluate"].settings["mask_share"] == 0.35
 
 
@@ -93,7 +94,7 @@ def use_convert(notebook: Opened, work: Workspace) -> None:
     notebook.fill("convert", "roberta_checkpoint_path", "checkpoints/checkpoint_last.pt")
     expect(panel).to_contain_text("checkpoint_last.pt")
     notebook.fill("convert", "pytorch_dump_folder_path", "elsewhere 别处")
-    assert "largest difference of logits" in notebook.press("convert")
+    assert "largest difference of logits" in notebook.do("convert")
     made = work.root.parent.parent / "elsewhere 别处"
     assert json.loads((made / "config.json").read_text())["model_type"] == "roberta"
 
@@ -105,26 +106,34 @@ def use_finetune(notebook: Opened, work: Workspace) -> None:
     expect(panel.locator("img")).not_to_have_attribute("src", picture)
     notebook.fill("finetune", "max_update", "0")
     expect(panel).to_contain_text("greater than or equal to 1")
-    expect(panel.get_by_role("button", name="Run this step")).to_be_disabled()
+    assert "max_update = '0' is not possible" in notebook.do("finetune")
     notebook.fill("finetune", "max_update", "100000")
-    panel.get_by_role("button", name="Run this step").click()
-    expect(panel).to_contain_text("updates ·", timeout=2 * MINUTE)  # the bar has begun
+    notebook.begin(TRAIN)
+    below = notebook.below(TRAIN)
+    expect(below).to_contain_text("tokens/s", timeout=2 * MINUTE)
+    curve = below.get_by_role("img", name="Loss in bits per hidden token: training")
+    expect(curve).to_have_count(1)
+    before = curve.get_attribute("src")
+    expect(curve).not_to_have_attribute("src", before)  # it grows
     notebook.interrupt()
-    expect(panel).to_contain_text("The training before stays", timeout=MINUTE)
+    expect(below).to_contain_text("The training before stays", timeout=MINUTE)
+    expect(curve).to_have_count(1)
     notebook.fill("finetune", "max_update", "3")
     expect(panel).to_contain_text("3 updates of up to")
-    assert "The checkpoints of the training before are kept" in notebook.press("finetune")
+    assert "The checkpoints of the training before are kept" in notebook.do("finetune")
     assert work.record.stages["finetune"].report["updates"] == 3
+    expect(curve).to_have_count(0)  # the next cell has the figure
+    expect(notebook.below("learning_curve(report").get_by_role("img")).to_have_count(1)
 
 
 def use_binarize(notebook: Opened, work: Workspace) -> None:
     notebook.fill("binarize", "workers", "none at all")
     expect(notebook.panel("binarize")).to_contain_text("valid integer")
     notebook.fill("binarize", "workers", "1")
-    assert "Nothing to do" in notebook.press("binarize")
+    assert "Nothing to do" in notebook.do("binarize")
     before = work.record.stages["binarize"].finished
-    notebook.check("binarize", "even if it was done")
-    assert "Nothing to do" not in notebook.press("binarize")
+    notebook.execute("force = True")
+    assert "Nothing to do" not in notebook.do("binarize")
     assert work.record.stages["binarize"].finished != before
 
 
@@ -145,9 +154,9 @@ def use_fairseqs_encoder(notebook: Opened, work: Workspace) -> None:
 
 
 def encode_again(notebook: Opened, work: Workspace) -> None:
-    notebook.check("encode", "even if it was done")
+    notebook.execute("force = True")
     before = work.bpe("valid").read_bytes()
-    assert "bytes a token" in notebook.press("encode")
+    assert "bytes a token" in notebook.do("encode")
     assert work.bpe("valid").read_bytes() == before
 
 
@@ -167,14 +176,14 @@ def use_split(notebook: Opened, work: Workspace) -> None:
     expect(panel).to_contain_text("gb18030")
     expect(panel).to_contain_text("今天天气很好")
     expect(panel).to_contain_text("1 of 3 lines will be wrapped.")
-    assert "1 line was wrapped, having more than 510 tokens." in notebook.press("split")
+    assert "1 line was wrapped, having more than 510 tokens." in notebook.do("split")
     assert (work.root / "my-texts" / "小说.txt").read_bytes() == chinese.read_bytes()
     assert "第三篇文档" in "".join(work.raw(s).read_text() for s in ("train", "valid", "test"))
 
 
 def use_setup(notebook: Opened, work: Workspace) -> None:
     notebook.fill("sample", "packages", "json\nemail")
-    assert "documents" in notebook.press("sample")
+    assert "documents" in notebook.do("sample")
     assert {file.name.split(".")[0] for file in work.texts.iterdir()} == {"json", "email"}
     panel = notebook.panel("base")
     notebook.choose("base", "source", "scratch")
@@ -183,7 +192,7 @@ def use_setup(notebook: Opened, work: Workspace) -> None:
     expect(panel).to_contain_text("the path of the model is missing")
     notebook.fill("base", "path", "hf")
     expect(panel).to_contain_text("model.safetensors")
-    assert "bits on plain sentences" in notebook.press("base")
+    assert "bits on plain sentences" in notebook.do("base")
     assert work.record.stages["base"].report["source"] == "hf"
 
 

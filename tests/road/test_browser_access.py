@@ -18,7 +18,6 @@ CUT_ROWS = """
   return rows.filter((row) => row.top < end - 1 && row.bottom > end + 1).map((row) => row.top);
 }
 """
-FOCUSED = "document.activeElement.innerText"
 
 
 @pytest.fixture(scope="module")
@@ -29,21 +28,10 @@ def url(small: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield found
 
 
-def run_to(notebook: Opened, code: str) -> None:
-    """Run the cells of a notebook down to the first one with this code."""
-    page, cell = notebook.page, "jupyterapp.shell.currentWidget.content.activeCell"
-    for _ in range(40):
-        text = page.evaluate(f"{cell}.model.sharedModel.getSource()")
-        page.evaluate("jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
-        if f"= {code}" in text:
-            return
-    raise AssertionError("there is no such cell")
-
-
 def opened(browser: Browser, url: str, name: str) -> Opened:
     """A notebook that was run down to its first panel."""
     notebook = Opened(browser, url, name)
-    run_to(notebook, "SettingsPanel(")
+    notebook.run_to("SettingsPanel(")
     expect(notebook.page.locator(".course-panel").first).to_be_visible()
     return notebook
 
@@ -75,7 +63,6 @@ def test_a_rate_is_typed_and_written_into_the_cell(browser: Browser, url: str) -
     expect(keep).to_be_hidden()
     notebook.fill("finetune", "lr", "fast")
     expect(panel).to_contain_text("it must be a number")
-    expect(panel.get_by_role("button", name="Run this step")).to_be_disabled()
     for theme in ("Dark", "Light"):
         notebook.theme(theme)
         assert notebook.too_faint() == []
@@ -94,7 +81,7 @@ def test_a_rate_is_typed_and_written_into_the_cell(browser: Browser, url: str) -
     notebook.page.close()
 
 
-def test_everything_has_a_name_and_the_focus_comes_back(browser: Browser, url: str) -> None:
+def test_everything_has_a_name(browser: Browser, url: str) -> None:
     notebook = opened(browser, url, "01_split")
     panel = notebook.panel("split")
     sliders = panel.get_by_role("slider")
@@ -110,17 +97,6 @@ def test_everything_has_a_name_and_the_focus_comes_back(browser: Browser, url: s
         figure = panel.locator("img.course-figure").first
         turned = figure.evaluate("(image) => getComputedStyle(image).filter")
         assert ("invert" in turned) == is_white
-    run = panel.get_by_role("button", name="Run this step")
-    run.focus()
-    notebook.page.keyboard.press("Enter")
-    expect(panel).to_contain_text("Ended at")
-    notebook.page.wait_for_function(f"{FOCUSED} === 'Run this step'")
-    run.focus()
-    notebook.page.keyboard.press("Enter")
-    notebook.field("split", "text_field").focus()  # whoever goes elsewhere is left there
-    expect(panel).to_contain_text("Nothing to do")
-    expect(run).to_be_enabled()
-    assert notebook.page.evaluate("document.activeElement.tagName") == "INPUT"
     assert notebook.complaints == []
     notebook.page.close()
 
@@ -131,7 +107,7 @@ def test_everything_has_a_name_and_the_focus_comes_back(browser: Browser, url: s
 def test_side_by_side_nothing_is_cut_off(browser: Browser, url: str, width: int) -> None:
     notebook = Opened(browser, url, "tokenization_explorer")
     notebook.page.set_viewport_size({"width": width, "height": 1000})
-    run_to(notebook, "SideBySide(")
+    notebook.run_to("SideBySide(")
     panel = notebook.panel("side-by-side")
     expect(panel.locator("table")).to_have_count(2)
     notebook.field("side-by-side", "One text").fill("The weather is fine. " * 9)

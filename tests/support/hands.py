@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import ipywidgets as widgets
 
+from helpers.common.errors import CourseError
 from helpers.panels.settings.settings_panel import SettingsPanel
 from helpers.stages.road import ROAD
+from helpers.workflow.parameters import WrongSettings
 from helpers.workflow.workspace import Workspace
 
 LIVE = "application/vnd.jupyter.widget-view+json"
@@ -23,11 +25,21 @@ def move(panel: SettingsPanel, name: str, value: object) -> None:
     panel.controls[name].widget.value = value
 
 
-def press(panel: SettingsPanel) -> str:
-    """Press the button, and wait; what is said then."""
-    panel.run.button.click()
-    panel.run.thread.join(600)
-    return panel.run.result.value
+def done(panel: SettingsPanel) -> str:
+    """Do the step, as the cell below the panel does; what is said then."""
+    try:
+        report = ROAD.run(panel.command, panel.workspace, panel.settings)
+    except CourseError as error:
+        return html.escape(str(error))
+    return report._repr_html_()
+
+
+def is_possible(panel: SettingsPanel) -> bool:
+    """Whether the step can be done with what is set."""
+    try:
+        return bool(panel.settings)
+    except WrongSettings:
+        return False
 
 
 def inside(widget: widgets.Widget) -> Iterator[widgets.Widget]:

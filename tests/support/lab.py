@@ -20,7 +20,6 @@ from helpers.common.files import PROJECT
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-ENDED = re.compile("Ended at")
 TOKEN = "course"
 MINUTE = 60_000  # milliseconds, as the browser counts
 SIZE = {"width": 1280, "height": 1000}
@@ -52,6 +51,22 @@ LOW_CONTRAST = """
   }
   return [...found];
 }
+"""
+# Run the first cell that has a code, and say whether there is one.
+RUN_CELL = """
+async (code) => {
+  const notebook = jupyterapp.shell.currentWidget.content;
+  const found = notebook.widgets.findIndex(
+    ({ model }) => model.type === "code" && model.sharedModel.getSource().includes(code));
+  notebook.activeCellIndex = found;
+  notebook.deselectAll();
+  if (found >= 0) await jupyterapp.commands.execute("notebook:run-cell");
+  return found >= 0;
+}
+"""
+EXECUTE = """
+(code) => jupyterapp.shell.currentWidget.sessionContext.session.kernel
+  .requestExecute({ code }).done
 """
 
 
@@ -145,18 +160,38 @@ class Opened:
     def panel(self, command: str) -> Locator:
         return self.page.locator(f".course-{command}")
 
-    def press(self, command: str) -> str:
-        """Press a panel's button, wait, and return what stands in the panel then."""
-        panel = self.panel(command)
-        before = panel.get_by_text(ENDED).all_inner_texts()
-        if before:
-            self.page.wait_for_timeout(1100)  # it says in which second it has ended
-        panel.get_by_role("button", name="Run this step").click()
-        for _ in range(600):
-            if panel.get_by_text(ENDED).all_inner_texts() not in ([], before):
-                return panel.inner_text()
-            self.page.wait_for_timeout(500)
-        raise AssertionError("it does not end")
+    def run(self, code: str) -> None:
+        """Run the first cell with this code, and wait for its end."""
+        assert self.page.evaluate(RUN_CELL, code), f"there is no cell with {code}"
+
+    def run_to(self, code: str) -> None:
+        """Run the cells down to the first one in which this is what a name is given."""
+        cell = "jupyterapp.shell.currentWidget.content.activeCell"
+        for _ in range(40):
+            text = self.page.evaluate(f"{cell}.model.sharedModel.getSource()")
+            self.page.evaluate("jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
+            if f"= {code}" in text:
+                return
+        raise AssertionError("there is no such cell")
+
+    def begin(self, code: str) -> None:
+        """Run the first cell with this code, and do not wait."""
+        self.page.evaluate(f"(code) => {{ ({RUN_CELL})(code); }}", code)
+
+    def execute(self, code: str) -> None:
+        """Run code in the kernel, as a cell that is written for the moment."""
+        self.page.evaluate(EXECUTE, code)
+
+    def do(self, command: str) -> str:
+        """Run the cell below a panel, which does its step; what is said below it then."""
+        code = f'ROAD.run("{command}"'
+        self.run(code)
+        return self.below(code).inner_text()
+
+    def below(self, code: str) -> Locator:
+        """What stands below the first cell with this code."""
+        cell = self.page.locator(".jp-CodeCell").filter(has_text=code).first
+        return cell.locator(".jp-Cell-outputArea")
 
     def field(self, command: str, label: str) -> Locator:
         return self.panel(command).get_by_label(label, exact=True)
@@ -167,9 +202,6 @@ class Opened:
 
     def choose(self, command: str, label: str, option: str) -> None:
         self.field(command, label).select_option(option)
-
-    def check(self, command: str, label: str) -> None:
-        self.field(command, label).check()
 
     def slide(self, command: str, label: str, key: str, times: int) -> None:
         """Move a slider with the keyboard."""
@@ -188,6 +220,11 @@ class Opened:
     def interrupt(self) -> None:
         """Press ■ in the toolbar."""
         self.page.get_by_role("button", name="Interrupt the kernel").click()
+
+    def restart(self) -> None:
+        """Restart the kernel, without being asked whether that is meant; go to the first cell."""
+        self.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
+        self.page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 0")
 
     def theme(self, name: str) -> None:
         change = "(theme) => jupyterapp.commands.execute('apputils:change-theme', {theme})"

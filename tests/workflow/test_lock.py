@@ -93,8 +93,8 @@ def test_a_batch_does_not_begin_where_a_step_is_at_work(workspace, hold):
 def test_a_free_workspace_on_the_disk_of_another_machine_is_free(workspace, monkeypatch):
     """There, flock is what lockf is elsewhere."""
     monkeypatch.setattr(portalocker.portalocker, "LOCKER", fcntl.lockf)
-    for lock in (workspace.lock_for_all, lambda: workspace.lock("split")):
-        with lock():
+    for hold_it in (workspace.lock_for_all, lambda: workspace.lock("split")):
+        with hold_it():
             pass
         assert workspace.worker is None
 
@@ -114,9 +114,9 @@ def test_nobody_waits_for_what_no_run_has_made(workspace, name):
     workspace.root.mkdir()
     os.mkfifo(workspace.root / name)
     assert workspace.worker is None
-    lock = workspace.lock("split") if name == ".stage.lock" else workspace.lock_for_all()
+    held = workspace.lock("split") if name == ".stage.lock" else workspace.lock_for_all()
     with pytest.raises(CourseError, match="no plain file"):
-        lock.__enter__()
+        held.__enter__()
 
 
 def test_the_lock_vanishes_with_a_killed_process(workspace, hold):

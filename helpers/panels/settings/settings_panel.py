@@ -1,22 +1,19 @@
-"""A panel for the settings of one stage: a control each, what they would do, and a button."""
+"""A panel for the settings of one stage: a control each, and what they would do."""
 
 import contextlib
 import functools
 import html
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import ipywidgets as widgets
 
 from helpers.common.errors import CourseError
-from helpers.common.report import Report
 from helpers.panels.look import QUIET, WARNING, said, wide
 from helpers.panels.panel import Panel
 from helpers.panels.prepared import with_values
 from helpers.panels.settings.controls import control_for, typed_number
 from helpers.panels.settings.previews import PREVIEWS
-from helpers.panels.settings.run_box import RunBox
-from helpers.stages.road import ROAD
 from helpers.workflow.parameters import Settings, WrongSettings, explanation, literal
 from helpers.workflow.workspace import Workspace
 
@@ -24,8 +21,8 @@ from helpers.workflow.workspace import Workspace
 class SettingsPanel(Panel):
     """Controls for all settings of a stage, made from their model.
 
-    ``settings`` gives what is set at the moment. The display holds the same as static HTML, for
-    pages on which no widget lives.
+    ``settings`` gives what is set at the moment, for the cell that does the step. The display holds
+    the same as static HTML, for pages on which no widget lives.
 
     Args:
         command: the stage, as on the command line (``split``).
@@ -48,7 +45,6 @@ class SettingsPanel(Panel):
             description="Write it there", tooltip="Put these values into the cell parameters"
         )
         self.keep.on_click(self._keep)
-        self.run = RunBox(self._step, workspace, ROAD[command].loses)
         # JupyterLab may have two threads deliver what was moved, and the later must be shown last.
         self.one_at_a_time = threading.RLock()
         for name, control in self.controls.items():
@@ -57,7 +53,7 @@ class SettingsPanel(Panel):
                 control.field.observe(lambda change, name=name: self._typed(name, change), "value")
             if control.widget.has_trait("sent"):
                 control.widget.observe(lambda _: self._show(), "sent")
-        parts = (*self._groups(), self.message, self.preview, self.line, self.keep, self.run)
+        parts = (*self._groups(), self.message, self.preview, self.line, self.keep)
         super().__init__(parts, command, workspace)
         self.front.observe(lambda _: self._show_line(), "writes")
         self._show()
@@ -81,9 +77,6 @@ class SettingsPanel(Panel):
             WrongSettings: it is not possible; the panel says so beside the field, too.
         """
         return self.model(**self.values)
-
-    def _step(self) -> Callable[..., Report]:
-        return functools.partial(ROAD.run, self.command, self.workspace, self.settings)
 
     def _moved(self, name: str, change: dict) -> None:
         control = self.controls[name]
@@ -140,7 +133,6 @@ class SettingsPanel(Panel):
             self.notes[name].value = (
                 said(f"{wrong}.", WARNING, "⚠ ") if wrong else said(explanation(info), QUIET)
             )
-        self.run.allow(not problems)
         self._show_line()
 
     def _moved_from(self) -> dict[str, object]:

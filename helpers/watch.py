@@ -1,0 +1,83 @@
+"""``watch``: how far the run is that works in a workspace, in a terminal of its own."""
+
+import sys
+import time
+
+from helpers.common.errors import CourseError, Stopped
+from helpers.common.names import printable, spelled
+from helpers.common.progress import Standing, over
+from helpers.stages.road import ROAD
+from helpers.training.watching import Watched, at_rest, how_it_ended, report
+from helpers.workflow.lock import DONE, Holder
+from helpers.workflow.workspace import Workspace
+
+LOOK = 1.0  # seconds
+
+
+def watch(workspace: Workspace) -> int:
+    """Show the run that works there until it ends, and say how; else what was done there last.
+
+    On a terminal one line is written over and over; elsewhere there is a line for each change.
+
+    Returns:
+        0, however the run ended.
+
+    Raises:
+        CourseError: there is no such workspace.
+        Stopped: by Ctrl-C, which the run does not hear.
+    """
+    if not workspace.root.is_dir():
+        raise CourseError(f"There is no workspace {workspace.root}.", "Name another --workspace.")
+    watched = Watched(workspace)
+    if not watched.look():
+        print(at_rest(ROAD, workspace))
+        return 0
+    line = _Line()
+    try:
+        print(f"In {workspace.name}, {printable(str(watched.worker))}.", flush=True)
+        while worker := watched.look():
+            line.show(worker.standing)
+            time.sleep(LOOK)
+    except KeyboardInterrupt:
+        line.end()
+        raise Stopped(_goes_on(watched.worker)) from None
+    line.end()
+    print(_ending(watched))
+    return 0
+
+
+class _Line:
+    """Where the run is: one line that is written over, or lines below each other."""
+
+    def __init__(self) -> None:
+        self.over, self.shown = sys.stdout.isatty(), ()
+        self.ends = "" if self.over else "\n"
+
+    def show(self, standing: Standing | None) -> None:
+        if standing is None:
+            return
+        news = (standing.done, standing.text, *([standing.passed] if self.over else []))
+        if news != self.shown:
+            text = str(standing)
+            print(over(text) if self.over else spelled(text), end=self.ends, flush=True)
+            self.shown = news
+
+    def end(self) -> None:
+        if self.over and self.shown:
+            print()
+
+
+def _goes_on(worker: Holder) -> str:
+    how = printable(worker.how_to_stop)
+    return f"Not watched any more; the run itself goes on. To end it, {how}."
+
+
+def _ending(watched: Watched) -> str:
+    """How the run ended that was watched."""
+    worker, last = watched.worker, watched.ended()
+    if last is None:
+        return "It ended, and another run has begun since: watch again to see that one."
+    if last.ended == DONE:
+        found = report(ROAD, watched.workspace, worker.stage)
+        return f"{worker.stage} is done.\n{found or ''}".rstrip()
+    return f"{printable(worker.stage)} was not done.\n{how_it_ended(watched.workspace, last)}"
