@@ -11,12 +11,14 @@ from helpers.training.failures import FAILURES
 
 # Of what a run printed, its beginning (with the configuration) and its end are looked at.
 HEAD, TAIL = 1 << 16, 1 << 18  # bytes
-LAST_LINES = 8
+LAST_LINES, WIDEST = 8, 500
+SHELLS = range(128 + 1, 128 + 65)  # how a shell says that signal 1 to 64 ended a command
 FULL = 1 << 20  # bytes that are free on a disk which is as good as full
 # fairseq prints its configuration, and Hydra the overrides: anything may stand in their paths.
 _CONFIGURATION = re.compile(
     r"^(?:\[[^\n]*\]\[INFO\] - \{'_name': None|Error executing job with overrides)[^\n]*$", re.M
 )
+# Then comes what Python still says while it ends.
 _HYDRAS_ADVICE = re.compile(r"^Set the environment variable HYDRA_FULL_ERROR=1 [^\n]*$", re.M)
 
 
@@ -30,9 +32,9 @@ def why(log: Path, begun: int, code: int, update: int) -> CourseError:
         update: the last update that it spoke of.
     """
     printed = _printed(log, begun)
-    plain = _HYDRAS_ADVICE.sub("", _CONFIGURATION.sub("", printed))
-    number = -code if code < 0 else code - 128 if code > 128 else 0  # 128 + n says a shell
-    ended = f"signal {number}" if number else f"exit status {code}"
+    plain = _CONFIGURATION.sub("", printed)
+    number = -code if code < 0 else code - 128 if code in SHELLS else 0
+    ended = f"signal {number}" if number else f"exit code {code}"
     full = "disk full\n" if shutil.disk_usage(log.parent).free < FULL else ""
     for failure in FAILURES:
         if found := re.search(failure.said, f"{plain}\n{full}{ended}", re.M):
@@ -100,10 +102,11 @@ def _less(printed: str) -> str:
 
 
 def _last_words(plain: str) -> str:
-    """The text of the last exception, or the last lines."""
-    *_, last = plain.rpartition("Traceback (most recent call last):\n")
-    lines = [line.rstrip() for line in last.splitlines() if line.strip()]
-    if last != plain:
+    """The text of the last exception, without its traceback; else the last lines."""
+    said = _HYDRAS_ADVICE.split(plain)[0]
+    *_, last = said.rpartition("Traceback (most recent call last):\n")
+    lines = [line.rstrip()[:WIDEST] for line in last.splitlines() if line.strip()]
+    if last != said:
         text = [n for n, line in enumerate(lines) if not line.startswith(" ")]
         lines = lines[text[0] :][:LAST_LINES] if text else lines
     return "\n".join(lines[-LAST_LINES:])

@@ -7,7 +7,11 @@ fairseq fails like that.
 
 import dataclasses
 
-from helpers.training.log import CALMER, DIVERGED
+DIVERGED = (
+    "After update {update} the loss is no number any more (NaN or infinite): the training has "
+    "diverged."
+)
+CALMER = "Train with a lower learning rate, or a longer warm-up"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +20,7 @@ class Failure:
 
     Attributes:
         said: a regular expression for what fairseq printed, or for one of the lines that are put
-            below it: ``exit status 1`` or ``signal 9``, and ``disk full`` where it is.
+            below it: ``exit code 1`` or ``signal 9``, and ``disk full`` where it is.
         happened: the first sentence. ``{0}``, ``{1}`` … are the groups of the pattern; ``{update}``
             is the last update that was heard of, ``{folder}`` that of the training, ``{asked}`` the
             memory that was asked for.
@@ -34,7 +38,7 @@ def _error(text: str) -> str:
     return rf"^[\w.]*(?:Error|Exception): [^\n]*?{text}"
 
 
-_BEGUN = r"(?s:Start iterating over samples.*)"
+_BEGUN = r"\A(?s:(?>.*?Start iterating over samples).*?)"  # looked for once: a log is long
 _MEMORY = (
     r"(?:^MemoryError|^[\w.]+: [^\n]*(?:"
     r"can't allocate memory|not enough memory|Cannot allocate memory|Unable to allocate"
@@ -122,8 +126,12 @@ FAILURES = (
         "Binarize again (notebook 03_binarize) with the dictionary that belongs to the base model",
     ),
     Failure(
-        r"^ValueError: buffer is smaller than requested size"
-        r"|^ValueError: (?:mmap length is greater than file size|cannot mmap an empty file)"
+        r"^ValueError: cannot mmap an empty file",
+        "A split of the data has no lines, and training needs it.",
+        "Split again (notebook 01_split) with a larger share for it",
+    ),
+    Failure(
+        r"^ValueError: (?:buffer is smaller than requested size|mmap length is greater than file)"
         r"|^AssertionError: Index file doesn't match expected format",
         "A file in data-bin is damaged: it is shorter than its index says, or no index at all.",
         "Binarize again (notebook 03_binarize)",
@@ -158,6 +166,11 @@ FAILURES = (
     Failure(
         r"^Error merging override ([^\n]*)\n([^\n]*)",
         "fairseq does not take {0}: {1}.",
+        "Give this option another value",
+    ),
+    Failure(
+        r"^omegaconf\.errors\.\w+: ([^\n]+)\n\s+full_key: (\S+)",
+        "fairseq does not take this value of {1}: {0}.",
         "Give this option another value",
     ),
     Failure(

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from helpers.common.errors import CourseError
+from helpers.training.failures import CALMER, DIVERGED
 
 LOG = "train.log"  # beside the checkpoints
 
@@ -60,13 +61,6 @@ def _number(value: object) -> float:
         return float(value)
     except (TypeError, ValueError):
         return math.nan
-
-
-DIVERGED = (
-    "After update {update} the loss is no number any more (NaN or infinite): the training has "
-    "diverged."
-)
-CALMER = "Train with a lower learning rate, or a longer warm-up"
 
 
 # Twice the bits of a model that has learned nothing and guesses: 15.6 for RoBERTa's dictionary.

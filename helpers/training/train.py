@@ -59,7 +59,8 @@ def train(
     if told.reached < max_update:
         raise CourseError(
             f"fairseq stopped after {told.reached} of {max_update} updates.",
-            f"Its log tells why: {log}.",
+            "Run it again, and it goes on from there; another program has ended it, or one of "
+            f"fairseq's options (as stop_time_hours does): {log}.",
         )
 
 

@@ -3,9 +3,9 @@
 import contextlib
 import dataclasses
 import re
-import resource
 import shutil
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,23 +15,12 @@ from helpers.common.errors import CourseError
 from helpers.ids.binary_files import binarize_file
 from helpers.ids.dictionary import Dictionary
 from helpers.training.command import CONFIG_FILE, overrides, train_command
-from helpers.training.train import train
+from helpers.training.failures import FAILURES
+from helpers.training.train import LAUNCHER, train
 from helpers.workflow.workspace import Workspace
 from tests.support.small import SHORT
 
 OLDER = "FloatingPointError: gradients are Nan/Inf\nMemoryError\nsignal 9\n"
-GB = 10**9
-
-
-def failure(small: Workspace, folder: Path, log: Path, change: dict[str, object]) -> CourseError:
-    """The error of a training with such overrides, whose log tells of older failures too."""
-    values = overrides(small, SHORT)
-    values |= {"checkpoint.save_dir": folder / "checkpoints", "hydra.run.dir": folder}
-    command = train_command(CONFIG_FILE, values | change)
-    log.write_text(OLDER)
-    with pytest.raises(CourseError) as caught:
-        train(command, log, max_update=SHORT.max_update, must_load=small.base_model)
-    return caught.value
 
 
 @dataclasses.dataclass
@@ -41,24 +30,23 @@ class Trial:
     Attributes:
         folder: of this training alone.
         data: a copy of the data, to be changed.
-        base: the base model, only to be read.
+        closing: what ends with the test.
+        limit: an option of the shell's ``ulimit``, with its value in kB.
     """
 
     folder: Path
     data: Path
-    base: Path
     closing: contextlib.ExitStack
+    limit: str = ""
 
-    def limit(self, what: int, size: int) -> None:
-        """Let this process and its children have no more of something."""
-        before = resource.getrlimit(what)
-        resource.setrlimit(what, (size, before[1]))
-        self.closing.callback(resource.setrlimit, what, before)
+    @property
+    def log(self) -> Path:
+        return self.folder / "train.log"
 
     def lines(self, split: str, lines: list[str]) -> None:
         """Put other lines of GPT-2 ids into the data."""
         text = self.folder / f"{split}.bpe"
-        text.write_text("\n".join(lines) + "\n")
+        text.write_text("".join(f"{line}\n" for line in lines))
         binarize_file(text, self.data / split, Dictionary.load(self.data / "dict.txt"))
 
     def plug_in(self, step: str) -> dict[str, object]:
@@ -76,23 +64,37 @@ class Trial:
 def trial(small: Workspace, tmp_path: Path) -> Iterator[Trial]:
     data = shutil.copytree(small.data_bin, tmp_path / "data 数据")
     with contextlib.ExitStack() as closing:
-        yield Trial(tmp_path, data, small.base_model, closing)
+        yield Trial(tmp_path, data, closing)
+
+
+def failure(small: Workspace, trial: Trial, make: Callable | None = None) -> CourseError:
+    """The error of a training that is made to fail, in whose log stand older failures too."""
+    values = overrides(small, SHORT) | {"task.data": trial.data, "hydra.run.dir": trial.folder}
+    values |= {"checkpoint.save_dir": trial.folder / "checkpoints"}
+    _, *words = train_command(CONFIG_FILE, values | (make(trial) if make else {}))
+    limited = ["bash", "-c", f'ulimit {trial.limit} && exec "$@"', "bash"] if trial.limit else []
+    trial.log.write_text(OLDER)
+    with pytest.raises(CourseError) as caught:
+        command = [*limited, sys.executable, "-P", str(LAUNCHER), *words]
+        train(command, trial.log, max_update=SHORT.max_update, must_load=small.base_model)
+    return caught.value
 
 
 def no_memory_for_a_batch(trial: Trial) -> dict[str, object]:
-    """Six GB for what the model says about each masked token of 200 000."""
-    trial.lines("train", ["262 " * 50] * 4_000)
-    trial.limit(resource.RLIMIT_DATA, 3 * GB)
-    return {"dataset.max_tokens": 400_000, "optimization.update_freq": [3]}
+    """Four GB for what the model says about the 20 000 masked ones of 130 000 tokens."""
+    trial.lines("train", ["262 " * 50] * 2_600)
+    trial.limit = "-d 3000000"
+    small = {"task.tokens_per_sample": 64, "optimization.update_freq": [3]}
+    return small | {"dataset.max_tokens": 400_000}
 
 
 def no_memory_for_the_model(trial: Trial) -> dict[str, object]:
-    trial.limit(resource.RLIMIT_DATA, 2 * GB)
+    trial.limit = "-d 2000000"
     return {"model.encoder_ffn_embed_dim": 10**7}
 
 
 def no_memory_at_all(trial: Trial) -> dict[str, object]:
-    trial.limit(resource.RLIMIT_DATA, GB // 3)
+    trial.limit = "-d 300000"
     return {}
 
 
@@ -119,7 +121,7 @@ def no_memory_on_the_gpu(trial: Trial) -> dict[str, object]:
 
 
 def a_file_too_large(trial: Trial) -> dict[str, object]:
-    trial.limit(resource.RLIMIT_FSIZE, GB // 100)
+    trial.limit = "-f 10000"
     return {}
 
 
@@ -219,6 +221,10 @@ def no_such_value(trial: Trial) -> dict[str, object]:
     return {"optimization.max_epoch": "many"}
 
 
+def no_such_choice(trial: Trial) -> dict[str, object]:
+    return {"task.sample_break_mode": "word"}
+
+
 def no_module(trial: Trial) -> dict[str, object]:
     return trial.plug_in("import not_installed_here")
 
@@ -259,7 +265,7 @@ LONG: tuple[Case, ...] = (
     (another_dictionary, "gives 50255 vectors, and the checkpoint has 50265", "03_binarize"),
     (a_long_line, r"has 602 tokens, and the model reads 512 at most", "max_line_tokens"),
     (only_long_lines, r"all have more tokens than max_tokens = 32\.", "Raise max_tokens"),
-    (no_lines, "No sample is left to train on", "Split again"),
+    (no_lines, "A split of the data has no lines", "Split again"),
     (no_train, r"split train are not there: .*data 数据/train\.bin", "03_binarize"),
     (no_dictionary, r"could not use .*data 数据/dict\.txt: No such file", "See that it is there"),
     (an_index_too_large, "stands for no word of the dictionary", "03_binarize"),
@@ -269,6 +275,7 @@ LONG: tuple[Case, ...] = (
     (no_gpu, "need a GPU", "without fp16"),
     (no_such_option, r"no option optimization\.learning_rate", "--help"),
     (no_such_value, r"does not take optimization\.max_epoch=many: Value 'many'", "another value"),
+    (no_such_choice, "value of sample_break_mode: .* expected one of", "another value"),
     (no_module, "module not_installed_here is not installed", "make -B env"),
 )
 CASES = [
@@ -281,31 +288,44 @@ CASES = [
 def test_it_is_said_what_happened_and_what_to_do(
     small: Workspace, trial: Trial, make: Callable, happened: str, mend: str
 ) -> None:
-    log = trial.folder / "train.log"
-    error = failure(small, trial.folder, log, {"task.data": trial.data} | make(trial))
+    error = failure(small, trial, make)
     assert re.search(happened, error.message) and re.search(mend, error.hint), error
-    assert str(log) in error.hint and error.message.endswith(".")
+    assert str(trial.log) in error.hint and error.message.endswith(".")
 
 
 @pytest.mark.parametrize(
     "size", [25_000, *(pytest.param(size, marks=pytest.mark.long) for size in (100, 15_000))]
 )
 def test_on_a_full_disk_there_is_no_room_for_the_log_either(
-    small: Workspace, disk: Callable[[int], Path], size: int
+    small: Workspace, trial: Trial, disk: Callable[[int], Path], size: int
 ) -> None:
     """There fairseq finds room for one checkpoint, for its log alone, or for a half checkpoint."""
-    folder = disk(size)
-    error = failure(small, folder, folder / "train.log", {})
+    trial.folder = disk(size)
+    error = failure(small, trial)
     assert re.search("There is no room .* on the disk of", error.message), error
-    assert str(folder) in error.message and "Make room there" in error.hint
+    assert str(trial.folder) in error.message and "Make room there" in error.hint
 
 
+@pytest.mark.long
 def test_an_unknown_failure_shows_the_last_exception(small: Workspace, trial: Trial) -> None:
-    change = trial.plug_in("raise LookupError('no such thing\\nanywhere')")
-    log = trial.folder / "train.log"
-    error = failure(small, trial.folder, log, change)
-    assert error.message.endswith("status 1:\nLookupError: no such thing\nanywhere")
-    assert error.hint == f"The whole output is in {log}."
+    step = "raise LookupError('no such thing\\nanywhere')"
+    error = failure(small, trial, lambda trial: trial.plug_in(step))
+    assert error.message.endswith("exit code 1:\nLookupError: no such thing\nanywhere")
+    assert error.hint == f"The whole output is in {trial.log}."
+
+
+@pytest.mark.parametrize(
+    "said", ["Found no NVIDIA driver", "driver on your system is too old", "CUDA out of memory"]
+)
+def test_torch_says_of_a_gpu_what_is_looked_for(said: str) -> None:
+    """Not a failure, only its words: a GPU that is full or has an old driver is rarely at hand."""
+    import torch
+
+    library = Path(torch.__file__).parent / "lib" / "libc10_cuda.so"
+    if not library.is_file():
+        pytest.skip("this torch was made without CUDA")
+    assert said.encode() in library.read_bytes()
+    assert any(re.search(failure.said, said) for failure in FAILURES)
 
 
 def ends(folder: Path, script: str) -> CourseError:
@@ -318,7 +338,7 @@ def ends(folder: Path, script: str) -> CourseError:
 
 def test_a_shell_says_the_signal_in_another_way(tmp_path: Path) -> None:
     assert "signal 9" in ends(tmp_path, "bash -c 'kill -9 $$'; exit $?").message
-    assert "exit status 255" in ends(tmp_path, "exit 255").message
+    assert "exit code 255" in ends(tmp_path, "exit 255").message
 
 
 def test_of_a_long_output_the_beginning_and_the_end_are_read(tmp_path: Path) -> None:
@@ -331,4 +351,4 @@ def test_what_stands_in_a_path_is_no_failure(tmp_path: Path) -> None:
     said = "[2026][fairseq_cli.train][INFO] - {'_name': None, 'data': '/EADDRINUSE'}"
     overrides = "Error executing job with overrides: ['task.data=/EADDRINUSE']"
     error = ends(tmp_path, f'echo "{said}"; echo "{overrides}"; echo Stopped.; exit 3')
-    assert error.message == "fairseq ended with exit status 3:\nStopped."
+    assert error.message == "fairseq ended with exit code 3:\nStopped."
