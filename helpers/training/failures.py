@@ -105,6 +105,12 @@ FAILURES = (
         "00_setup)",
     ),
     Failure(
+        r"Preparing to load checkpoint ([^\n]+)\n(?s:.*?)"
+        r"^(?:RuntimeError: PytorchStreamReader failed|_pickle\.UnpicklingError: )",
+        "The checkpoint {0} is damaged, or none that torch opens safely.",
+        "Choose the base again (notebook 00_setup), or delete what an unfinished training left",
+    ),
+    Failure(
         _error(r"Size of sample #(\d+) is invalid \(=\(?(\d+)[^)]*\)+ since max_positions=(\d+)"),
         "A line of the validation text has {1} tokens, and the model reads {2} at most.",
         "Split again (notebook 01_split) with a smaller max_line_tokens, or raise max_tokens",

@@ -93,11 +93,6 @@ def no_memory_for_the_model(trial: Trial) -> dict[str, object]:
     return {"model.encoder_ffn_embed_dim": 10**7}
 
 
-def no_memory_at_all(trial: Trial) -> dict[str, object]:
-    trial.limit = "-d 300000"
-    return {}
-
-
 def killed(trial: Trial) -> dict[str, object]:
     return trial.plug_in("os.kill(os.getpid(), 9)")
 
@@ -151,6 +146,12 @@ def another_dictionary(trial: Trial) -> dict[str, object]:
     file = trial.data / "dict.txt"
     file.write_text("".join(file.read_text().splitlines(keepends=True)[:-10]))
     return {}
+
+
+def no_checkpoint(trial: Trial) -> dict[str, object]:
+    file = trial.folder / "model.pt"
+    file.write_bytes(b"no checkpoint")
+    return {"checkpoint.finetune_from_model": file}
 
 
 def a_long_line(trial: Trial) -> dict[str, object]:
@@ -249,7 +250,6 @@ OFTEN: tuple[Case, ...] = (
 )
 LONG: tuple[Case, ...] = (
     (no_memory_for_the_model, r"to load fairseq, .* \(1\.3 GB more", "smaller base model"),
-    (no_memory_at_all, "not enough to load fairseq", "Close other programs"),
     (crashed, r"crashed after update 0 \(signal 11, a segmentation fault\)", "Run it again"),
     (ended, "ended after update 0 by signal 4", "Run it again"),
     (
@@ -263,6 +263,7 @@ LONG: tuple[Case, ...] = (
     (no_smaller_scale, r"no scale of the loss .*\(the smallest is 1048576\.0\)", r"was 0\.001\)"),
     (more_layers, r"only one of them has \S*layers\.2\.", "as the base has it"),
     (another_dictionary, "gives 50255 vectors, and the checkpoint has 50265", "03_binarize"),
+    (no_checkpoint, r"The checkpoint \S*/model\.pt is damaged", "Choose the base again"),
     (a_long_line, r"has 602 tokens, and the model reads 512 at most", "max_line_tokens"),
     (only_long_lines, r"all have more tokens than max_tokens = 32\.", "Raise max_tokens"),
     (no_lines, "A split of the data has no lines", "Split again"),
