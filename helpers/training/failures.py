@@ -44,14 +44,21 @@ _MEMORY = (
     r"can't allocate memory|not enough memory|Cannot allocate memory|Unable to allocate"
     r"|failed to map segment)|std::bad_alloc)"
 )
+_GPU_MEMORY = (
+    r"(?:CUDA out of memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED"
+    r"|Ran out of memory with exception)"
+)
 
 FAILURES = (
     Failure(
-        r"CUDA out of memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED"
-        r"|Ran out of memory with exception",
-        "The memory of the GPU is not enough for the batch after update {update}{asked}; fairseq "
-        "would leave such a batch out and go on.",
+        rf"{_BEGUN}{_GPU_MEMORY}",
+        "The memory of the GPU is not enough for the batch after update {update}{asked}.",
         "{less}",
+    ),
+    Failure(
+        _GPU_MEMORY,
+        "The memory of the GPU is not enough for the model{asked}.",
+        "End what else uses the GPU (nvidia-smi shows it), or take a smaller base model",
     ),
     Failure(
         rf"{_BEGUN}{_MEMORY}",

@@ -21,6 +21,7 @@ from helpers.workflow.workspace import Workspace
 from tests.support.small import SHORT
 
 OLDER = "FloatingPointError: gradients are Nan/Inf\nMemoryError\nsignal 9\n"
+NO_MEMORY = "raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0')"
 
 
 @dataclasses.dataclass
@@ -49,13 +50,13 @@ class Trial:
         text.write_text("".join(f"{line}\n" for line in lines))
         binarize_file(text, self.data / split, Dictionary.load(self.data / "dict.txt"))
 
-    def plug_in(self, step: str) -> dict[str, object]:
-        """A module for fairseq with another step of training."""
+    def plug_in(self, step: str, place: str = "train_step") -> dict[str, object]:
+        """A module for fairseq with another step of training, or of something before it."""
         module = self.folder / "another_step"
         module.mkdir()
         (module / "__init__.py").write_text(
             "import os, torch\nfrom fairseq.tasks.masked_lm import MaskedLMTask\n"
-            f"def step(*_, **__):\n    {step}\nMaskedLMTask.train_step = step\n"
+            f"def step(*_, **__):\n    {step}\nMaskedLMTask.{place} = step\n"
         )
         return {"common.user_dir": module}
 
@@ -110,9 +111,11 @@ def no_memory_on_the_gpu(trial: Trial) -> dict[str, object]:
 
     (It leaves the batch out; here each one, and so it would never end.)
     """
-    return trial.plug_in(
-        "raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0')"
-    )
+    return trial.plug_in(NO_MEMORY)
+
+
+def no_memory_on_the_gpu_for_the_model(trial: Trial) -> dict[str, object]:
+    return trial.plug_in(NO_MEMORY, "build_model")
 
 
 def a_file_too_large(trial: Trial) -> dict[str, object]:
@@ -257,6 +260,7 @@ LONG: tuple[Case, ...] = (
         r"of the GPU .* update 0 \(20\.00 GiB more are needed\)",
         "is one sample",
     ),
+    (no_memory_on_the_gpu_for_the_model, r"enough for the model \(20\.00 GiB", "nvidia-smi"),
     (a_file_too_large, "larger than a file may be", "ulimit -f"),
     (no_numbers, "After update 0 the loss is no number", "lower learning rate"),
     (exploded, r"After update 6 the loss is [\d.]+ bits", "lower learning rate"),
