@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -213,6 +214,22 @@ def put(tmp_path: Path) -> Callable[[str, bytes], Path]:
         return tmp_path / name
 
     return write
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """A disk of so many kB, where the system lets one be made."""
+    folder = tmp_path / "disk"
+
+    def made(size: int) -> Path:
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", folder]
+        if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+            pytest.skip("no disk may be made here")
+        return folder
+
+    yield made
+    subprocess.run(["umount", folder], capture_output=True)
 
 
 @pytest.fixture

@@ -37,6 +37,18 @@ CALM = {
 }
 
 
+class ToolFailed(CourseError):
+    """A tool ended with an error.
+
+    Attributes:
+        code: its exit status, or minus the signal that ended it.
+    """
+
+    def __init__(self, message: str, hint: str, code: int) -> None:
+        super().__init__(message, hint)
+        self.code = code
+
+
 def has_fairseq() -> bool:
     """Whether fairseq is installed here."""
     return importlib.util.find_spec("fairseq") is not None
@@ -116,7 +128,7 @@ def run(
             ``heard`` raises, it is killed.
 
     Raises:
-        CourseError: the tool ended with an error; its last lines are in the message.
+        ToolFailed: the tool ended with an error; its last lines are in the message.
     """
     require_fairseq()
     refuse_foreign_code()
@@ -156,9 +168,10 @@ def run(
                 listen(lambda line: None)
             raise
     if process.returncode:
-        raise CourseError(
+        raise ToolFailed(
             f"{_name(command)} ended with exit code {process.returncode}:\n" + "\n".join(last),
             f"The whole output is in {log}.",
+            process.returncode,
         )
 
 

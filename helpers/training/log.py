@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from helpers.common.errors import CourseError
+from helpers.training.failures import CALMER, DIVERGED
 
 LOG = "train.log"  # beside the checkpoints
 
@@ -64,12 +65,21 @@ def _number(value: object) -> float:
         return math.nan
 
 
+# Twice the bits of a model that has learned nothing and guesses: 15.6 for RoBERTa's dictionary.
+EXPLODED = 32
+
+
 def diverged(update: int, log: Path) -> CourseError:
     """What to say where the loss is no number after an update."""
+    return CourseError(DIVERGED.format(update=f"{update:,}"), f"{CALMER}; fairseq's log is {log}.")
+
+
+def exploded(event: Event, least: float, log: Path) -> CourseError:
+    """What to say where the loss rises far above that of a guess; before, ``least`` was reached."""
     return CourseError(
-        f"After update {update:,} the loss is no number any more (NaN or infinite): the training "
-        "has diverged.",
-        f"Train with a lower learning rate, or a longer warm-up; fairseq's log is {log}.",
+        f"After update {event.update:,} the loss is {event.loss:,.1f} bits, and was {least:,.1f} "
+        "before (who guesses needs 16): the training has exploded.",
+        f"{CALMER}; fairseq's log is {log}.",
     )
 
 

@@ -6,14 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.common.errors import CourseError
-from helpers.common.fairseq import run, tool
+from helpers.common.fairseq import ToolFailed, run, tool
 from helpers.common.progress import Progress
+from helpers.training.diagnosis import why
 from helpers.training.live import Curve
-from helpers.training.log import Event, diverged, events, parse_event, stopped_early
+from helpers.training.log import (
+    EXPLODED,
+    Event,
+    diverged,
+    events,
+    exploded,
+    parse_event,
+    stopped_early,
+)
 
 LAUNCHER = Path(__file__).with_name("fairseq_hydra_train.py")
-# What fairseq says of gradients that are no numbers, before it ends in an error of any kind.
-NO_NUMBERS = ("FloatingPointError", "NaN detected", "Inf detected")
+# fairseq would leave out the batch, and where that is each one, it would never end.
+LEFT_OUT = "attempting to recover from OOM"
 
 
 def train(
@@ -54,12 +63,13 @@ def train(
         try:
             keep_open = () if lock is None else (lock,)
             run(_that_saves(command), log, heard=heard, keep_open=keep_open, saves=True)
-        except CourseError as error:
-            raise (diverged(told.reached, log) if told.no_numbers else error) from None
+        except ToolFailed as error:
+            raise why(log, told.begun, error.code, told.reached) from None
     if told.reached < max_update and not stopped_early(log):
         raise CourseError(
             f"fairseq stopped after {told.reached} of {max_update} updates.",
-            f"Its log tells why: {log}.",
+            "Run it again, and it goes on from there; another program has ended it, or one of "
+            f"fairseq's options (as stop_time_hours does): {log}.",
         )
 
 
@@ -75,13 +85,16 @@ class _Told:
 
     def __init__(self, log: Path, must_load: Path | None, done: int) -> None:
         self.log, self.must_load = log, must_load
-        self.loaded, self.reached, self.no_numbers = must_load is None, done, False
+        self.loaded, self.reached = must_load is None, done
+        self.least: dict[str, float] = {}  # loss by kind of event
+        self.begun = log.stat().st_size if log.exists() else 0
 
     def hear(self, line: str) -> Event | None:
         """Take a line in: the event in it.
 
         Raises:
-            CourseError: training begins with something else, or the loss is no number.
+            CourseError: training begins with something else, a batch is left out, or the loss is
+                no number, or explodes.
         """
         self.loaded = self.loaded or f"Loaded checkpoint {self.must_load} (" in line
         if not self.loaded and "Start iterating over samples" in line:
@@ -89,9 +102,15 @@ class _Told:
                 f"fairseq began to train without loading {self.must_load}.",
                 f"Its log tells what it did instead: {self.log}.",
             )
-        self.no_numbers = self.no_numbers or any(said in line for said in NO_NUMBERS)
+        if LEFT_OUT in line:
+            raise why(self.log, self.begun, 0, self.reached)
         event = parse_event(line)
         if event and not math.isfinite(event.loss):
             raise diverged(self.reached, self.log)
-        self.reached = max(self.reached, event.update if event else 0)
+        if event:
+            least = self.least.get(event.kind, math.inf)
+            if event.loss > max(EXPLODED, least):
+                raise exploded(event, least, self.log)
+            self.least[event.kind] = min(event.loss, least)
+            self.reached = max(self.reached, event.update)
         return event

@@ -3,8 +3,6 @@
 import errno
 import os
 import resource
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,22 +24,6 @@ pytestmark = [
     pytest.mark.usefixtures("tiny_course_base"),
 ]
 TABLE = {"a": torch.zeros(200_000)}
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """A disk of so many kB, where the system lets one be made."""
-    folder = tmp_path / "disk"
-
-    def made(size: int) -> Path:
-        folder.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", folder]
-        if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-            pytest.skip("no disk may be made here")
-        return folder
-
-    yield made
-    subprocess.run(["umount", folder], capture_output=True)
 
 
 @pytest.fixture
