@@ -7,7 +7,7 @@ from helpers.common.errors import CourseError, Stopped
 from helpers.common.names import printable, spelled
 from helpers.common.progress import Standing, over
 from helpers.stages.road import ROAD
-from helpers.training.watching import Watched, at_rest, how_it_ended, report
+from helpers.training.runs.watching import Watched, at_rest, how_it_ended, report
 from helpers.workflow.lock import DONE, Holder
 from helpers.workflow.workspace import Workspace
 

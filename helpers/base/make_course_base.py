@@ -19,7 +19,7 @@ from helpers.common.files import PROJECT
 from helpers.ids.binary_files import read_lines
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
-from helpers.training.log import events
+from helpers.training.log.events import events
 
 CARD = FOLDER / "README.md"
 PLUGIN = PROJECT / "helpers" / "training" / "fairseq_bf16"

@@ -26,13 +26,14 @@ from helpers.models import checkpoints, shapes
 from helpers.models.masked_lm import perplexity
 from helpers.models.summaries import summary
 from helpers.training.command import MIXED, finetune_command
-from helpers.training.log import LOG, curve, diverged, events
+from helpers.training.log.events import LOG, curve, diverged, events
 from helpers.training.masking import refuse_no_segmenter
 from helpers.training.options import refuse_impossible
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.planning import plan_training
 from helpers.training.plan.speed import from_probe
-from helpers.training.resume import (
+from helpers.training.runs.folders import Run, written
+from helpers.training.runs.resume import (
     BEST,
     IN_BETWEEN,
     LAST,
@@ -40,7 +41,6 @@ from helpers.training.resume import (
     finish,
     is_done,
 )
-from helpers.training.runs import Run, written
 from helpers.training.schedule import corners
 from helpers.training.train import train
 from helpers.workflow.definition import Job, Stage

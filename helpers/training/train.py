@@ -8,9 +8,8 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.common.fairseq import ToolFailed, run, tool
 from helpers.common.progress import Progress
-from helpers.training.diagnosis import why
-from helpers.training.live import Curve
-from helpers.training.log import (
+from helpers.training.log.diagnosis import why
+from helpers.training.log.events import (
     EXPLODED,
     Event,
     diverged,
@@ -19,6 +18,7 @@ from helpers.training.log import (
     parse_event,
     stopped_early,
 )
+from helpers.training.log.live import Curve
 
 LAUNCHER = Path(__file__).with_name("fairseq_hydra_train.py")
 # fairseq would leave out the batch, and where that is each one, it would never end.

@@ -11,7 +11,7 @@ from helpers.base import course_base, general_text, pretraining
 from helpers.base import make_course_base as recipe
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
-from helpers.training.log import events
+from helpers.training.log.events import events
 from tests.support.road import with_updates
 
 DOCUMENTS = [f"Document {i} tells of {i} apples.\nIts second line is short." for i in range(400)]

@@ -15,7 +15,7 @@ from helpers.common.errors import CourseError
 from helpers.models.summaries import summary
 from helpers.stages.finetune import FinetuneReport
 from helpers.stages.road import ROAD
-from helpers.training.log import events
+from helpers.training.log.events import events
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers as make

@@ -18,7 +18,7 @@ from helpers.common.symbols import SPLITS
 from helpers.ids.data_bin import preprocess_command
 from helpers.tokens.bpe_files import encoder_command
 from helpers.training.command import finetune_command, hydra_value, train_command
-from helpers.training.log import parse_event
+from helpers.training.log.events import parse_event
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 

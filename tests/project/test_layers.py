@@ -21,6 +21,8 @@ LAYERS = (
     "tokens",
     "ids",
     "models",
+    "training.log",
+    "training.runs",
     "training",
     "training.fairseq_bf16",
     "training.plan",

@@ -12,8 +12,8 @@ from helpers.ids.dictionary import Dictionary
 from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
 from helpers.training.command import finetune_command
-from helpers.training.log import curve, events
-from helpers.training.resume import LAST, _mend
+from helpers.training.log.events import curve, events
+from helpers.training.runs.resume import LAST, _mend
 from helpers.training.train import train
 from helpers.workflow.settings import BinarizeSettings, EncodeSettings, SplitSettings
 from helpers.workflow.training_settings import FinetuneSettings

@@ -12,9 +12,9 @@ from helpers.ids.binary_files import HEADER
 from helpers.models.summaries import summary
 from helpers.stages import finetune
 from helpers.stages.road import ROAD
-from helpers.training.log import LOG, stopped_early
+from helpers.training.log.events import LOG, stopped_early
 from helpers.training.plan.data import read_data
-from helpers.training.resume import BEST, LAST
+from helpers.training.runs.resume import BEST, LAST
 from helpers.workflow.settings import ConvertSettings
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace

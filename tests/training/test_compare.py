@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from helpers.common.errors import CourseError
-from helpers.training.compare import Comparison, compare_runs
-from helpers.training.log import LOG
-from helpers.training.runs import RUN, Run, written
+from helpers.training.log.events import LOG
+from helpers.training.runs.compare import Comparison, compare_runs
+from helpers.training.runs.folders import RUN, Run, written
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 

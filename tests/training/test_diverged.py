@@ -10,7 +10,7 @@ from helpers.base import pretraining
 from helpers.common.errors import CourseError
 from helpers.stages.finetune import _report
 from helpers.stages.road import ROAD
-from helpers.training.resume import BEST, CRASHED, LAST, _mend
+from helpers.training.runs.resume import BEST, CRASHED, LAST, _mend
 from helpers.training.train import train
 from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers as make

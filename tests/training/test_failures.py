@@ -15,7 +15,7 @@ from helpers.common.errors import CourseError
 from helpers.ids.binary_files import binarize_file
 from helpers.ids.dictionary import Dictionary
 from helpers.training.command import CONFIG_FILE, overrides, train_command
-from helpers.training.failures import FAILURES
+from helpers.training.log.failures import FAILURES
 from helpers.training.train import LAUNCHER, train
 from helpers.workflow.workspace import Workspace
 from tests.support.small import SHORT

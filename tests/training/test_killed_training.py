@@ -12,9 +12,9 @@ from helpers.common.errors import CourseError
 from helpers.models.summaries import summary
 from helpers.stages.finetune import FinetuneReport
 from helpers.stages.road import ROAD
-from helpers.training.log import LOG
-from helpers.training.resume import BEST, LAST
-from helpers.training.runs import written
+from helpers.training.log.events import LOG
+from helpers.training.runs.folders import written
+from helpers.training.runs.resume import BEST, LAST
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.killed_fairseq import killed_before

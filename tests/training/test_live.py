@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from helpers.common import progress
 from helpers.common.progress import Progress
-from helpers.training.live import HEIGHT, MOST, WIDTH, Curve, thinned, ticks
-from helpers.training.log import LOG, Event, Tail
+from helpers.training.log.events import LOG, Event, Tail
+from helpers.training.log.live import HEIGHT, MOST, WIDTH, Curve, thinned, ticks
 
 LINE = '[2026-01-02 03:04:05][{}][INFO] - {{"{}loss": "{}", "{}num_updates": "{}"}}\n'
 

@@ -17,7 +17,7 @@ from helpers.common.fairseq import CALM
 from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
 from helpers.training.command import finetune_command
-from helpers.training.log import events
+from helpers.training.log.events import events
 from helpers.training.plan.findings import findings, recipe_rate
 from helpers.training.plan.machine import Machine
 from helpers.training.plan.plan import Finding, TrainingPlan

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from helpers.models.summaries import summary
 from helpers.panels.settings.previews import of_finetune
-from helpers.training.resume import BEST, LAST, begin_or_resume, finish
-from helpers.training.runs import RUN, Run, earlier, keep, name_beside, unfinished, written
+from helpers.training.runs.folders import RUN, Run, earlier, keep, name_beside, unfinished, written
+from helpers.training.runs.resume import BEST, LAST, begin_or_resume, finish
 from helpers.workflow.definition import Job
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace

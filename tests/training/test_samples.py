@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from helpers.training.samples import MODES, batches, padding, sample_modes, slices
+from helpers.training.sample_modes import MODES, batches, padding, sample_modes, slices
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 

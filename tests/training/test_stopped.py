@@ -14,7 +14,7 @@ from helpers.common.files import PROJECT
 from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
 from helpers.training.command import CONFIG
-from helpers.training.resume import BEST, LAST
+from helpers.training.runs.resume import BEST, LAST
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.commands import command, interrupted

@@ -11,7 +11,7 @@ from helpers.models import checkpoints
 from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
 from helpers.training.command import UNITS, finetune_command, overrides
-from helpers.training.resume import BEST, LAST
+from helpers.training.runs.resume import BEST, LAST
 from helpers.workflow.settings import ConvertSettings, EvaluateSettings
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from helpers.common.progress import Standing, _watcher
 from helpers.stages.road import ROAD
-from helpers.training.log import LOG
-from helpers.training.watching import Watched, at_rest, left, report
+from helpers.training.log.events import LOG
+from helpers.training.runs.watching import Watched, at_rest, left, report
 from helpers.workflow.workspace import Workspace
 
 LINE = '[time][train_inner][INFO] - {{"loss": "{}", "num_updates": "{}", "lr": "1e-3"}}\n'

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, resolve, set_aside, write_whole, writing
-from helpers.training.resume import finish
+from helpers.training.runs.resume import finish
 from helpers.workflow.record import Entry, Fingerprint, Record, fingerprint
 from helpers.workflow.workspace import Workspace
 

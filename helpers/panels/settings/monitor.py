@@ -11,7 +11,7 @@ from helpers.panels.look import QUIET, WARNING, said, wide
 from helpers.panels.panel import Panel
 from helpers.panels.settings.settings_panel import SettingsPanel
 from helpers.stages.road import ROAD
-from helpers.training.watching import NO_WORD, Watched, how_it_ended, left, report
+from helpers.training.runs.watching import NO_WORD, Watched, how_it_ended, left, report
 from helpers.workflow import background
 from helpers.workflow.lock import DONE, Holder
 

@@ -26,7 +26,7 @@ from helpers.text.division import shares_of
 from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import encode
 from helpers.training.plan.planning import plan_training
-from helpers.training.resume import goes_on_from, updates_before
+from helpers.training.runs.resume import goes_on_from, updates_before
 from helpers.training.schedule import corners
 from helpers.workflow.settings import (
     BaseSettings,

@@ -11,7 +11,7 @@ from helpers.training.plan.findings import findings
 from helpers.training.plan.machine import machine
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.speed import Speed, from_trial
-from helpers.training.resume import updates_before
+from helpers.training.runs.resume import updates_before
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.common.files import fresh_folder, remove
 from helpers.training.command import CONFIG_FILE, overrides, train_command
-from helpers.training.log import events
+from helpers.training.log.events import events
 from helpers.training.plan.costs import Network
 from helpers.training.train import train
 from helpers.workflow.training_settings import FinetuneSettings

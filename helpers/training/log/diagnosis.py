@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from helpers.common.errors import CourseError
-from helpers.training.failures import FAILURES
+from helpers.training.log.failures import FAILURES
 
 # Of what a run printed, its beginning (with the configuration) and its end are looked at.
 HEAD, TAIL = 1 << 16, 1 << 18  # bytes

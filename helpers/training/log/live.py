@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from helpers.training.log import Event
+from helpers.training.log.events import Event
 
 Point = tuple[int, float]  # an update, and the loss in bits per hidden token
 WIDTH, HEIGHT = 560, 250

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from helpers.common.errors import CourseError
-from helpers.training.failures import CALMER, DIVERGED
+from helpers.training.log.failures import CALMER, DIVERGED
 
 LOG = "train.log"  # beside the checkpoints
 

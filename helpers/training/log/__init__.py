@@ -1,0 +1,1 @@
+"""What fairseq says while it trains: its losses, and why it has failed."""
