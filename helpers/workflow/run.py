@@ -145,7 +145,7 @@ class Run:
         if (
             not entry
             or self.stage.name in self.record.moving
-            or entry.settings != self.settings.of_the_result()
+            or self._with_defaults(entry.settings) != self.settings.of_the_result()
             or not entry.outputs
             or not same_content(entry.inputs, self._input_keys())
             or not all(is_unchanged(self.workspace.path(k), v) for k, v in entry.outputs.items())
@@ -160,6 +160,10 @@ class Run:
             raise self.record.unreadable(error) from None
         notes = tuple(note for note in report.notes if note not in entry.events)
         return dataclasses.replace(report, notes=notes, reused=True)
+
+    def _with_defaults(self, recorded: dict) -> dict:
+        """Settings as they would be recorded now: there were fewer of them once."""
+        return type(self.settings)().of_the_result() | recorded
 
     def _input_keys(self) -> dict[str, Fingerprint]:
         return {self.workspace.key(path): print_ for path, print_ in self.inputs.items()}

@@ -25,7 +25,8 @@ OPTIONS = {
     "prepare": "--workers --shards --scheduler --slurm",
     "finetune": "--max-update --lr --warmup-share --max-tokens --update-freq --validate-every "
     "--dropout --weight-decay --seed --start --keep-checkpoints --clip-norm --sample-break-mode "
-    "--mask-prob --patience --replay --replay-files --extra --tensorboard",
+    "--mask-prob --patience --replay --replay-files --extra --tensorboard "
+    "--mask-unit --plan --probe",
     "convert": "--roberta-checkpoint-path --pytorch-dump-folder-path",
     "evaluate": "--max-lines --mask-share --sentences --seed",
     "run": "--parameter --only",

@@ -112,8 +112,25 @@ def plan(small: Workspace) -> TrainingPlan:
     return dataclasses.replace(found, **parts, settings=settings)
 
 
-def test_nothing_is_said_of_a_good_one(plan: TrainingPlan):
-    assert findings(plan) == ()
+@pytest.mark.parametrize("extra", [(), ("common.fp16=false",), ("optimizer.adam_eps=1e-8",)])
+def test_nothing_is_said_of_a_good_one(plan: TrainingPlan, extra):
+    assert findings(with_settings(extra=extra)(plan)) == ()
+
+
+def test_with_the_hardware_half_precision_is_no_trap(plan: TrainingPlan):
+    gpu = with_part("machine", capability=8.0)(with_settings(extra=("common.fp16=true",))(plan))
+    assert findings(gpu) == ()
+    assert len(findings(with_part("machine", capability=6.1)(gpu))) == 1
+
+
+def test_general_text_is_counted(small: Workspace):
+    """As much of it as is mixed in, in full samples."""
+    alone, mixed = (
+        plan_training(small, SHORT.model_copy(update={"replay": share})).data for share in (0, 0.5)
+    )
+    assert 0 <= mixed.tokens - 2 * alone.tokens < SHORT.max_tokens
+    assert mixed.updates > alone.updates
+    assert mixed.valid == alone.valid
 
 
 def with_settings(**values: object) -> Callable[[TrainingPlan], TrainingPlan]:
@@ -140,6 +157,9 @@ def with_part(part: str, **values: object) -> Callable[[TrainingPlan], TrainingP
         (with_settings(max_update=50_000), "Your text will be read 100 times", False),
         (with_part("data", valid=1000), "Validation hides about 150 tokens only", False),
         (with_settings(validate_every=1), "fairseq will validate and save 500 times", False),
+        (with_settings(extra=("common.fp16=true",)), "common.fp16 asks for half precision", True),
+        (with_settings(extra=("common.bf16=True",)), "common.bf16 asks for half precision", False),
+        (with_settings(extra=("lr_scheduler.power=2",)), "lr_scheduler.power changes the", False),
     ],
 )
 def test_each_trap_is_said(plan: TrainingPlan, change, said, stops):

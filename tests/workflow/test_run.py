@@ -34,6 +34,14 @@ def test_the_same_work_is_not_done_twice(road, name):
     assert again | {"notes": 0} == first.report | {"notes": 0}
 
 
+def test_what_was_made_before_there_was_a_setting_is_as_with_its_default(road):
+    record = road.record
+    del record.stages["split"].settings["errors"]
+    record.save()
+    assert do(road, "split").reused
+    assert not do(road, "split", errors="skip").reused
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_force_does_it_again_with_the_same_result(road, name):
     before = state(road, name)

@@ -10,6 +10,7 @@ from helpers.common.errors import CourseError
 from helpers.common.symbols import SPLITS
 from helpers.ids.binary_files import read_sizes
 from helpers.ids.data_bin import data_folders
+from helpers.training.command import general_tokens
 from helpers.training.plan.samples import batch_sizes, sample_sizes
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
@@ -18,6 +19,8 @@ from helpers.workflow.workspace import Workspace
 @dataclasses.dataclass(frozen=True)
 class Data:
     """What training reads; of several shards, each epoch of fairseq's reads one.
+
+    Of general text that is mixed in (``replay``), full samples are reckoned with.
 
     Attributes:
         samples: sequences in one pass over all of train.
@@ -56,7 +59,8 @@ def read_data(workspace: Workspace, settings: FinetuneSettings, positions: int) 
             _refuse_empty(sizes, name)
         if mode != "none":  # which cuts lines
             _refuse_long(sizes, name, limit)
-    samples = [_samples(folder / "train", mode, limit) for folder in folders]
+    own = [_samples(folder / "train", mode, limit) for folder in folders]
+    samples = [_with_general_text(each, settings.replay, limit) for each in own]
     batches = [batch_sizes(each, settings.max_tokens) for each in samples]
     return Data(
         samples=sum(map(len, samples)),
@@ -64,6 +68,11 @@ def read_data(workspace: Workspace, settings: FinetuneSettings, positions: int) 
         epochs=tuple(-(-len(each) // settings.update_freq) for each in batches),
         valid=int(_samples(first / "valid", mode, limit).sum()),
     )
+
+
+def _with_general_text(samples: np.ndarray, share: float, limit: int) -> np.ndarray:
+    more = general_tokens(int(samples.sum()), share)
+    return np.append(samples, np.full(-(-more // limit), limit))
 
 
 def _samples(prefix: Path, mode: str, limit: int) -> np.ndarray:

@@ -16,6 +16,14 @@ OTHER_BATCH = 4  # times more or less
 # RoBERTa has read its text 40 times, each time with other masks.
 OFTEN = 40
 FEW_HIDDEN = 500  # tokens
+# What half precision needs of a GPU, in CUDA's capabilities; a processor cannot train with fp16.
+NEEDED = {
+    "common.fp16": 7.0,
+    "common.memory_efficient_fp16": 7.0,
+    "common.amp": 7.0,
+    "common.bf16": 8.0,
+    "common.memory_efficient_bf16": 8.0,
+}
 SOON = 10  # seconds from one checkpoint to the next
 LONG_WARMUP = 0.5  # share of the updates
 
@@ -136,4 +144,35 @@ def _checkpoints(plan: TrainingPlan) -> Iterator[Finding]:
         )
 
 
-LOOKS = (_disk, _memory, _warmup, _rate, _batch, _passes, _validation, _checkpoints)
+def _precision(plan: TrainingPlan) -> Iterator[Finding]:
+    asked = plan.options.keys() & NEEDED.keys()
+    for name in sorted(name for name in asked if plan.options[name].lower() == "true"):
+        has = plan.machine.capability
+        if has < NEEDED[name]:
+            yield Finding(
+                f"{name} asks for half precision, for which {plan.machine.device} has no hardware.",
+                f"Leave {name} out of extra.",
+                stops=not has and name != "common.bf16",  # with bf16 a processor is only slower
+            )
+
+
+def _other_rates(plan: TrainingPlan) -> Iterator[Finding]:
+    if changed := sorted(name for name in plan.options if name.startswith("lr_scheduler.")):
+        yield Finding(
+            f"{', '.join(changed)} changes the learning rate: the curve here is that without it.",
+            "TensorBoard shows the true one, and so does fairseq's log.",
+        )
+
+
+LOOKS = (
+    _disk,
+    _memory,
+    _warmup,
+    _rate,
+    _batch,
+    _passes,
+    _validation,
+    _checkpoints,
+    _precision,
+    _other_rates,
+)

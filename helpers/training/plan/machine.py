@@ -14,11 +14,15 @@ ROWS = 1024  # of a trial's product; for more of them the time grows alike
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """Where fairseq will train, and what is free there, in bytes."""
+    """Where fairseq will train, and what is free there, in bytes.
+
+    ``capability`` is that of a GPU in CUDA's numbers, such as 8.0; 0 of a processor.
+    """
 
     device: str
     memory: int
     disk: int
+    capability: float = 0.0
 
 
 def machine(folder: Path) -> Machine:
@@ -29,7 +33,9 @@ def machine(folder: Path) -> Machine:
         folder = folder.parent
     disk = shutil.disk_usage(folder).free
     if torch.cuda.is_available():
-        return Machine(torch.cuda.get_device_name(), torch.cuda.mem_get_info()[0], disk)
+        capability = float("{}.{}".format(*torch.cuda.get_device_capability()))
+        name, free = torch.cuda.get_device_name(), torch.cuda.mem_get_info()[0]
+        return Machine(name, free, disk, capability)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return Machine(f"the processor, {cores} cores", _free_memory(), disk)
 

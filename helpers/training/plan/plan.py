@@ -60,6 +60,11 @@ class TrainingPlan(Report):
         return self.settings.max_update - self.first
 
     @property
+    def options(self) -> dict[str, str]:
+        """The values of fairseq's other options, by their names."""
+        return dict(option.partition("=")[::2] for option in self.settings.extra)
+
+    @property
     def warmup(self) -> int:
         return warmup_updates(self.settings)
 
