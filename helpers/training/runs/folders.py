@@ -1,0 +1,175 @@
+"""The trainings of a workspace: the folders of their checkpoints, and what each was made from.
+
+``checkpoints`` is the last one that was finished, ``checkpoints.NAME`` one before it, where NAME
+says what that has and the run that took its place has not: ``checkpoints.lr-0.002``. The one that
+goes on, or was stopped, is ``checkpoints.unfinished``; ``checkpoints.unfinished.NAME`` had to make
+room for another. In each, ``run.json`` names base, data and settings.
+"""
+
+import dataclasses
+import itertools
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from helpers.common.files import flush, write_whole
+from helpers.workflow.record import Fingerprint
+from helpers.workflow.training_settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
+
+RUN = "run.json"
+LONGEST, LONGEST_PART = 60, 30  # characters of a name, and of what it says of one setting
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a training was made from.
+
+    Attributes:
+        base: the SHA-256 of the base model.
+        data: those of the files of data-bin, by their names, and of texts that are mixed in.
+        settings: those that the result depends on, as plain JSON values; empty where they are not
+            known.
+        went_on_after: where it went on from a finished training with a smaller ``max_update``,
+            that number; several, where that had gone on, too.
+    """
+
+    base: str
+    data: dict[str, object] = dataclasses.field(default_factory=dict)
+    settings: dict[str, object] = dataclasses.field(default_factory=dict)
+    went_on_after: tuple[int, ...] = ()
+
+    @classmethod
+    def of(
+        cls, workspace: Workspace, settings: FinetuneSettings, inputs: Mapping[Path, Fingerprint]
+    ) -> "Run":
+        """The run that these settings and inputs make."""
+        data_bin, data, others = workspace.data_bin, {}, []
+        for file, print_ in inputs.items():
+            if file.is_relative_to(data_bin):
+                data[file.relative_to(data_bin).as_posix()] = print_.sha256
+            elif file not in (workspace.base_model, workspace.base_dict):
+                others.append(print_.sha256)
+        if others:
+            data["replay"] = others
+        base = inputs[workspace.base_model].sha256
+        return cls(base=base, data=data, settings=settings.of_the_result())
+
+    def is_same(self, other: "Run | None") -> bool:
+        """Whether another is made from the same, however often it went on."""
+        return other is not None and self == dataclasses.replace(
+            other, went_on_after=self.went_on_after
+        )
+
+    def goes_on(self, other: "Run | None") -> bool:
+        """Whether another is made from the same, but for a smaller ``max_update``."""
+        if other is None or not _number(other) < _number(self):
+            return False
+        last = {"max_update": self.settings["max_update"]}
+        return self.is_same(dataclasses.replace(other, settings=other.settings | last))
+
+    def differs(self, other: "Run") -> Iterable[str]:
+        """What it has and another has not, each as a part of a file's name."""
+        if self.base != other.base:
+            yield "other-base"
+        if self.data != other.data:
+            yield "other-data"
+        for name, value in self.settings.items():
+            if name not in other.settings or other.settings[name] != value:
+                yield _plain(name, value)
+
+    def write(self, folder: Path) -> None:
+        """Write ``run.json``."""
+        content = dataclasses.asdict(self)
+        if not self.went_on_after:
+            del content["went_on_after"]
+        write_whole(folder / RUN, json.dumps(content, indent=1) + "\n")
+
+
+_RUN = TypeAdapter(Run)
+
+
+def _number(run: Run) -> float:
+    value = run.settings.get("max_update")
+    return value if isinstance(value, int) else float("nan")
+
+
+def _plain(name: str, value: object) -> str:
+    """A setting in letters that every file system knows.
+
+    >>> _plain("lr", 0.002), _plain("files", ["a b.txt", "文.txt"]), _plain("extra", [])
+    ('lr-0.002', 'files-a-b.txt+-.txt', 'extra-none')
+    """
+    text = "+".join(map(str, value)) if isinstance(value, list) else str(value)
+    said = re.sub(r"[^A-Za-z0-9._+]+", "-", f"{name}-{text or 'none'}")
+    return said[:LONGEST_PART].strip("-.") or "other"
+
+
+def written(folder: Path) -> Run | None:
+    """What ``run.json`` says that a folder's checkpoints were made from; None without it.
+
+    A setting that the course did not have then has its default, which is what was done then.
+    """
+    try:
+        run = _RUN.validate_json((folder / RUN).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    settings = FinetuneSettings().of_the_result() | run.settings
+    return dataclasses.replace(run, settings=settings) if run.settings else run
+
+
+def earlier(workspace: Workspace) -> list[Path]:
+    """The folders of the trainings that were finished before the last one, as they were begun."""
+    return [folder for folder in _beside(workspace) if not _is_unfinished(workspace, folder)]
+
+
+def unfinished(workspace: Workspace) -> list[Path]:
+    """The folders of the trainings that were stopped, the last one first."""
+    aside = [folder for folder in _beside(workspace) if _is_unfinished(workspace, folder)]
+    return [folder for folder in (workspace.training, *aside) if folder.is_dir()]
+
+
+def _is_unfinished(workspace: Workspace, folder: Path) -> bool:
+    return folder.name.startswith(f"{workspace.training.name}.")
+
+
+def _beside(workspace: Workspace) -> list[Path]:
+    """The folders of all trainings but those two that another can take the place of."""
+    found = workspace.root.glob(f"{workspace.checkpoints.name}.*")
+    folders = [path for path in found if path.is_dir() and path != workspace.training]
+    return sorted(folders, key=lambda folder: (_begun(folder), folder.name))
+
+
+def _begun(folder: Path) -> float:
+    file = folder / RUN
+    return file.stat().st_mtime if file.is_file() else 0
+
+
+def name_beside(run: Run | None, other: Run | None) -> str:
+    """What a run has and another has not, as a name; empty where there is no such thing."""
+    name = ""
+    for part in run.differs(other) if run and other else ():
+        if len(name) + len(part) < LONGEST:
+            name += f",{part}" if name else part
+    return name
+
+
+def keep(folder: Path, other: Run | None) -> Path:
+    """Rename a training's folder to make room for another; nothing is deleted.
+
+    Returns:
+        The folder, with a name that says what it has and the other has not; with a number where
+        there is no such thing, and where the name is taken.
+    """
+    name = name_beside(written(folder), other)
+    numbers = itertools.count(2 if name else 1)
+    names = itertools.chain([name] if name else (), (f"{name}-{n}".strip("-") for n in numbers))
+    taken = {path.name.casefold() for path in folder.parent.iterdir()}
+    free = (folder.with_name(f"{folder.name}.{name}") for name in names)
+    aside = next(path for path in free if path.name.casefold() not in taken)
+    folder.rename(aside)
+    flush(folder.parent)
+    return aside
