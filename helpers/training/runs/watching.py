@@ -7,8 +7,8 @@ from pydantic import TypeAdapter, ValidationError
 from helpers.common.names import printable
 from helpers.common.report import Report
 from helpers.models.summaries import summary
-from helpers.training.log.live import Curve
 from helpers.training.log.events import LOG, Tail
+from helpers.training.log.live import Curve
 from helpers.training.runs.resume import LAST
 from helpers.workflow.definition import Stage
 from helpers.workflow.lock import DONE, Holder
