@@ -23,6 +23,7 @@ from helpers.common.files import fresh_folder, write_whole
 from helpers.ids.binary_files import IndexedWriter, Lines, index_table, looked_up, read_sizes
 from helpers.ids.data_bin import data_folders
 from helpers.ids.dictionary import Dictionary
+from helpers.ids.token_names import text_of
 from helpers.text.files import text_files
 from helpers.text.inputs import input_of
 from helpers.tokens.line_ids import encode_lines
@@ -62,8 +63,8 @@ class Replay:
     def note(self) -> str:
         """One sentence or more on it."""
         said = [
-            f"Replay: {self.share:.1%} of the tokens trained on ({self.tokens:,} beside "
-            f"{self.own:,} of yours) were general text, {self.documents:,} documents of "
+            f"Replay: {self.share:.1%} of the text to train on ({self.tokens:,} tokens beside "
+            f"{self.own:,} of yours) was general text, {self.documents:,} documents of "
             f"{self.source}."
         ]
         if self.tokens > self.there:
@@ -103,10 +104,10 @@ def mix(workspace: Workspace, settings: FinetuneSettings, files: list[Path], lim
     own, mixed = data_folders(workspace.data_bin), folders_to_train(workspace, settings)
     sizes = [_tokens(folder / "train") for folder in own]
     wanted = [general_tokens(size, settings.replay) for size in sizes]
-    pool = _Pool(dictionary, limit, _measured(workspace, own[0], dictionary, limit))
+    pool = _Pool(dictionary, limit, _measured(workspace, own[0], dictionary))
     texts = (text for text in replay_documents() if pool.may_have(text))
     if files:
-        texts = _drawn(_documents_of(files), sum(wanted), pool.may_have)
+        texts = _drawn(_documents_of(files, _unit(workspace)), sum(wanted), pool.may_have)
     pool.fill(texts)
     for place, target, tokens in zip(own, mixed, wanted, strict=True):
         target.mkdir(parents=True, exist_ok=True)
@@ -151,7 +152,7 @@ class _Pool:
 
     def may_have(self, text: str) -> bool:
         """Whether no model is measured by a document; else it is counted as left out."""
-        is_measured = _digest(looked_up(_encoded(text, self.limit), self.table).data) in self.never
+        is_measured = _form(text) in self.never
         self.left_out += is_measured
         return not is_measured
 
@@ -191,31 +192,37 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def _measured(workspace: Workspace, first: Path, dictionary: Dictionary, limit: int) -> set[bytes]:
-    """The digests of the documents that models are measured by, as lines of a data-bin."""
-    table = index_table(dictionary)
-    found = {
-        _digest(looked_up(_encoded(text, limit), table).data) for text in validation_documents()
-    }
+def _form(text: str) -> bytes:
+    """A digest of what a document says, however its lines are wrapped."""
+    return _digest("".join(text.split()).encode("utf-8", "replace"))
+
+
+def _unit(workspace: Workspace) -> str:
+    """What a document is in the student's own split: a line, or what blank lines part."""
+    lines = workspace.record.entry("split").settings.get("unit") == "line"
+    return "line" if lines else "blank-line"
+
+
+def _measured(workspace: Workspace, first: Path, dictionary: Dictionary) -> set[bytes]:
+    """The digests of the documents that models are measured by."""
+    found = set(map(_form, validation_documents()))
     for split in ("valid", "test"):
         sizes, number_type = read_sizes(first / split)
         if not len(sizes):
             continue
         data = np.memmap(f"{first / split}.bin", number_type, "r")
         ends = np.cumsum(sizes, dtype=np.int64)
-        blank = np.flatnonzero(sizes == 1)
-        begins = [0, *ends[blank].tolist()]
-        stops = [*(ends[blank] - 1).tolist(), len(data)]
-        pairs = zip(begins, stops, strict=True)
-        found |= {_digest(data[a:b].astype(table.dtype).tobytes()) for a, b in pairs if b > a}
-    return found
+        border = ends if _unit(workspace) == "line" else ends[np.flatnonzero(sizes == 1)]
+        pairs = itertools.pairwise([0, *border.tolist(), len(data)])
+        found |= {_form(text_of(data[a:b], dictionary)) for a, b in pairs}
+    return found - {_form("")}
 
 
-def _documents_of(files: Iterable[Path]) -> Iterator[str]:
+def _documents_of(files: Iterable[Path], unit: str) -> Iterator[str]:
     """The documents of files, read as those that are split; the encoding is found out."""
     for file in files:
-        for passage in input_of(file, "auto", "blank-line", "text").passages():
-            yield from (text for text in passage.documents("blank-line") if text.strip())
+        for passage in input_of(file, "auto", unit, "text").passages():
+            yield from (text for text in passage.documents(unit) if text.strip())
 
 
 def _drawn(texts: Iterable[str], tokens: int, may_have: Callable[[str], bool]) -> list[str]:

@@ -47,6 +47,7 @@ from helpers.workflow.definition import Job, Stage
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
+RUINED = 3.0  # bits more than the base: most of what it knew is lost
 TENSORBOARDS = ("tensorboard", "tensorboardX")  # fairseq takes the one that is there
 
 
@@ -134,12 +135,12 @@ def _refuse_lost_shards(workspace: Workspace) -> None:
 def _work(job: Job) -> FinetuneReport:
     workspace, settings, folder = job.workspace, job.settings, job.workspace.training
     plan = _plan(workspace, settings, None)
-    plan.refuse()
     if kernel() is None:  # in a notebook it has a cell of its own
         print(plan, file=sys.stderr)
     done, told = begin_or_resume(job)
     job.events.extend(told)
     if not is_done(folder, done, settings):
+        plan.refuse()
         if settings.replay:
             limit = _longest(workspace, settings) - 1  # each line ends in </s>
             mix(workspace, settings, replay_files(workspace, settings), limit)
@@ -160,6 +161,8 @@ def _work(job: Job) -> FinetuneReport:
         shutil.rmtree(folder / MIXED, ignore_errors=True)
     kept = _keep(folder, settings.keep_checkpoints)
     report = _report(folder, settings, kept)
+    ruined = _ruined(workspace, report.best_loss)
+    report = dataclasses.replace(report, notes=(*ruined, *report.notes))
     job.events.extend(finish(workspace))
     return report
 
@@ -185,6 +188,18 @@ def _stopped(job: Job) -> Stopped:
     if (workspace.checkpoints / BEST).is_file():
         said += f"\nThe training before stays in {workspace.checkpoints}."
     return Stopped("\n".join((said, *job.events)))
+
+
+def _ruined(workspace: Workspace, bits: float) -> list[str]:
+    """What is to be said of a loss that is far above what the base needs for plain sentences."""
+    known = workspace.record.entry("base").report.get("bits")
+    if not isinstance(known, float) or bits <= known + RUINED:
+        return []
+    return [
+        f"{bits:.2f} bits are many more than the base needs for plain sentences ({known:.2f}): the "
+        "text is of quite another kind, or the learning rate was so high that the model has lost "
+        "what it knew. 06_evaluate tells which."
+    ]
 
 
 def _report(folder: Path, settings: FinetuneSettings, kept: list[str]) -> FinetuneReport:

@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import functools
 import logging
+import re
 from collections.abc import Mapping, Sequence
 
 from helpers.common.errors import CourseError
@@ -79,7 +80,12 @@ KEPT = {
     "no text may be left out in silence": (
         *("dataset.required_batch_size_multiple", "dataset.skip_invalid_size_inputs_valid_test"),
         *("task.shorten_method", "task.shorten_data_split_list", "task.skip_masking"),
-        *("dataset.num_shards", "dataset.shard_id"),
+        *("dataset.num_shards", "dataset.shard_id", "optimization.skip_remainder_batch"),
+    ),
+    "the course tells beforehand what a batch and a pass are, and when fairseq validates": (
+        *("dataset.batch_size", "dataset.batch_size_valid", "dataset.max_tokens_valid"),
+        *("dataset.validate_interval", "dataset.validate_interval_updates"),
+        *("dataset.fixed_validation_seed", "dataset.update_ordered_indices_seed"),
     ),
     "the network is the base model's": (
         *("model.encoder_layers", "model.encoder_embed_dim", "model.encoder_ffn_embed_dim"),
@@ -101,6 +107,8 @@ KEPT = {
     ),
 }
 REASONS = {name: reason for reason, names in KEPT.items() for name in names}
+EVALUATED = ("optimizer.adam_betas",)  # by Python's eval, in fairseq
+_PAIR = re.compile(r"\(\s*\d*\.?\d+\s*,\s*\d*\.?\d+\s*\)")
 # The sections of fairseq's configuration that a training reads; the others are of other tools.
 SECTIONS = ("common", "distributed_training", "dataset", "optimization", "checkpoint", "ema")
 
@@ -178,6 +186,12 @@ def _refuse_value(name: str, value: object, known: Mapping[str, object]) -> None
     from omegaconf.errors import OmegaConfBaseException
 
     section, own = known[name]
+    if name in EVALUATED and not _PAIR.fullmatch(str(value)):
+        raise CourseError(
+            f"extra: {name} = {shown(value)} is not possible: fairseq would run it as a program's "
+            "text, so that it may be two numbers only.",
+            f"Write it as {name}=(0.9,0.98).",
+        )
     try:
         section.copy()[own] = value
     except OmegaConfBaseException as error:

@@ -16,12 +16,14 @@ from helpers.training.log.events import (
     events,
     exploded,
     parse_event,
+    says,
     stopped_early,
 )
 from helpers.training.log.live import Curve
 
 LAUNCHER = Path(__file__).with_name("fairseq_hydra_train.py")
 # fairseq would leave out the batch, and where that is each one, it would never end.
+BEGINS = "Start iterating over samples"
 LEFT_OUT = "attempting to recover from OOM"
 
 
@@ -59,6 +61,8 @@ def train(
             if event := told.hear(line):
                 curve.add(event)
                 progress.update(min(event.update, max_update), curve.words())
+            elif says(BEGINS, line):
+                progress.update(progress.done, "it trains; the first numbers are still to come")
 
         try:
             keep_open = () if lock is None else (lock,)
@@ -97,12 +101,12 @@ class _Told:
                 no number, or explodes.
         """
         self.loaded = self.loaded or f"Loaded checkpoint {self.must_load} (" in line
-        if not self.loaded and "Start iterating over samples" in line:
+        if not self.loaded and says(BEGINS, line):
             raise CourseError(
                 f"fairseq began to train without loading {self.must_load}.",
                 f"Its log tells what it did instead: {self.log}.",
             )
-        if LEFT_OUT in line:
+        if says(LEFT_OUT, line):
             raise why(self.log, self.begun, 0, self.reached)
         event = parse_event(line)
         if event and not math.isfinite(event.loss):

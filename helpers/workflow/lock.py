@@ -17,10 +17,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
 import portalocker
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from helpers.common.errors import CourseError, InUse
 from helpers.common.files import seen, writing
@@ -55,11 +55,11 @@ class Holder:
             None of a run of another version of the course.
     """
 
-    process: int
+    process: Annotated[int, Field(gt=1, lt=2**31)]
     host: str
     by: str
     stage: str
-    since: float
+    since: Annotated[float, Field(ge=0, lt=1e11, allow_inf_nan=False)]
     notebook: bool
     born: str = ""
     standing: Standing | None = None

@@ -84,7 +84,7 @@ def test_general_text_is_trained_on_and_its_files_are_inputs(
     settings = SHORT.model_copy(update={"replay": 0.25, "replay_files": (str(file),)})
     report = ROAD.run("finetune", work, settings)
     assert 0.25 <= report.replayed < 0.27
-    assert report.notes[-1].startswith(f"Replay: {report.replayed:.1%} of the tokens trained on")
+    assert report.notes[-1].startswith(f"Replay: {report.replayed:.1%} of the text to train on")
     assert str(file) in report.notes[-1]
     folder = work.training / "data"
     assert f"from: {folder / 'train1'}" in said(work), "fairseq has read both as one"

@@ -78,12 +78,16 @@ def test_a_finished_training_goes_on_and_says_what_that_means(small, tmp_path) -
     log = (work.checkpoints / LOG).read_text("utf-8")
     assert f"Loaded checkpoint {work.training / LAST} (epoch 3 @ 6 updates)" in log
     assert written(work.checkpoints).went_on_after == (6,)
-    assert not list(work.root.glob("checkpoints.*"))
-    event, note = report.notes
+    assert [folder.name for folder in work.root.glob("checkpoints.*")] == [
+        "checkpoints.max_update-6"
+    ]
+    event, kept, *lasting = report.notes
+    note = lasting[-1]
     assert event == "It goes on from the finished 6 updates in checkpoints."
+    assert kept.endswith("kept in checkpoints.max_update-6.")
     assert "went on from one of 6 updates" in note and "One of 10 updates in one go" in note
     again = trains(work, longer)()
-    assert again.reused and again.notes == (note,)
+    assert again.reused and again.notes == tuple(lasting)
 
 
 @pytest.fixture(scope="module")

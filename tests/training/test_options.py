@@ -32,7 +32,7 @@ TAKEN = {
     "common.log_file={a: 1}": "{a: 1}",
     "model.encoder_layerdrop=0.1": 0.1,
     "distributed_training.ddp_backend=legacy_ddp": "legacy_ddp",
-    "dataset.validate_interval=100": 100,
+    "dataset.data_buffer_size=100": 100,
     "common.empty_cache_freq=1_0": 10,
     "common.memory_efficient_fp16=yes": True,
 }

@@ -161,8 +161,10 @@ def test_a_finished_training_goes_on_in_a_copy(done: Workspace) -> None:
     assert begin_or_resume(job(done, longer))[1] == [
         f"An interrupted run was continued after update {until}."
     ]
-    assert finish(done) == []  # the new one has all of it
-    assert earlier(done) == [] and written(done.checkpoints).settings["max_update"] == until + 3
+    [note] = finish(done)
+    assert note.endswith(f"kept in checkpoints.max_update-{until}.")
+    assert [folder.name for folder in earlier(done)] == [f"checkpoints.max_update-{until}"]
+    assert written(done.checkpoints).settings["max_update"] == until + 3
 
 
 @pytest.mark.parametrize("changed", [{"lr": 1e-4}, {"max_update": 5}])

@@ -33,6 +33,7 @@ class Event:
 
 
 # fairseq-hydra-train logs "[time][valid][INFO] - {…}"
+_MESSAGE = re.compile(r"(?:\[[^\]]*\])+ - ")
 _JSON_LINE = re.compile(r"\[(train_inner|train|valid)\]\[INFO\] - (\{.*\})\s*$")
 
 
@@ -96,6 +97,15 @@ def _events(lines: Iterable[str]) -> Iterable[Event]:
     return (event for line in lines if (event := parse_event(line)))
 
 
+def says(message: str, line: str) -> bool:
+    """Whether a line is fairseq's message that begins so; a path in another may hold it, too.
+
+    >>> says("done", "[2026-01-02][fairseq_cli.train][INFO] - done"), says("done", "x/done")
+    (True, False)
+    """
+    return _MESSAGE.sub("", line, count=1).startswith(message) and bool(_MESSAGE.match(line))
+
+
 def stopped_early(log: Path) -> bool:
     """Whether the last training in a log was ended by ``patience``."""
     ended = False
@@ -103,9 +113,9 @@ def stopped_early(log: Path) -> bool:
         return ended
     with log.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            if "Start iterating over samples" in line:
+            if says("Start iterating over samples", line):
                 ended = False
-            elif "early stop since valid performance" in line:
+            elif says("early stop since valid performance", line):
                 ended = True
     return ended
 

@@ -6,7 +6,7 @@ from helpers.training.plan.machine import seconds_a_byte, seconds_of_product
 
 NUMBER = 4  # bytes, in single precision
 # Fitted to the peak memory of seven trainings on a processor, of 2 to 12 layers 128 to 768 wide.
-PYTHON = 550 * 10**6  # bytes that torch and fairseq take beside the model
+PYTHON = 450 * 10**6  # bytes that torch and fairseq take beside the model
 TABLES = 5  # of the vocabulary: its gradient from both its uses, and the optimizer's sums
 LOGITS = 9  # they, their logarithms, the gradients of both, and copies
 ATTENTION, WIDTHS, INNER = 0.5, 4, 1  # kept for the gradient of a layer, a token, …

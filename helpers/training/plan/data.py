@@ -27,12 +27,14 @@ class Data:
         tokens: dictionary indices in them, with the ``<s>`` of each and the ``</s>`` of each line.
         epochs: the updates of each of fairseq's epochs, which make a pass together.
         valid: dictionary indices that a validation reads.
+        largest: dictionary indices in the largest batch of train, padding left out.
     """
 
     samples: int
     tokens: int
     epochs: tuple[int, ...]
     valid: int
+    largest: int
 
     @property
     def updates(self) -> int:
@@ -62,11 +64,15 @@ def read_data(workspace: Workspace, settings: FinetuneSettings, positions: int) 
     own = [_samples(folder / "train", mode, limit) for folder in folders]
     samples = [_with_general_text(each, settings.replay, limit) for each in own]
     batches = [batch_sizes(each, settings.max_tokens) for each in samples]
+    valid = _samples(first / "valid", mode, limit)
     return Data(
         samples=sum(map(len, samples)),
         tokens=sum(int(each.sum()) for each in samples),
         epochs=tuple(-(-len(each) // settings.update_freq) for each in batches),
-        valid=int(_samples(first / "valid", mode, limit).sum()),
+        valid=int(valid.sum()),
+        largest=max(
+            int(each.max()) for each in (*batches, batch_sizes(valid, settings.max_tokens))
+        ),
     )
 
 

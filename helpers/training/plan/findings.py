@@ -24,6 +24,7 @@ NEEDED = {
     "common.bf16": 8.0,
     "common.memory_efficient_bf16": 8.0,
 }
+TRUE = ("true", "yes", "on", "1")
 SOON = 10  # seconds from one checkpoint to the next
 LONG_WARMUP = 0.5  # share of the updates
 
@@ -55,11 +56,12 @@ def _memory(plan: TrainingPlan) -> Iterator[Finding]:
         )
     elif plan.memory > free:
         settings = plan.settings
-        tokens, batches = plan.that_fits(settings.max_tokens * settings.update_freq)
+        tokens, batches = plan.that_fits(round(plan.data.largest * settings.update_freq))
         yield Finding(
             f"It needs about {size(plan.memory)} of memory, and {size(free)} are free.",
-            f"Set max_tokens = {tokens} and update_freq = {batches}; the result is nearly the "
-            "same.",
+            f"Set max_tokens = {tokens} and update_freq = {batches}; the result is nearly the same."
+            if tokens < settings.max_tokens
+            else "Close other programs, or take a smaller base model.",
         )
 
 
@@ -99,6 +101,8 @@ def _batch(plan: TrainingPlan) -> Iterator[Finding]:
     wanted = min(usual, max(plan.data.tokens // PER_PASS, plan.network.sample))
     if not wanted / OTHER_BATCH <= plan.tokens_per_update <= usual * OTHER_BATCH:
         tokens, batches = plan.that_fits(wanted)
+        if (tokens, batches) == (plan.settings.max_tokens, plan.settings.update_freq):
+            return
         kind = "smaller" if plan.tokens_per_update < wanted else "larger"
         yield Finding(
             f"An update reads {plan.tokens_per_update:,.0f} tokens, which is much {kind} than the "
@@ -116,7 +120,7 @@ def _passes(plan: TrainingPlan) -> Iterator[Finding]:
         )
     elif plan.passes < 1:
         yield Finding(
-            f"Only {plan.passes:.0%} of your text will be read.",
+            f"Only {100 * plan.passes:.2g} % of your text will be read.",
             f"Set max_update to {plan.first + plan.data.updates:,} to read all of it once.",
         )
 
@@ -128,6 +132,15 @@ def _validation(plan: TrainingPlan) -> Iterator[Finding]:
             f"Validation hides about {hidden:,} tokens only: its loss will differ by chance more "
             "than by what the model learns.",
             "Split again (notebook 01_split) with a larger share for valid, or add text.",
+        )
+
+
+def _patience(plan: TrainingPlan) -> Iterator[Finding]:
+    if plan.settings.patience >= plan.validations:
+        yield Finding(
+            f"patience = {plan.settings.patience} never ends this training, which validates "
+            f"{plan.validations:,} times.",
+            "Set validate_every lower.",
         )
 
 
@@ -146,7 +159,7 @@ def _checkpoints(plan: TrainingPlan) -> Iterator[Finding]:
 
 def _precision(plan: TrainingPlan) -> Iterator[Finding]:
     asked = plan.options.keys() & NEEDED.keys()
-    for name in sorted(name for name in asked if plan.options[name].lower() == "true"):
+    for name in sorted(name for name in asked if plan.options[name].lower() in TRUE):
         has = plan.machine.capability
         if has < NEEDED[name]:
             yield Finding(
@@ -172,6 +185,7 @@ LOOKS = (
     _batch,
     _passes,
     _validation,
+    _patience,
     _checkpoints,
     _precision,
     _other_rates,

@@ -12,7 +12,7 @@ from helpers.training.plan.data import Data
 from helpers.training.plan.machine import Machine
 from helpers.training.plan.speed import Speed
 from helpers.training.schedule import corners, warmup_updates
-from helpers.workflow.training_settings import FinetuneSettings
+from helpers.workflow.training_settings import FinetuneSettings, option
 
 MANY = 10**6  # updates
 ROOM = 0.8  # share of the free memory that is planned with
@@ -62,7 +62,7 @@ class TrainingPlan(Report):
     @property
     def options(self) -> dict[str, str]:
         """The values of fairseq's other options, by their names."""
-        return dict(option.partition("=")[::2] for option in self.settings.extra)
+        return dict(map(option, self.settings.extra))
 
     @property
     def warmup(self) -> int:
@@ -98,7 +98,7 @@ class TrainingPlan(Report):
     @property
     def memory(self) -> int:
         """Bytes at most, with what a batch leaves for the gradient."""
-        return self.model_memory + self.network.kept(self.settings.max_tokens)
+        return self.model_memory + self.network.kept(self.data.largest)
 
     @property
     def disk(self) -> int:
@@ -125,8 +125,10 @@ class TrainingPlan(Report):
         data, net = self.data, self.network
         done = f"{self.base_updates:,} updates, {net.parameters:,} parameters"
         counted = f" after {self.first:,} of the base's" if self.first else ""
+        read = f"{data.samples:,} samples, {data.tokens:,} tokens with <s> and </s>"
+        general = "; about so, with general text" if self.settings.replay else ""
         rows = [
-            ("train", f"{data.samples:,} samples, {data.tokens:,} tokens with <s> and </s>"),
+            ("train", f"{read}{general}"),
             ("the base has behind it", done),
             ("tokens an update", f"{self.tokens_per_update:,.1f}"),
             ("updates of a pass", f"{data.updates:,}"),
@@ -137,9 +139,9 @@ class TrainingPlan(Report):
             ("memory", f"about {size(self.memory)}; {size(self.machine.memory)} are free"),
             ("… of which fairseq itself", size(PYTHON)),
             ("… the model", f"{size(net.state)}: weights, gradients, optimizer"),
-            ("… a batch", size(net.kept(self.settings.max_tokens))),
+            ("… a batch", size(net.kept(data.largest))),
             ("disk", f"{size(self.disk)} for checkpoints; {size(self.machine.disk)} are free"),
-            ("time", f"about {duration(self.seconds)} ({self.speed.how})"),
+            ("time", f"about {duration(self.seconds)} and fairseq's start ({self.speed.how})"),
         ]
         return ("what", "how much"), rows
 

@@ -8,7 +8,7 @@ from helpers.models import checkpoints, shapes
 from helpers.training.plan.costs import Network
 from helpers.training.plan.data import read_data
 from helpers.training.plan.findings import findings
-from helpers.training.plan.machine import machine
+from helpers.training.plan.machine import Machine, machine
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.speed import Speed, from_trial
 from helpers.training.runs.resume import updates_before
@@ -45,13 +45,19 @@ def plan_training(
         settings=settings,
         data=read_data(workspace, settings, shape["max_positions"]),
         network=network,
-        machine=machine(workspace.root),
+        machine=_with_what_is_replaced(machine(workspace.root), workspace),
         base_updates=base.updates,
         first=first,
         speed=speed or from_trial(network, settings),
     )
     found = findings(plan)
     return dataclasses.replace(plan, findings=found, notes=tuple(map(str, found)))
+
+
+def _with_what_is_replaced(found: Machine, workspace: Workspace) -> Machine:
+    """Checkpoints of a training that was interrupted make room for those to come."""
+    there = sum(file.stat().st_size for file in workspace.training.glob("*.pt"))
+    return dataclasses.replace(found, disk=found.disk + there)
 
 
 @dataclasses.dataclass(frozen=True)

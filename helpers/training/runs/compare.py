@@ -10,6 +10,7 @@ from helpers.training.log.events import LOG, curve, events
 from helpers.training.runs.folders import Run, earlier, unfinished, written
 from helpers.workflow.workspace import Workspace
 
+USUAL = 512  # positions of a RoBERTa: a sample has no more, whatever max_tokens allows
 # With another value of these, validation hides other tokens or more of them, or has other samples.
 ASKED = ("mask_prob", "mask_unit", "sample_break_mode")
 TEXTS = ("valid.bin", "valid.idx", "dict.txt")  # what validation reads
@@ -141,7 +142,7 @@ def _notes(trainings: Sequence[Trained]) -> list[str]:
     elif any(run.data != first.data for run in runs):
         notes.append("They have read different texts, and were validated on the same.")
     names = different([run.settings for run in runs])
-    if asked := [name for name in ASKED if name in names]:
+    if asked := [name for name in ASKED if name in names] + _samples(runs):
         notes.append(
             f"With another {' and '.join(asked)} validation asks otherwise: "
             "their losses cannot be compared."
@@ -149,3 +150,15 @@ def _notes(trainings: Sequence[Trained]) -> list[str]:
     elif "seed" in names:
         notes.append("With another seed validation hides other tokens: small differences are none.")
     return notes
+
+
+def _samples(runs: Sequence[Run]) -> list[str]:
+    """The settings by which samples or what is hidden of them differ, though not always."""
+    longest = {min(run.settings.get("max_tokens", USUAL), USUAL) for run in runs}
+    options = {
+        tuple(
+            sorted(o for o in run.settings.get("extra", ()) if o.startswith(("task.", "dataset.")))
+        )
+        for run in runs
+    }
+    return ["max_tokens"] * (len(longest) > 1) + ["extra"] * (len(options) > 1)

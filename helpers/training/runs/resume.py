@@ -178,25 +178,15 @@ def _second(file: Path, target: Path) -> None:
 def finish(workspace: Workspace) -> list[str]:
     """Let a finished training take the place of the one before; notes."""
     folder, notes = workspace.checkpoints, []
-    run, before = written(workspace.training), None
     if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-        before = keep(folder, run)
+        kept = keep(folder, written(workspace.training)).name
+        notes.append(f"The checkpoints of the training before are kept in {kept}.")
     remove(folder)
     for path in (*files_below(workspace.training), workspace.training):
         flush(path)  # fairseq leaves it to the system when its folder reaches the disk
     workspace.training.rename(folder)
     flush(folder.parent)
-    if before and _is_contained(before, run):
-        remove(before)
-    elif before:
-        notes.append(f"The checkpoints of the training before are kept in {before.name}.")
     return notes
-
-
-def _is_contained(before: Path, run: Run | None) -> bool:
-    """Whether a run went on from this one, and so has all that counts of it."""
-    found = written(before)
-    return bool(run and run.goes_on(found) and found.settings["max_update"] in run.went_on_after)
 
 
 def _mend(folder: Path) -> tuple[int, list[str]]:
