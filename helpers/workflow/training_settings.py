@@ -87,10 +87,10 @@ class FinetuneSettings(Settings):
     )
     sample_break_mode: Literal["complete", "complete_doc", "none", "eos"] = Field(
         "complete",
-        description="What makes a sample: 'complete' fills it with whole lines, the most text an "
-        "update; 'complete_doc' begins anew at each blank line, where neighbouring texts have "
-        "nothing to do with each other; 'none' fills it to the last token and cuts lines; 'eos' "
-        "takes each line by itself, for single sentences.",
+        description="What makes a sample: 'complete' fills it with whole lines, over blank ones "
+        "too; 'complete_doc' begins anew at each blank line, where neighbouring texts have nothing "
+        "to do with each other; 'none' fills it to the last token and cuts lines; 'eos' takes each "
+        "line by itself, for single sentences.",
     )
     mask_prob: float = Field(
         0.15,

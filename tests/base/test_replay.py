@@ -21,7 +21,7 @@ from helpers.training.command import folders_to_train, general_tokens, overrides
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support import awkward
-from tests.support.road import own_order
+from tests.support.road import begin, do, own_order
 
 LIMIT = 510
 
@@ -90,6 +90,26 @@ def test_what_models_are_measured_by_is_not_in_it(work: Workspace, tmp_path: Pat
     told = replayed(work.training)
     assert told.left_out == len({document.strip() for document in measured})
     assert told.documents == 20 and file.name in told.note
+
+
+@pytest.mark.parametrize("split", [{"unit": "line"}, {"max_line_tokens": 20}])
+def test_held_out_text_is_known_however_it_was_cut(split: dict, tmp_path: Path) -> None:
+    """By lines, or wrapped shorter than training wraps."""
+    work = Workspace(tmp_path / "work")
+    begin(work)
+    border = "\n" if "unit" in split else "\n\n"
+    texts = [f"The text with the number {i} {'is long and ' * 9}tells of {i}." for i in range(90)]
+    (work.texts / "b.txt").unlink()
+    file = work.texts / "a.txt"
+    file.write_text(border.join(texts))
+    for name, settings in (("split", split), ("encode", {}), ("binarize", {})):
+        do(work, name, **settings)
+    _, text = mixed(work, 0.5, file)
+    held_out = "".join((work.raw("valid").read_text() + work.raw("test").read_text()).split())
+    found = [one for one in texts if "".join(one.split()) in held_out]
+    assert len(found) == replayed(work.training).left_out == 18
+    said = "".join(text.split())
+    assert not [one for one in found if "".join(one.split()) in said] and "number" in said
 
 
 def test_the_courses_own_text_holds_nothing_that_06_measures() -> None:

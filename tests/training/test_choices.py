@@ -103,7 +103,9 @@ def test_what_a_log_says_of_its_end(tmp_path: Path) -> None:
     assert not stopped_early(log)
     end = "[…] - early stop since valid performance hasn't improved for last 2 runs\n"
     begin = "[…] - Start iterating over samples\n"
-    for text, ended in ((begin, False), (begin + end, True), (begin + end + begin, False)):
+    path = "[…] - Saved checkpoint /early stop since valid performance/checkpoint_last.pt\n"
+    cases = {begin: False, begin + end: True, begin + end + begin: False, begin + path: False}
+    for text, ended in cases.items():
         log.write_text(text, "utf-8")
         assert stopped_early(log) is ended
 

@@ -58,6 +58,11 @@ REFUSED = [
     ("common.user_dir=/x", "plug-ins", "Leave common.user_dir out"),
     ("model.encoder_layers=3", "the network is the base model's", "Leave model.encoder_layers"),
     ("dataset.required_batch_size_multiple=8", "left out in silence", "Leave dataset.required"),
+    ("optimization.skip_remainder_batch=true", "left out in silence", "Leave optimization.skip"),
+    ("dataset.batch_size=1", "what a batch and a pass are", "Leave dataset.batch_size out"),
+    ("optimizer.adam_betas=5", "a program's text", "Write it as optimizer.adam_betas=(0.9,0.98)"),
+    ("optimizer.adam_betas=(0.9,__import__('os'))", "a program's text", "Write it as"),
+    ("optimizer.adam_betas=(0.9,0.9,0.9)", "a program's text", "Write it as"),
     ("ema.store_ema=true", "stumbles over it", "Leave ema.store_ema out"),
     ("optimizer._name=sgd", "with Adam", "Leave optimizer._name out"),
 ]

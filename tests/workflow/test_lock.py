@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import fcntl
+import json
 import os
 import re
 import signal
@@ -218,3 +219,14 @@ def test_a_holder_that_nobody_knows_is_just_ending(workspace, content):
         assert workspace.worker is None
         with pytest.raises(InUse, match="Another run works in"), workspace.lock("split"):
             pass
+
+
+@pytest.mark.parametrize(
+    "number", [{"process": -1}, {"process": 0}, {"process": 10**30}, {"since": 1e300}]
+)
+def test_numbers_that_no_run_has_are_nobodys(workspace, number):
+    """A process -1 would be all of a person's processes, to whoever stops it."""
+    with workspace.lock("split"):
+        content = dataclasses.asdict(Holder.this("split")) | number
+        (workspace.root / ".stage.lock").write_text(json.dumps(content))
+        assert workspace.worker is None
