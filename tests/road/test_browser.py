@@ -119,7 +119,7 @@ def use_finetune(notebook: Opened, work: Workspace) -> None:
     expect(below).to_contain_text("The training before stays", timeout=MINUTE)
     expect(curve).to_have_count(1)
     notebook.fill("finetune", "max_update", "3")
-    expect(panel).to_contain_text("3, 0 of them warm-up")
+    expect(panel).to_contain_text("3, 1 of them warm-up")
     assert "The checkpoints of the training before are kept" in notebook.do("finetune")
     assert work.record.stages["finetune"].report["updates"] == 3
     expect(curve).to_have_count(0)  # the next cell has the figure
@@ -194,7 +194,7 @@ def use_setup(notebook: Opened, work: Workspace) -> None:
     notebook.fill("base", "path", "mine")
     expect(panel).to_contain_text("model.safetensors")
     assert "bits on plain sentences" in notebook.do("base")
-    assert work.record.stages["base"].report["source"] == "hf"
+    assert work.record.stages["base"].report["source"] == "mine"
 
 
 # From the last to the first: what is made in one would make the later ones stale.

@@ -42,5 +42,6 @@ def interrupted(training: Callable[[], object]) -> KeyboardInterrupt:
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt) as caught:
         patch.setattr("helpers.training.train.parse_event", stop)
+        patch.setattr("helpers.common.fairseq.LISTEN", 0.005)  # before so short a training is done
         training()
     return caught.value
