@@ -112,13 +112,17 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
         refuse_no_segmenter([*trained, first / "valid"], dictionary)
 
 
-def _plan(workspace: Workspace, settings: FinetuneSettings, lock: int | None) -> TrainingPlan:
+def _plan(
+    workspace: Workspace, settings: FinetuneSettings, lock: int | None, *, anew: bool = False
+) -> TrainingPlan:
     _check_settings(workspace, settings)
     _check_data(workspace, settings)
-    plan = plan_training(workspace, settings)
+    inputs = () if anew else FINETUNE.inputs(workspace, settings)
+    plan = plan_training(workspace, settings, inputs)
     if lock is None or any(finding.stops for finding in plan.findings):
         return plan
-    return plan_training(workspace, settings, from_probe(workspace, settings, plan.first, lock))
+    speed = from_probe(workspace, settings, plan.first, lock)
+    return plan_training(workspace, settings, inputs, speed)
 
 
 def _refuse_lost_shards(workspace: Workspace) -> None:
@@ -134,7 +138,7 @@ def _refuse_lost_shards(workspace: Workspace) -> None:
 
 def _work(job: Job) -> FinetuneReport:
     workspace, settings, folder = job.workspace, job.settings, job.workspace.training
-    plan = _plan(workspace, settings, None)
+    plan = _plan(workspace, settings, None, anew=job.force)
     if kernel() is None:  # in a notebook it has a cell of its own
         print(plan, file=sys.stderr)
     done, told = begin_or_resume(job)

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from helpers.common.errors import CourseError
@@ -56,6 +56,15 @@ def _written(text: str) -> list | None:
 
 BEYOND = 10**9  # limits that nobody meets are not told
 Strings = Annotated[tuple[str, ...], BeforeValidator(as_list)]
+
+
+def _none_empty(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(name.strip() for name in names):
+        raise ValueError("a name in it is empty")
+    return names
+
+
+FileNames = Annotated[Strings, AfterValidator(_none_empty)]
 
 
 class WrongSettings(CourseError):

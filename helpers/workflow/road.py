@@ -45,5 +45,5 @@ class Road(dict[str, Stage]):
             CourseError: as :meth:`run`.
         """
         InputCheck(self, workspace, workspace.record).read(self[name], settings)
-        with workspace.lock(name) if probe else contextlib.nullcontext() as lock:
+        with workspace.lock(f"a probe of {name}") if probe else contextlib.nullcontext() as lock:
             return self[name].plan(workspace, settings, lock)

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from helpers.common.symbols import LONGEST_LINE, MASK
-from helpers.workflow.parameters import BEYOND, About, Settings, Strings
+from helpers.workflow.parameters import BEYOND, About, FileNames, Settings, Strings
 from helpers.workflow.refusals import shown
 
 NO_SHARE = 1e-9  # a share up to this is none
@@ -70,7 +70,7 @@ class SplitSettings(Settings):
     }
     SHARES: ClassVar = ("train", "valid", "test")
 
-    txt_files: Annotated[Strings, About(path="read", upload="my-texts")] = Field(
+    txt_files: Annotated[FileNames, About(path="read", upload="my-texts")] = Field(
         ("texts",),
         min_length=1,
         description="Files (text, JSON, CSV or TSV, also with .gz or .zst behind; Parquet), "
@@ -109,13 +109,6 @@ class SplitSettings(Settings):
         le=BEYOND,
         description="Longer lines are wrapped, because the model cannot read them; 0: never.",
     )
-
-    @field_validator("txt_files")
-    @classmethod
-    def _has_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(name.strip() for name in names):
-            raise ValueError("a name in it is empty")
-        return names
 
     @field_validator("encoding")
     @classmethod

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from helpers.workflow.parameters import BEYOND, About, Settings, Strings
+from helpers.workflow.parameters import BEYOND, About, FileNames, Settings, Strings
 from helpers.workflow.refusals import shown
 
 # fairseq adds the epoch to it, and there are fewer epochs than updates, of which there are at
@@ -133,7 +133,7 @@ class FinetuneSettings(Settings):
         description="Share of general text among the tokens that are trained on, against "
         "forgetting what the base knows; 0.1 to 0.3 costs little of what is learned.",
     )
-    replay_files: Annotated[Strings, About(path="read")] = Field(
+    replay_files: Annotated[FileNames, About(path="read")] = Field(
         (),
         description="Files with the general text, as in 01_split; empty: the course's own, "
         "documentation of software, which suits the course's base only.",
@@ -165,10 +165,3 @@ class FinetuneSettings(Settings):
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"{twice[0]} is given twice")
         return extra
-
-    @field_validator("replay_files")
-    @classmethod
-    def _have_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(name.strip() for name in names):
-            raise ValueError("a name in it is empty")
-        return names

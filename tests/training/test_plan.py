@@ -117,14 +117,33 @@ def test_five_updates_are_tried(copied: Workspace):
     done = command("finetune", "--workspace", copied.root, "--probe", "--max-update", "8")
     assert done.returncode == 0, done.stderr
     assert "as fast as 5 updates that were tried" in done.stdout
+    assert copied.last_worker.stage not in ROAD, "no training was done"
     after = {path: path.stat() for path in copied.root.rglob("*") if ".lock" not in path.name}
     assert {p: s.st_mtime_ns for p, s in after.items() if p.is_file()} == {
         p: s.st_mtime_ns for p, s in before.items() if p.is_file()
     }
 
 
+def test_what_was_done_before_is_known(copied: Workspace):
+    """Finished, gone on from, and interrupted; a file that no record knows is not looked at."""
+    done = ROAD.plan("finetune", copied, SHORT)
+    assert done.updates == done.validations == done.seconds == 0
+    assert done.notes == ("It is done, and kept in checkpoints: without force nothing is trained.",)
+    longer = ROAD.plan("finetune", copied, SHORT.model_copy(update={"max_update": 16}))
+    assert (longer.done, longer.updates) == (6, 10)
+    assert longer.notes[0].startswith("Goes on from the finished 6 updates in checkpoints")
+    copied.checkpoints.rename(copied.training)
+    log = copied.training / "train.log"
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(line for line in lines if 'num_updates": "6"' not in line))
+    begun = ROAD.plan("finetune", copied, SHORT)
+    assert begun.notes[0].startswith(f"{begun.done} updates of it are logged")
+    assert 0 < begun.done < 6 == begun.done + begun.updates
+    assert not plan_training(copied, SHORT).done
+
+
 def test_only_a_plan_is_made(small: Workspace, workspace: Workspace):
-    done = command("finetune", "--workspace", small.root, "--plan")
+    done = command("finetune", "--workspace", small.root, "--plan", "--seed", "2")
     assert done.returncode == 0, done.stderr
     assert "What this training will do" in done.stdout
     with pytest.raises(StageMissing, match=r"model\.pt is not there yet"):

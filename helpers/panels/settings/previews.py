@@ -26,7 +26,7 @@ from helpers.text.division import shares_of
 from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import encode
 from helpers.training.plan.planning import plan_training
-from helpers.training.runs.resume import goes_on_from, updates_before
+from helpers.training.runs.resume import updates_before
 from helpers.training.schedule import corners
 from helpers.workflow.settings import (
     BaseSettings,
@@ -82,20 +82,8 @@ def of_finetune(workspace: Workspace, settings: FinetuneSettings) -> str:
     there = [workspace.base_model, *binarized_files(workspace.data_bin)]
     if not all(map(Path.is_file, there)):
         return learning_rate(corners(first, settings)).html()
-    plan = plan_training(workspace, settings)._repr_html_()
-    return _goes_on(workspace, settings) + plan
-
-
-def _goes_on(workspace: Workspace, settings: FinetuneSettings) -> str:
-    """Whether a finished training goes on with these settings."""
-    done = goes_on_from(workspace, settings, ROAD["finetune"].inputs(workspace, settings))
-    if not done:
-        return ""
-    highest = max(rate for _, rate in corners(done, settings))
-    return (
-        f"<div>Goes on from the finished {done:,} updates, and the rate rises again from 0 to "
-        f"{highest:.2g}. With force it begins anew.</div>"
-    )
+    inputs = ROAD["finetune"].inputs(workspace, settings)
+    return plan_training(workspace, settings, inputs)._repr_html_()
 
 
 def of_convert(workspace: Workspace, settings: ConvertSettings) -> str:

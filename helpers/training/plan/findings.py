@@ -30,7 +30,9 @@ LONG_WARMUP = 0.5  # share of the updates
 
 
 def findings(plan: TrainingPlan) -> tuple[Finding, ...]:
-    """All that is to be said of a plan, what stops it first."""
+    """All that is to be said of a plan, what stops it first; nothing where all is done already."""
+    if not plan.updates:
+        return ()
     found = (finding for look in LOOKS for finding in look(plan))
     return tuple(sorted(found, key=lambda finding: not finding.stops))
 
@@ -136,7 +138,7 @@ def _validation(plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _patience(plan: TrainingPlan) -> Iterator[Finding]:
-    if plan.settings.patience >= plan.validations:
+    if plan.settings.patience and plan.settings.patience >= plan.validations:
         yield Finding(
             f"patience = {plan.settings.patience} never ends this training, which validates "
             f"{plan.validations:,} times.",

@@ -40,6 +40,7 @@ class TrainingPlan(Report):
         machine: the device, and what is free there.
         base_updates: what the base has behind it.
         first: updates of the base's that count for this run (``start = "continue"``).
+        done: updates of this very training that were done before.
         speed: how fast this machine is.
         findings: traps, those that stop it first.
     """
@@ -51,13 +52,14 @@ class TrainingPlan(Report):
     machine: Machine
     base_updates: int
     first: int
+    done: int = 0
     speed: Speed
     findings: tuple[Finding, ...] = ()
 
     @property
     def updates(self) -> int:
         """Updates that will be done."""
-        return self.settings.max_update - self.first
+        return max(0, self.settings.max_update - max(self.first, self.done))
 
     @property
     def options(self) -> dict[str, str]:
@@ -75,8 +77,8 @@ class TrainingPlan(Report):
 
     @property
     def passes(self) -> float:
-        """How often the text is read."""
-        return self.updates / self.data.updates
+        """How often the text is read, with what was done before."""
+        return (self.settings.max_update - self.first) / self.data.updates
 
     @property
     def validations(self) -> int:
@@ -84,11 +86,13 @@ class TrainingPlan(Report):
 
         (They are counted in the first million updates; of more, there are as many more.)
         """
-        seen = np.arange(self.first + 1, min(self.settings.max_update, self.first + MANY))
+        last = self.settings.max_update
+        begun = max(self.first, self.done)
+        seen = np.arange(begun + 1, min(last, begun + MANY))
         ends = np.cumsum(self.data.epochs) % self.data.updates
         at_end = np.isin((seen - self.first) % self.data.updates, ends)
         due = int((at_end | (seen % self.settings.validate_every == 0)).sum())
-        return 1 + round(due * (self.updates - 1) / max(1, len(seen)))
+        return min(1, self.updates) + round(due * (self.updates - 1) / max(1, len(seen)))
 
     @property
     def model_memory(self) -> int:
@@ -125,6 +129,7 @@ class TrainingPlan(Report):
         data, net = self.data, self.network
         done = f"{self.base_updates:,} updates, {net.parameters:,} parameters"
         counted = f" after {self.first:,} of the base's" if self.first else ""
+        counted += f" after {self.done:,} that were done" if self.done else ""
         read = f"{data.samples:,} samples, {data.tokens:,} tokens with <s> and </s>"
         general = "; about so, with general text" if self.settings.replay else ""
         rows = [

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.models import checkpoints, shapes
@@ -11,23 +12,28 @@ from helpers.training.plan.findings import findings
 from helpers.training.plan.machine import Machine, machine
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.speed import Speed, from_trial
-from helpers.training.runs.resume import updates_before
+from helpers.training.runs.resume import updates_before, what_is_there
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 
 def plan_training(
-    workspace: Workspace, settings: FinetuneSettings, speed: Speed | None = None
+    workspace: Workspace,
+    settings: FinetuneSettings,
+    inputs: Sequence[Path] = (),
+    speed: Speed | None = None,
 ) -> TrainingPlan:
     """What a training will do, from the base's shape and the sizes of the data.
 
     Args:
+        inputs: all that training reads, by which it is told what of it was done before.
         speed: how fast this machine is, where that was measured.
 
     Raises:
         CourseError: it cannot be done at all.
     """
     first = updates_before(workspace, settings)
+    done, said = what_is_there(workspace, settings, inputs) if inputs else (0, "")
     base = _base(workspace.base_model, workspace.base_model.stat().st_mtime_ns)
     shape = base.shape
     network = Network(
@@ -48,10 +54,12 @@ def plan_training(
         machine=_with_what_is_replaced(machine(workspace.root), workspace),
         base_updates=base.updates,
         first=first,
+        done=done,
         speed=speed or from_trial(network, settings),
     )
     found = findings(plan)
-    return dataclasses.replace(plan, findings=found, notes=tuple(map(str, found)))
+    notes = (*filter(None, [said]), *map(str, found))
+    return dataclasses.replace(plan, findings=found, notes=notes)
 
 
 def _with_what_is_replaced(found: Machine, workspace: Workspace) -> Machine:

@@ -94,8 +94,12 @@ def compare_runs(*workspaces: Workspace | str) -> Comparison:
     """The trainings of one workspace, or the current ones of several.
 
     Raises:
-        CourseError: there is no training in one of them.
+        CourseError: there is no training in one of them, or none is named.
     """
+    if not workspaces:
+        raise CourseError(
+            "compare_runs was given no workspace.", "Name one or several: compare_runs(work)."
+        )
     works = [w if isinstance(w, Workspace) else Workspace(w) for w in workspaces]
     works = [*{work.root: work for work in works}.values()]
     if len(works) == 1:

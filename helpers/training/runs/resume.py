@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import math
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from shutil import copyfile as copy
 
@@ -22,8 +23,9 @@ from helpers.models.finite import refuse_not_finite
 from helpers.models.summaries import summary
 from helpers.training.log.events import LOG, events, stopped_early
 from helpers.training.runs.folders import Run, earlier, keep, unfinished, written
+from helpers.training.schedule import corners
 from helpers.workflow.definition import Job
-from helpers.workflow.record import fingerprint
+from helpers.workflow.record import is_as_known
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -126,29 +128,46 @@ def _to_go_on_from(run: Run, workspace: Workspace) -> Path | None:
     return None
 
 
-def goes_on_from(workspace: Workspace, settings: FinetuneSettings, inputs: list[Path]) -> int:
-    """The updates of the finished training that these settings would go on from; 0 without one.
+def what_is_there(
+    workspace: Workspace, settings: FinetuneSettings, inputs: Iterable[Path]
+) -> tuple[int, str]:
+    """The updates of such a training that are done already, and a sentence on it; 0 and nothing.
 
-    What takes long is not looked at: whether its checkpoint can be used.
+    What takes long is not looked at: files that no record knows, and whether a checkpoint can be
+    used.
 
     Args:
         inputs: what would be read.
     """
-    known = workspace.record.entry("finetune").inputs
-    if not known:
-        return 0
-    try:
-        prints = {path: fingerprint(path, known.get(workspace.key(path))) for path in inputs}
-    except OSError:
-        return 0
+    known = {k: v for entry in workspace.record.stages.values() for k, v in entry.outputs.items()}
+    known |= workspace.record.entry("finetune").inputs
+    prints = {path: known.get(workspace.key(path)) for path in inputs}
+    if not all(v and path.is_file() and is_as_known(path, v) for path, v in prints.items()):
+        return 0, ""
     run = Run.of(workspace, settings, prints)
-    if _made_from(run, workspace):
-        return 0
+    if same := _made_from(run, workspace):
+        done = _logged(same)
+        if is_done(same, done, settings):
+            return (
+                settings.max_update,
+                f"It is done, and kept in {same.name}: without force nothing is trained.",
+            )
+        said = f"{done:,} updates of it are logged: it goes on from its last checkpoint."
+        return done, said if done else ""
     for folder, until in _shorter(run, workspace).items():
-        log = folder / LOG
-        if log.is_file() and max((e.update for e in events(log)), default=0) >= until:
-            return until
-    return 0
+        if _logged(folder) >= until:
+            highest = max(rate for _, rate in corners(until, settings))
+            return until, (
+                f"Goes on from the finished {until:,} updates in {folder.name}, and the rate rises "
+                f"again from 0 to {highest:.2g}. With force it begins anew."
+            )
+    return 0, ""
+
+
+def _logged(folder: Path) -> int:
+    """The updates that a training's log tells of."""
+    log = folder / LOG
+    return max((e.update for e in events(log)), default=0) if log.is_file() else 0
 
 
 def _copy_to_go_on(before: Path, run: Run, draft: Path, folder: Path) -> None:
