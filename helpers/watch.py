@@ -29,20 +29,21 @@ def watch(workspace: Workspace) -> int:
     if not workspace.root.is_dir():
         raise CourseError(f"There is no workspace {workspace.root}.", "Name another --workspace.")
     watched = Watched(workspace)
-    if not watched.look():
+    if not watched.look() and not workspace.batch:
         print(at_rest(ROAD, workspace))
         return 0
-    line = _Line()
+    line, who = _Line(), watched.worker or workspace.batch
     try:
-        print(f"In {workspace.name}, {printable(str(watched.worker))}.", flush=True)
-        while worker := watched.look():
-            line.show(worker.standing)
+        print(f"In {workspace.name}, {printable(str(who))}.", flush=True)
+        while (worker := watched.look()) or workspace.batch:  # which begins another step
+            if worker:
+                line.show(worker.standing)
             time.sleep(LOOK)
     except KeyboardInterrupt:
         line.end()
-        raise Stopped(_goes_on(watched.worker)) from None
+        raise Stopped(_goes_on(watched.worker or who)) from None
     line.end()
-    print(_ending(watched))
+    print(_ending(watched) if watched.worker else at_rest(ROAD, workspace))
     return 0
 
 

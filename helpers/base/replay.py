@@ -212,7 +212,7 @@ def _measured(workspace: Workspace, first: Path, dictionary: Dictionary) -> set[
             continue
         data = np.memmap(f"{first / split}.bin", number_type, "r")
         ends = np.cumsum(sizes, dtype=np.int64)
-        border = ends if _unit(workspace) == "line" else ends[np.flatnonzero(sizes == 1)]
+        border = ends[np.flatnonzero(sizes == 1)]
         pairs = itertools.pairwise([0, *border.tolist(), len(data)])
         found |= {_form(text_of(data[a:b], dictionary)) for a, b in pairs}
     return found - {_form("")}

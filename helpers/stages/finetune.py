@@ -25,7 +25,7 @@ from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
 from helpers.models.masked_lm import perplexity
 from helpers.models.summaries import summary
-from helpers.training.command import MIXED, finetune_command
+from helpers.training.command import MIXED, finetune_command, folders_to_train
 from helpers.training.log.events import LOG, curve, diverged, events
 from helpers.training.masking import refuse_no_segmenter
 from helpers.training.options import refuse_impossible
@@ -148,6 +148,10 @@ def _work(job: Job) -> FinetuneReport:
         if settings.replay:
             limit = _longest(workspace, settings) - 1  # each line ends in </s>
             mix(workspace, settings, replay_files(workspace, settings), limit)
+            if settings.mask_unit == "word":
+                mixed = folders_to_train(workspace, settings)
+                dictionary = Dictionary.load(workspace.base_dict)
+                refuse_no_segmenter([place / "train1" for place in mixed], dictionary)
         try:
             train(
                 finetune_command(workspace, settings, resumed=done > 0),
@@ -174,9 +178,10 @@ def _work(job: Job) -> FinetuneReport:
 def _keep(folder: Path, number: int) -> list[str]:
     """Remove the checkpoints in between but the newest ones; the names of these, in order."""
     found = sorted(folder.glob(IN_BETWEEN), key=lambda file: int(file.stem.rpartition("_")[2]))
-    for file in found[: len(found) - number]:
+    gone = max(0, len(found) - number)
+    for file in found[:gone]:
         file.unlink()
-    return [file.name for file in found[len(found) - number :] if number]
+    return [file.name for file in found[gone:]]
 
 
 def _stopped(job: Job) -> Stopped:

@@ -160,7 +160,7 @@ def _matches(pattern: Path, encoding: str, field: str) -> Below:
     for path in there:
         if _is_hidden(path.relative_to(base)) and not names_hidden:
             found.left_out[path] = "hidden"
-        elif _COPY.search(path.name) and not _COPY.search(pattern.name):
+        elif _is_copy(path) and not (_COPY.search(pattern.name) or pattern.suffix[1:].isdecimal()):
             found.left_out[path] = "a copy"
         elif seen(Path.is_file, path):
             found.files.append(path)

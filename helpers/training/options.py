@@ -95,6 +95,12 @@ KEPT = {
         *("model.encoder_layers_to_keep", "model.mha_heads_to_keep"),
         "model.ffn_blocks_to_remove",
     ),
+    "a training is one process, which Stop can reach, on one GPU at most": (
+        *("distributed_training.distributed_world_size", "distributed_training.nprocs_per_node"),
+        *("distributed_training.distributed_init_method", "distributed_training.distributed_port"),
+        *("distributed_training.distributed_no_spawn", "distributed_training.distributed_rank"),
+        *("common.tpu", "criterion.tpu"),
+    ),
     "fairseq stumbles over it when it loads a base model": tuple(
         f"ema.{name}"
         for name in (

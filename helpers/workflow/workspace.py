@@ -157,7 +157,7 @@ class Workspace:
             InUse: another run works in it, or a batch that this process does not belong to.
         """
         with held(self.root / STAGE, stage) as lock:
-            if (batch := holder(self.root / BATCH)) and not batch.is_ours:
+            if (batch := self.batch) and not batch.is_ours:
                 raise in_use(self.root, batch)
             yield lock
 
@@ -172,6 +172,11 @@ class Workspace:
             if self.worker:
                 raise in_use(self.root, self.worker)
             yield
+
+    @property
+    def batch(self) -> Holder | None:
+        """The batch that holds it, between its steps too."""
+        return holder(self.root / BATCH)
 
     @property
     def worker(self) -> Holder | None:

@@ -92,7 +92,10 @@ def test_what_models_are_measured_by_is_not_in_it(work: Workspace, tmp_path: Pat
     assert told.documents == 20 and file.name in told.note
 
 
-@pytest.mark.parametrize("split", [{"unit": "line"}, {"max_line_tokens": 20}])
+@pytest.mark.parametrize(
+    "split",
+    [{"unit": "line"}, {"max_line_tokens": 20}, {"unit": "line", "max_line_tokens": 20}],
+)
 def test_held_out_text_is_known_however_it_was_cut(split: dict, tmp_path: Path) -> None:
     """By lines, or wrapped shorter than training wraps."""
     work = Workspace(tmp_path / "work")

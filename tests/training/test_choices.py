@@ -11,6 +11,7 @@ from helpers.common.errors import CourseError, StageStale
 from helpers.ids.binary_files import HEADER
 from helpers.models.summaries import summary
 from helpers.stages import finetune
+from helpers.stages.finetune import _keep
 from helpers.stages.road import ROAD
 from helpers.training.log.events import LOG, stopped_early
 from helpers.training.plan.data import read_data
@@ -96,6 +97,15 @@ def test_general_text_is_trained_on_and_its_files_are_inputs(
     file.write_text("Changed since.\n")
     with pytest.raises(StageStale, match="has changed since 04_finetune"):
         ROAD.run("convert", work, ConvertSettings())
+
+
+@pytest.mark.parametrize(("number", "left"), [(0, []), (2, [20, 30]), (3, [10, 20, 30]), (4, None)])
+def test_no_more_checkpoints_go_than_are_too_many(tmp_path: Path, number, left) -> None:
+    for updates in (10, 20, 30):
+        (tmp_path / f"checkpoint_1_{updates}.pt").touch()
+    kept = [f"checkpoint_1_{updates}.pt" for updates in left or (10, 20, 30)] if number else []
+    assert _keep(tmp_path, number) == kept
+    assert sorted(file.name for file in tmp_path.iterdir()) == kept
 
 
 def test_what_a_log_says_of_its_end(tmp_path: Path) -> None:

@@ -64,8 +64,9 @@ def plan_training(
 
 def _with_what_is_replaced(found: Machine, workspace: Workspace) -> Machine:
     """Checkpoints of a training that was interrupted make room for those to come."""
-    there = sum(file.stat().st_size for file in workspace.training.glob("*.pt"))
-    return dataclasses.replace(found, disk=found.disk + there)
+    stats = (file.stat() for file in workspace.training.glob("*.pt"))
+    there = {stat.st_ino: stat.st_size for stat in stats}  # one file has several names
+    return dataclasses.replace(found, disk=found.disk + sum(there.values()))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 fairseq resumes by itself from ``checkpoint_last.pt`` in its folder, whatever base model, data or
 settings it is given; so ``run.json`` there names the ones it was made with. A run trains in
 ``checkpoints.unfinished``; when it is done, that becomes ``checkpoints``, and what lay there before
-``checkpoints.NAME`` (see ``runs``). So a result stays in its place until there is another, and a
+``checkpoints.NAME`` (see ``folders``). So a result stays in its place until there is another, and a
 run that was begun or finished once is found again, wherever its folder lies. A finished one goes on
 where only ``max_update`` is larger now.
 """
