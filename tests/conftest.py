@@ -218,17 +218,20 @@ def put(tmp_path: Path) -> Callable[[str, bytes], Path]:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """A disk of so many kB, where the system lets one be made."""
-    folder = tmp_path / "disk"
+    """A disk of so many kB, which can be made larger and smaller."""
+    folder, options = tmp_path / "disk", ["mount", "-t", "tmpfs", "tmpfs"]
 
-    def made(size: int) -> Path:
-        folder.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", folder]
-        if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+    def sized(size: int) -> Path:
+        there = ["-o", f"{'remount,' if folder.exists() else ''}size={size}k"]
+        folder.mkdir(exist_ok=True)
+        if (
+            not shutil.which("mount")
+            or subprocess.run([*options, folder, *there], capture_output=True).returncode
+        ):
             pytest.skip("no disk may be made here")
         return folder
 
-    yield made
+    yield sized
     subprocess.run(["umount", folder], capture_output=True)
 
 

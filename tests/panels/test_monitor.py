@@ -19,9 +19,10 @@ from helpers.workflow.parameters import Settings
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.panels.test_panels import few, values_of
+from tests.support.commands import until
 from tests.support.hands import LIVE, SCRIPT, move, panel_of
 from tests.support.road import text
-from tests.support.running import running, step, until
+from tests.support.running import running, step
 
 
 @pytest.fixture(autouse=True)

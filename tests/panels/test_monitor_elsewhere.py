@@ -10,8 +10,9 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 from helpers.common.files import PROJECT
 from helpers.panels.settings.monitor import Monitor
 from helpers.workflow.workspace import Workspace
+from tests.support.commands import until
 from tests.support.hands import panel_of
-from tests.support.running import ON_AND_ON, until
+from tests.support.running import ON_AND_ON
 
 Told = Callable[[str], dict]
 MONITOR = """

@@ -14,9 +14,9 @@ from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.workflow import background
 from helpers.workflow.workspace import Workspace
-from tests.support.commands import command
+from tests.support.commands import command, until
 from tests.support.road import do
-from tests.support.running import running, until
+from tests.support.running import running
 from tests.support.small import SHORT
 
 
@@ -53,6 +53,17 @@ def test_a_workspace_that_is_not_there_is_not_made(workspace: Workspace) -> None
     workspace.root.mkdir()
     done = command("watch", "--workspace", workspace.root)
     assert done.returncode == 0 and "Nothing was done in it yet." in done.stdout
+
+
+def test_between_the_steps_of_a_batch_it_waits_for_the_next(workspace: Workspace) -> None:
+    with workspace.lock_for_all():
+        watch = watching(workspace)
+        assert "all notebooks" in watch.stdout.readline()
+        time.sleep(1.5)
+        assert watch.poll() is None
+    rest, errors = watch.communicate(timeout=60)
+    assert (watch.returncode, errors) == (0, "")
+    assert "Nothing was done in it yet." in rest
 
 
 ENDS: dict[str, tuple[Callable, str]] = {

@@ -4,11 +4,11 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 
 from helpers.common.files import PROJECT
 from helpers.workflow.workspace import Workspace
+from tests.support.commands import until
 
 WORK = """
 import os, sys, time
@@ -36,13 +36,6 @@ def step(code: str = "time.sleep(0.01)") -> Callable[..., list[str]]:
         return [sys.executable, "-c", program, stage, "--workspace", str(workspace.root)]
 
     return command
-
-
-def until(what: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """A training that is killed: it goes on, and comes to the same weights as one that was not."""
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -111,22 +110,6 @@ def test_killed_at_any_change_to_a_checkpoint(ready, whole, step: int) -> None:
     assert report.best_update == reference["best_update"]
     assert are_equal(ready, whole)
     assert not list(ready.checkpoints.glob("*.tmp"))
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """A disk of so many kB, which can be made larger and smaller."""
-    folder, options = tmp_path / "disk", ["mount", "-t", "tmpfs", "tmpfs"]
-
-    def sized(size: int) -> Path:
-        there = ["-o", f"{'remount,' if folder.exists() else ''}size={size}k"]
-        folder.mkdir(exist_ok=True)
-        if not shutil.which("mount") or subprocess.run([*options, folder, *there]).returncode:
-            pytest.skip("no disk may be made here")
-        return folder
-
-    yield sized
-    subprocess.run(["umount", folder], capture_output=True)
 
 
 @pytest.mark.long
