@@ -12,6 +12,8 @@ from helpers.models.summaries import summary
 from helpers.stages.finetune import FinetuneReport
 from helpers.stages.road import ROAD
 from helpers.training.log.events import LOG
+from helpers.training.plan import planning
+from helpers.training.plan.machine import Machine
 from helpers.training.runs.folders import written
 from helpers.training.runs.resume import BEST, LAST
 from helpers.workflow.training_settings import FinetuneSettings
@@ -113,14 +115,20 @@ def test_killed_at_any_change_to_a_checkpoint(ready, whole, step: int) -> None:
 
 
 @pytest.mark.long
-def test_on_a_full_disk_the_last_checkpoint_stays_and_with_room_it_goes_on(small, disk) -> None:
+def test_on_a_full_disk_the_last_checkpoint_stays_and_with_room_it_goes_on(
+    small, disk, monkeypatch
+) -> None:
     work = untrained(small, disk(200_000) / "work")
     shutil.rmtree(work.pt)
     shutil.rmtree(work.hf)
     size = (small.checkpoints / LAST).stat().st_size
     used = shutil.disk_usage(work.root).used
     disk((used + size * 3 // 2) // 1024)  # for one checkpoint and half of the next
-    with pytest.raises(CourseError):
+    with pytest.raises(CourseError, match="Its checkpoints need"):
+        trains(work, SHORT)()
+    with monkeypatch.context() as patch, pytest.raises(CourseError, match="There is no room"):
+        # There was room when it was planned, and something else has filled it since.
+        patch.setattr(planning, "machine", lambda folder: Machine("a processor", 10**12, 10**12))
         trains(work, SHORT)()
     assert [file.name for file in work.training.glob("*.pt*")] == [LAST]
     assert summary(work.training / LAST).updates == 1
