@@ -42,6 +42,8 @@ def watch(workspace: Workspace) -> int:
     except KeyboardInterrupt:
         line.end()
         raise Stopped(_goes_on(watched.worker or who)) from None
+    if last := watched.ended():  # what came between two looks
+        line.show(last.standing)
     line.end()
     print(_ending(watched) if watched.worker else at_rest(ROAD, workspace))
     return 0

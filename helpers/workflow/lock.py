@@ -212,16 +212,19 @@ class _Told:
 
     def __call__(self, standing: Standing) -> None:
         with self.one_at_a_time:
-            if not self.me.ended and time.monotonic() - self.written > WRITTEN:
+            if self.me.ended:
+                return
+            self.me = dataclasses.replace(self.me, standing=standing)
+            if time.monotonic() - self.written > WRITTEN:
                 self.written = time.monotonic()
-                self._tell(standing=standing)
+                self._tell()
 
     def end(self, how: str) -> None:
         with self.one_at_a_time:
-            self._tell(ended=how)
+            self.me = dataclasses.replace(self.me, ended=how)
+            self._tell()
 
-    def _tell(self, **news: object) -> None:
-        self.me = dataclasses.replace(self.me, **news)
+    def _tell(self) -> None:
         with contextlib.suppress(OSError):  # a full disk does not stop the work here
             _write(self.descriptor, self.me)
 

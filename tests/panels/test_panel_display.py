@@ -8,8 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from helpers.panels.settings import settings_panel
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.awkward import CHINESE
+from tests.support.commands import until
 from tests.support.hands import LIVE, SCRIPT, all_html, done, is_possible, move, panel_of
 from tests.support.road import text
 
@@ -100,3 +102,23 @@ def test_what_two_threads_move_at_once_is_shown_as_it_is_in_the_end(workspace, m
     earlier.join(20)
     assert not is_possible(panel)
     assert "greater than or equal to 1" in panel.notes["max_update"].value
+
+
+def test_what_is_moved_while_it_looks_ahead_is_there_at_once_and_shown_last(workspace, monkeypatch):
+    """Where a thread delivers what is moved, as in JupyterLab."""
+    panel, looked, go_on = panel_of("finetune", workspace), [], threading.Event()
+
+    def slow(_: object, settings: FinetuneSettings) -> str:
+        looked.append(settings.max_update)
+        assert go_on.wait(60)
+        return f"up to {settings.max_update}"
+
+    monkeypatch.setitem(settings_panel.PREVIEWS, "finetune", slow)
+    for value in ("10", "20", "30"):
+        moving = threading.Thread(target=move, args=(panel, "max_update", value))
+        moving.start()
+        moving.join(20)
+        assert panel.settings.max_update == int(value)
+    go_on.set()
+    until(lambda: "up to 30" in panel.preview.value)
+    assert looked == [10, 30]

@@ -108,6 +108,7 @@ def use_finetune(notebook: Opened, work: Workspace) -> None:
     expect(panel).to_contain_text("greater than or equal to 1")
     assert "max_update = '0' is not possible" in notebook.do("finetune")
     notebook.fill("finetune", "max_update", "100000")
+    expect(panel).to_contain_text("max_update = 100000")
     notebook.begin(TRAIN)
     below = notebook.below(TRAIN)
     expect(below).to_contain_text("tokens/s", timeout=2 * MINUTE)

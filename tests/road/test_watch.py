@@ -130,7 +130,7 @@ def test_the_end_of_a_cell_that_failed_is_told_too(workspace: Workspace) -> None
 
 def test_a_training_is_followed_in_numbers_until_it_is_done(copied: Workspace) -> None:
     """In the background, where it holds the workspace by itself."""
-    settings = SHORT.model_copy(update={"max_update": 24, "lr": 2e-4})
+    settings = SHORT.model_copy(update={"lr": 2e-4})
     process = background.begin("finetune", copied, settings)
     until(lambda: copied.worker or process.poll() is not None)
     watch = watching(copied)
@@ -138,8 +138,9 @@ def test_a_training_is_followed_in_numbers_until_it_is_done(copied: Workspace) -
     assert process.wait(60) == 0, background.said(copied)
     assert watch.returncode == 0, errors
     assert "(in the background) has been working on finetune since" in said
+    assert "\n6 of 6 updates" in said
     assert "tokens/s" in said and "validation loss" in said and "rate " in said
     assert "finetune is done." in said and "The base model was trained further" in said
-    assert copied.record.entry("finetune").report["updates"] == 24
+    assert copied.record.entry("finetune").report["updates"] == 6
     assert "The base model was trained further" in background.said(copied)
     assert "updates/s" not in background.said(copied)  # no bar

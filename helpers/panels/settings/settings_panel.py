@@ -46,7 +46,8 @@ class SettingsPanel(Panel):
         )
         self.keep.on_click(self._keep)
         # JupyterLab may have two threads deliver what was moved, and the later must be shown last.
-        self.one_at_a_time = threading.RLock()
+        self.one_at_a_time, self.looking = threading.RLock(), threading.Lock()
+        self.shown = 0  # how often something was set and shown
         for name, control in self.controls.items():
             control.widget.observe(lambda change, name=name: self._moved(name, change), "value")
             if control.field:
@@ -114,26 +115,47 @@ class SettingsPanel(Panel):
     def _show(self) -> None:
         """Say beside each field what it means or what is wrong, and show what would be done."""
         problems: dict[str, str] = {}
-        message = self.preview.value = ""
+        settings = None
         try:
             settings = self.settings
-            if self.command in PREVIEWS:
-                shown = PREVIEWS[self.command](self.workspace, settings)
-                self.preview.value = f"<div style='line-height:1.4'>{shown}</div>"
         except WrongSettings as error:
             problems = error.problems
-            message = problems.get("", "")
-        except CourseError as error:
-            message = str(error)
-        except Exception as error:  # a look ahead that fails must not stop the panel
-            message = f"What would be done cannot be shown: {error}."
-        self.message.value = said(message, WARNING, "⚠ ")
+        self.message.value = said(problems.get("", ""), WARNING, "⚠ ")
         for name, info in self.model.model_fields.items():
             wrong = problems.get(name)
             self.notes[name].value = (
                 said(f"{wrong}.", WARNING, "⚠ ") if wrong else said(explanation(info), QUIET)
             )
         self._show_line()
+        self.shown += 1
+        if threading.current_thread() is threading.main_thread():
+            self._look_ahead(settings, self.shown)
+        else:
+            # JupyterLab lets a thread deliver what is moved while cells run: it must not wait for
+            # this, or the cell below would find what was set some moves before.
+            look = threading.Thread(target=self._look_ahead, args=(settings, self.shown))
+            look.daemon = True
+            look.start()
+
+    def _look_ahead(self, settings: Settings | None, number: int) -> None:
+        """Show what would be done with what was shown as this number, unless more was set since."""
+        preview = message = ""
+        with self.looking:
+            if number != self.shown:
+                return
+            try:
+                if settings and self.command in PREVIEWS:
+                    shown = PREVIEWS[self.command](self.workspace, settings)
+                    preview = f"<div style='line-height:1.4'>{shown}</div>"
+            except CourseError as error:
+                message = str(error)
+            except Exception as error:  # a look ahead that fails must not stop the panel
+                message = f"What would be done cannot be shown: {error}."
+        with self.one_at_a_time:
+            if number == self.shown:
+                self.preview.value = preview
+                if message:
+                    self.message.value = said(message, WARNING, "⚠ ")
 
     def _moved_from(self) -> dict[str, object]:
         """The values that are others than those of the notebook; none where one is not possible."""
