@@ -13,14 +13,14 @@ import pytest
 
 from helpers import environment
 from helpers.__main__ import main
-from helpers.environment import TOOLS, CheckReport, Item, check
+from helpers.environment import PRESENT, STARTED, CheckReport, Item, check
 from helpers.workflow.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not start fairseq's tools."""
-    monkeypatch.setattr(environment, "TOOLS", {})
+    monkeypatch.setattr(environment, "STARTED", {})
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
@@ -124,8 +124,8 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ite
         file.parent.mkdir()
         file.write_text(content)
         file.chmod(mode)
-        tools = {"a tool": [str(file)], "json's": [sys.executable, "-m", "json.tool"]}
-        monkeypatch.setattr(environment, "TOOLS", tools)
+        tools = {"a tool": [str(file)], "json's": [sys.executable, "-m", "json.tool", "--help"]}
+        monkeypatch.setattr(environment, "STARTED", tools)
         found = {item.name: item for item in check(Workspace(tmp_path)).items}
         assert str(found["json's"]) == "[OK]   json's: starts"
         return found["a tool"]
@@ -151,7 +151,7 @@ def test_a_tool_that_may_not_be_run_fails(script):
 
 
 def test_a_tool_that_is_not_there_fails(workspace, monkeypatch):
-    monkeypatch.setattr(environment, "TOOLS", {"a tool": ["/no/such/tool"]})
+    monkeypatch.setattr(environment, "STARTED", {"a tool": ["/no/such/tool"]})
     item = next(item for item in check(workspace).items if item.name == "a tool")
     assert (item.state, item.mend) == ("FAIL", "rm -r .venv; make env")
     assert "No such file" in item.found
@@ -161,7 +161,7 @@ def test_a_tool_that_hangs_fails(workspace, monkeypatch):
     def hang(command: list[str], **_: object) -> None:
         raise subprocess.TimeoutExpired(command, 120)
 
-    monkeypatch.setattr(environment, "TOOLS", {"a tool": ["x"]})
+    monkeypatch.setattr(environment, "STARTED", {"a tool": ["x"]})
     monkeypatch.setattr(subprocess, "run", hang)
     assert states(check(workspace))["a tool"] == "FAIL"
 
@@ -171,9 +171,18 @@ def test_fairseqs_own_tools_start(course):
     cells = nbformat.read(course.notebooks / "00_setup.ipynb", as_version=4).cells
     outputs = [output for cell in cells for output in cell.get("outputs", ())]
     shown = "\n".join(o.data["text/plain"] for o in outputs if "text/plain" in o.get("data", ()))
-    assert len(TOOLS) == 3
-    for name in TOOLS:
-        assert f"[OK]   {name}: starts" in shown, name
+    for name, said in (*((n, "starts") for n in STARTED), *((n, "there") for n in PRESENT)):
+        assert f"[OK]   {name}: {said}" in shown, name
+
+
+@pytest.mark.parametrize(("mode", "said"), [(None, "is missing"), (0o644, "may not be run")])
+def test_a_tool_that_is_not_started_must_be_there(workspace, monkeypatch, tmp_path, mode, said):
+    file = tmp_path / "fairseq-preprocess"
+    if mode:
+        file.touch(mode)
+    monkeypatch.setattr(environment, "PRESENT", {"fairseq-preprocess": file})
+    item = next(item for item in check(workspace).items if item.name == "fairseq-preprocess")
+    assert (item.state, item.found) == ("FAIL", f"{file} {said}")
 
 
 @pytest.mark.parametrize(
