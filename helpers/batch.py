@@ -1,12 +1,14 @@
 """The notebooks in order, with papermill: the same road without a person at it."""
 
 import contextlib
+import hashlib
+import json
 import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from helpers.beforehand import (
     FOLDER,
@@ -15,18 +17,23 @@ from helpers.beforehand import (
     owners_of,
     parameters,
     refuse_to_replace_the_base,
+    settings_of,
     unused,
 )
-from helpers.common.errors import Stopped
+from helpers.common.errors import CourseError, Stopped
 from helpers.common.files import write_whole
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import die_with_parent
 from helpers.common.progress import over
+from helpers.panels.prepared import prepared, values_in
 from helpers.stages.road import ROAD
+from helpers.workflow.definition import Stage
 from helpers.workflow.lock import BATCH
+from helpers.workflow.record import versions
 from helpers.workflow.workspace import Workspace
 
 LOOK = 1.0  # seconds
+MADE_FROM = "roberta_course"  # in the metadata of an executed copy
 
 
 def run(
@@ -63,8 +70,14 @@ def run(
             steps = [s for s in ROAD.values() if s.notebook == name and s.name not in without]
             print(f"{name}: {'; '.join(stage.does for stage in steps)} …", flush=True)
             common = {"workspace": str(workspace.root), "force": force}
+            text = prepared(
+                FOLDER / f"{name}.ipynb", workspace.notebooks, values[name] | common, without
+            )
+            if not force and _is_done(workspace, name, text, steps, holding):
+                print(f"{name} nothing to recompute, and its copy stays", flush=True)
+                continue
             with _told_in_a_terminal(workspace):
-                error = _execute(workspace, name, values[name] | common, *without)
+                error = _execute(workspace, name, text)
             if error:
                 print(f"\n{error}\nSee {workspace.notebooks / name}.ipynb")
                 return 1
@@ -82,8 +95,6 @@ def run(
 def _saved(name: str) -> dict[str, object]:
     """What a person has saved in the cell ``parameters`` of a notebook, as far as it is plain."""
     import nbformat
-
-    from helpers.panels.prepared import values_in
 
     cells = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells
     tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", ())]
@@ -136,23 +147,48 @@ def _finished(workspace: Workspace) -> dict[str, tuple]:
     return {name: (e.finished, e.outputs) for name, e in workspace.record.stages.items()}
 
 
-def _execute(workspace: Workspace, name: str, values: dict, *without: str) -> str:
-    """Run one notebook; what went wrong, or an empty text. The copy appears when it is done.
+def _is_done(
+    workspace: Workspace,
+    name: str,
+    text: str,
+    steps: Sequence[Stage],
+    values: Mapping[str, dict],
+) -> bool:
+    """Whether running a notebook would bring nothing new: the same one was run after all its steps.
 
     Args:
-        without: tags of cells that are left out.
+        text: the notebook as it would be run.
+        values: by notebook, the parameters that hold.
     """
+    copy = workspace.notebooks / f"{name}.ipynb"
+    try:
+        made_from = json.loads(copy.read_text("utf-8"))["metadata"][MADE_FROM]
+        return made_from == _mark(workspace, name, text) and all(
+            ROAD.is_done(stage.name, workspace, settings_of(stage, values)) for stage in steps
+        )
+    except (OSError, ValueError, LookupError, TypeError, CourseError):
+        return False  # whatever is wrong, the notebook says it
+
+
+def _mark(workspace: Workspace, name: str, text: str) -> str:
+    """Of a notebook as it is run, of what it shows, and of the packages that do it: a SHA-256."""
+    order = list(ROAD)
+    last = max(order.index(stage.name) for stage in ROAD.values() if stage.notebook == name)
+    shown = [_finished(workspace).get(stage) for stage in order[: last + 1]]
+    return hashlib.sha256(json.dumps([text, versions(), shown]).encode()).hexdigest()
+
+
+def _execute(workspace: Workspace, name: str, text: str) -> str:
+    """Run one notebook; what went wrong, or an empty text. The copy appears when it is done."""
     import papermill
     from nbclient.exceptions import DeadKernelError
 
-    from helpers.panels.prepared import prepared
     from helpers.panels.still import stilled
 
     unfinished = workspace.scratch.with_name(f".{name}.ipynb")
     wanted = workspace.notebooks / f"{name}.ipynb"
     error = ""
-    source = FOLDER / f"{name}.ipynb"
-    write_whole(unfinished, prepared(source, workspace.notebooks, values, without))
+    write_whole(unfinished, text)
     os.environ["JPY_SESSION_NAME"] = f"{name}.ipynb{BATCH}"
     path = str(unfinished).replace("{", "{{").replace("}", "}}")  # papermill fills in names
     try:
@@ -176,7 +212,8 @@ def _execute(workspace: Workspace, name: str, values: dict, *without: str) -> st
     except KeyboardInterrupt:
         unfinished.unlink(missing_ok=True)
         raise
-    write_whole(wanted, stilled(unfinished))
+    made_from = {} if error else {MADE_FROM: _mark(workspace, name, text)}
+    write_whole(wanted, stilled(unfinished, made_from))
     unfinished.unlink()
     return error
 

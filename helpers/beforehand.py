@@ -107,7 +107,7 @@ def refuse_to_replace_the_base(
     if "00_setup" not in given or "source" in given["00_setup"]:
         return
     made = workspace.record.entry("base").settings.get("source")
-    source = _settings(ROAD["base"], values).source
+    source = settings_of(ROAD["base"], values).source
     if made not in (None, ROAD["base"].settings().source, source):
         raise CourseError(
             f"The base model in {workspace.root} was made from {made}; this run would replace it.",
@@ -122,7 +122,7 @@ def check(workspace: Workspace, values: Mapping[str, dict], force: bool) -> None
         CourseError: what the notebook would say of them, perhaps after hours.
     """
     for stage in (stage for stage in ROAD.values() if stage.notebook in values):
-        settings = _settings(stage, values)
+        settings = settings_of(stage, values)
         if stage.name == "finetune" or getattr(settings, "engine", "") == "fairseq":
             require_fairseq()
         if force or not _is_own(workspace, stage):
@@ -138,7 +138,8 @@ def check(workspace: Workspace, values: Mapping[str, dict], force: bool) -> None
         )
 
 
-def _settings(stage: Stage, values: Mapping[str, dict]) -> Settings:
+def settings_of(stage: Stage, values: Mapping[str, dict]) -> Settings:
+    """A stage's settings, as its notebook's parameters give them."""
     given = values[stage.notebook]
     return stage.settings(**{n: given[n] for n in stage.settings.model_fields if n in given})
 
@@ -158,8 +159,8 @@ def unused(workspace: Workspace, values: Mapping[str, dict], force: bool) -> dic
     """By notebook, the stages whose result nothing would read; their cells are tagged so."""
     if not {"00_setup", "01_split"} <= values.keys():
         return {}
-    if _settings(ROAD["sample"], values) != ROAD["sample"].settings():  # it was asked for
+    if settings_of(ROAD["sample"], values) != ROAD["sample"].settings():  # it was asked for
         return {}
-    names = _settings(ROAD["split"], values).txt_files
+    names = settings_of(ROAD["split"], values).txt_files
     own = not force and _is_own(workspace, ROAD["split"])
     return {"00_setup": ("sample",)} if own or not is_named(names, workspace) else {}

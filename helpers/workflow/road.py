@@ -36,6 +36,17 @@ class Road(dict[str, Stage]):
             target = self[name].elsewhere(settings)
             return run.into_folder(target) if target else run.into_workspace()
 
+    def is_done(self, name: str, workspace: Workspace, settings: Settings) -> bool:
+        """Whether a stage's work was done on the same inputs, so that :meth:`run` does nothing.
+
+        Raises:
+            CourseError: as :meth:`run`.
+        """
+        if self[name].elsewhere(settings):
+            return False
+        with workspace.lock(name) as lock:
+            return Run(self, self[name], workspace, settings, lock, force=False).is_done()
+
     def plan(
         self, name: str, workspace: Workspace, settings: Settings, *, probe: bool = False
     ) -> Report:

@@ -77,6 +77,13 @@ class Run:
         self._write_entry(report, outputs, time.monotonic() - begun)
         return report
 
+    def is_done(self) -> bool:
+        """Whether :meth:`into_workspace` would only report; outputs of one's own are looked at."""
+        if self._own_outputs():
+            return False
+        self._read_inputs()
+        return self._done_before() is not None
+
     def into_folder(self, target: Path) -> Report:
         """Make the outputs in another folder; nothing else in it is touched.
 

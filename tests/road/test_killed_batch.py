@@ -17,7 +17,7 @@ from helpers.workflow.workspace import Workspace
 from tests.support.commands import command, until
 
 # An epoch of the small road has three updates, and one of the course's sample many.
-SMALL = {"max_update": 150, "validate_every": 75, "max_tokens": 512}
+SMALL = {"max_update": 60, "validate_every": 30, "max_tokens": 512}
 LARGE = {"max_update": 40, "validate_every": 20, "max_tokens": 512}
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -89,8 +89,8 @@ def names(folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("finished", "settings", "update", "validated"),
     [
-        ("small", SMALL, 1, [*range(3, 151, 3)]),
-        pytest.param("small", SMALL, 100, [*range(3, 151, 3)], marks=pytest.mark.long),
+        ("small", SMALL, 1, [*range(3, 61, 3)]),
+        pytest.param("small", SMALL, 40, [*range(3, 61, 3)], marks=pytest.mark.long),
         pytest.param("course", LARGE, 1, [20, 40], marks=pytest.mark.long),
         pytest.param("course", LARGE, 25, [20, 40], marks=pytest.mark.long),
     ],

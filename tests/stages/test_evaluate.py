@@ -301,7 +301,8 @@ def test_the_file_says_of_what_it_is(finished: Workspace) -> None:
     for name, sha256 in told["files"].items():
         assert hashlib.sha256((finished.root / name).read_bytes()).hexdigest() == sha256
     assert told["updates"] == finished.record.stages["finetune"].report["updates"]
-    assert told["settings"] == EvaluateSettings().of_the_result()
+    settings = finished.record.stages["evaluate"].settings
+    assert told["settings"] == EvaluateSettings(**settings).of_the_result()
 
 
 def test_of_a_model_of_ones_own_the_updates_are_not_told(copied: Workspace) -> None:

@@ -22,7 +22,7 @@ def walk_in_small(folder: Path) -> None:
     make.prepare(workspace)
     ROAD.run("finetune", workspace, SHORT)
     ROAD.run("convert", workspace, ConvertSettings())
-    ROAD.run("evaluate", workspace, EvaluateSettings())
+    ROAD.run("evaluate", workspace, EvaluateSettings(max_lines=50))
 
 
 def untrained(small: Workspace, folder: Path) -> Workspace:
