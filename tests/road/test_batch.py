@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -256,7 +257,7 @@ def test_without_make_the_parent_may_end(monkeypatch):
     assert called
 
 
-def test_what_was_made_is_told_per_notebook_and_not_made_again(with_texts, tmp_path):
+def test_what_was_made_is_told_per_notebook_and_not_made_again(with_texts, tmp_path, monkeypatch):
     workspace: Workspace = with_texts(a="one\n\ntwo\n\nthree\n\nfour\n")
     (workspace.texts / "notes.md").write_text("not read")
     run = ("run", "--workspace", workspace.root, "--only", "split")
@@ -267,9 +268,40 @@ def test_what_was_made_is_told_per_notebook_and_not_made_again(with_texts, tmp_p
     before = workspace.record.file.read_bytes()
     second = command(*run)
     assert second.returncode == 0, second.stderr + second.stdout
-    assert "01_split nothing to recompute" in second.stdout
+    assert "01_split nothing to recompute, and its copy stays" in second.stdout
     assert str(workspace.notebooks) in second.stdout and "make lab" in second.stdout
     assert workspace.record.file.read_bytes() == before
+    assert_run_where_it_matters(workspace, monkeypatch)
+
+
+def assert_run_where_it_matters(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The executed copy stays only where a run of the notebook would show the same."""
+    ran: list[str] = []
+    monkeypatch.setattr(batch, "_execute", lambda work, name, text: ran.append(name) or "")
+    monkeypatch.setattr(batch, "die_with_parent", lambda: None)
+    copy, record = workspace.notebooks / "01_split.ipynb", workspace.record.file
+    text, recorded = copy.read_text("utf-8"), record.read_text("utf-8")
+
+    def is_run(change: Callable[[], object] = bool, *given: tuple[str, str], **how: bool) -> bool:
+        ran.clear()
+        change()
+        assert batch.run(workspace, given, ("split",), **how) == 0
+        copy.write_text(text, "utf-8")
+        record.write_text(recorded, "utf-8")
+        return bool(ran)
+
+    assert not is_run()
+    assert is_run(bool, ("seed", "2"))
+    assert is_run(force=True)
+    assert is_run(copy.unlink)
+    assert is_run(lambda: copy.write_text(text[:-9], "utf-8"))
+    assert is_run(lambda: copy.write_text(text.replace(batch.MADE_FROM, "x"), "utf-8"))
+    when = workspace.record.entry("split").finished
+    assert is_run(lambda: record.write_text(recorded.replace(when, "2020-01-01 00:00:00")))
+    assert is_run(lambda: (workspace.texts / "b.txt").write_text("five"))
+    (workspace.texts / "b.txt").unlink()
+    assert not is_run()
+    assert is_run(workspace.raw("valid").unlink)
 
 
 def made_from(workspace, source: str) -> None:
