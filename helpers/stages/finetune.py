@@ -25,9 +25,10 @@ from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
 from helpers.models.masked_lm import perplexity
 from helpers.models.summaries import summary
+from helpers.tokens.units import of_undivided
 from helpers.training.command import MIXED, finetune_command, folders_to_train
 from helpers.training.log.events import LOG, curve, diverged, events
-from helpers.training.masking import refuse_no_segmenter
+from helpers.training.masking import scripts_to_divide
 from helpers.training.options import refuse_impossible
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.planning import plan_training
@@ -107,9 +108,6 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
     refuse_unfit(state, dictionary, workspace.base_model, workspace.base_dict)
     for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
         read_counts(file, dictionary)  # refuses what would stop fairseq
-    if settings.mask_unit == "word":
-        trained = [folder / "train" for folder in (first, *others)]
-        refuse_no_segmenter([*trained, first / "valid"], dictionary)
 
 
 def _plan(
@@ -151,7 +149,8 @@ def _work(job: Job) -> FinetuneReport:
             if settings.mask_unit == "word":
                 mixed = folders_to_train(workspace, settings)
                 dictionary = Dictionary.load(workspace.base_dict)
-                refuse_no_segmenter([place / "train1" for place in mixed], dictionary)
+                general = scripts_to_divide([place / "train1" for place in mixed], dictionary)
+                job.events.extend(filter(None, [of_undivided(general, "The general text")]))
         try:
             train(
                 finetune_command(workspace, settings, resumed=done > 0),

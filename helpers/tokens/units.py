@@ -5,7 +5,7 @@ several. A *unit* is the smallest run of tokens that begins and ends where a cha
 begins and ends; so a token that holds several of them is a unit by itself.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import regex as re
@@ -16,8 +16,13 @@ SEGMENTER = "rjieba==0.2.2"  # jieba's dictionary and algorithm; as pyproject.to
 _SPECIAL = b"\n"  # stands for what is no text: no character or word goes on behind it
 _LATER_BYTE = (0x80, 0xC0)  # in UTF-8 all bytes of a character but its first are 10xxxxxx
 _WORD_END = re.compile(r"(?w)\b")  # Unicode's default word boundaries (UAX #29)
-_HAN = re.compile(r"\p{Han}+")
-_BEGIN_HAN = {*range(0xE4, 0xEA)}  # the first bytes of U+4000 to U+9FFF, Chinese but for 64 signs
+HAN = "Han"
+_HAN = re.compile(rf"\p{{{HAN}}}+")
+# The other scripts without spaces between words; Unicode's boundaries part each of their letters.
+UNDIVIDED = (
+    *("Thai", "Lao", "Khmer", "Myanmar", "Tai_Le", "New_Tai_Lue", "Tai_Tham", "Tai_Viet", "Ahom"),
+    "Hiragana",
+)
 
 
 def unit_sizes(contents: Sequence[bytes], unit: str) -> np.ndarray:
@@ -28,7 +33,8 @@ def unit_sizes(contents: Sequence[bytes], unit: str) -> np.ndarray:
             text, which is a unit by itself.
         unit: ``token``, ``character`` or ``word``. A word ends where Unicode says so, between
             punctuation and letters too, and has the space before it, as GPT-2's tokens have; of
-            Chinese characters it is what a segmenter takes for one.
+            Chinese characters it is what a segmenter takes for one, and of :data:`UNDIVIDED` a
+            letter with its marks.
 
     Raises:
         CourseError: words of Chinese characters are asked for, and there is no segmenter.
@@ -82,9 +88,42 @@ def _word_starts(text: str) -> set[int]:
     }
 
 
-def has_chinese(content: bytes) -> bool:
-    """Whether Chinese characters, of the usual ones, are or begin in the bytes of a token."""
-    return not _BEGIN_HAN.isdisjoint(content)
+def without_spaces(characters: Mapping[str, int]) -> dict[str, int]:
+    """How many characters are of each script that has no spaces between words.
+
+    Args:
+        characters: how often each occurs.
+
+    >>> without_spaces({"a": 9, "中": 2, "々": 1, "ไ": 3})
+    {'Han': 3, 'Thai': 3}
+    """
+    text = "".join(characters)
+    found = {
+        script: sum(characters[one] for one in re.findall(rf"\p{{{script}}}", text))
+        for script in (HAN, *UNDIVIDED)
+    }
+    return {script: number for script, number in found.items() if number}
+
+
+def of_undivided(scripts: Mapping[str, int], there: str) -> str:
+    """The sentences on what words are of scripts that nothing divides; empty without any.
+
+    Args:
+        scripts: as :func:`without_spaces` counts them.
+        there: where they are, as a sentence begins.
+    """
+    counts = [
+        f"{number:,} of {script.replace('_', ' ')}"
+        for script, number in scripts.items()
+        if script != HAN
+    ]
+    if not counts:
+        return ""
+    kanji = "; Japanese kanji are divided as if they were Chinese" * ("Hiragana" in scripts)
+    return (
+        f"{there} has characters without spaces between words, and the course has no segmenter for "
+        f"them: {' and '.join(counts)}. Each such letter counts as a word by itself{kanji}."
+    )
 
 
 def _segmented(chinese: str) -> Iterator[int]:

@@ -4,7 +4,10 @@ Both draw from the same random numbers, which depend on seed, epoch and sample a
 machine hides the same.
 """
 
+import codecs
+import collections
 import enum
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import numpy as np
 from helpers.common.symbols import FIRST
 from helpers.ids.binary_files import blocks
 from helpers.ids.dictionary import Dictionary
-from helpers.tokens.units import has_chinese, segmenter, unit_sizes
+from helpers.tokens.units import HAN, segmenter, unit_sizes, without_spaces
 
 MASK_SHARE = 0.15  # of the positions; of these 10% stay as they are and 10% are replaced
 STAY_OR_REPLACE, STAY = 0.2, 0.5  # the second is a share of the first
@@ -40,15 +43,35 @@ def units_of(indices: np.ndarray, dictionary: Dictionary, unit: str) -> np.ndarr
     return unit_sizes([contents[index] for index in indices.tolist()], unit)
 
 
-def refuse_no_segmenter(files: Iterable[Path], dictionary: Dictionary) -> None:
-    """Raise CourseError where words are to be hidden, Chinese occurs, and nothing can segment it.
+def scripts_to_divide(files: Iterable[Path], dictionary: Dictionary) -> dict[str, int]:
+    """How many characters data have of scripts without spaces, whose words are to be hidden.
 
     Args:
         files: prefixes of ``.bin`` and ``.idx``.
+
+    Raises:
+        CourseError: there is Chinese, and nothing that could segment it.
     """
-    chinese = np.array([has_chinese(content) for content in dictionary.contents])
-    if any(chinese[block].any() for file in files for block in blocks(file)):
+    found: collections.Counter[str] = collections.Counter()
+    for file in files:
+        found += _characters(file, Path(f"{file}.bin").stat().st_mtime_ns, dictionary)
+    scripts = without_spaces(found)
+    if HAN in scripts:
         segmenter()
+    return scripts
+
+
+@functools.lru_cache(maxsize=16)
+def _characters(file: Path, _: int, dictionary: Dictionary) -> collections.Counter[str]:
+    """How often each character occurs that is not ASCII; a token may have a part of one only."""
+    contents = dictionary.contents
+    is_ascii = np.array([content.isascii() for content in contents])
+    decode = codecs.getincrementaldecoder("utf-8")("ignore").decode
+    found: collections.Counter[str] = collections.Counter()
+    for block in blocks(file):
+        others = block[~np.take(is_ascii, block, mode="clip")]
+        found.update(decode(b"".join([contents[index] for index in others.tolist()])))
+    return found
 
 
 def mask_sample(

@@ -163,6 +163,11 @@ def test_the_unit_that_is_hidden_can_be_chosen(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "rjieba", None)
     preview.next.click()
     assert "segmenter" in preview.view.value and "pip install" in preview.view.value
+    preview.show("ภาษาไทย")
+    assert "This text has characters without spaces" in preview.view.value
+    assert "7 of Thai. Each such letter" in preview.view.value
+    preview.unit.value = "character"
+    assert "Thai" not in preview.view.value
 
 
 def test_a_long_text_is_cut_to_one_sample() -> None:

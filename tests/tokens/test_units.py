@@ -1,18 +1,27 @@
 """Characters and words in tokens: each is whole, and no larger than it must be."""
 
+import collections
 import itertools
 import sys
 import tomllib
 
 import numpy as np
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.tokens.gpt2 import bytes_of_token, encode
-from helpers.tokens.units import SEGMENTER, has_chinese, unit_sizes
+from helpers.tokens.units import (
+    HAN,
+    SEGMENTER,
+    UNDIVIDED,
+    of_undivided,
+    unit_sizes,
+    without_spaces,
+)
 from tests.support.awkward import text
 
 
@@ -78,6 +87,9 @@ WORDS = [
     ("two  spaces", ["two", " ", " spaces"]),
     ("naïve e\u0301tude", ["naïve", " e\u0301tude"]),
     ("한국어 문장", ["한국어", " 문장"]),
+    ("ภาษา ไทย", ["ภ", "า", "ษ", "า", " ไ", "ท", "ย"]),
+    ("ที่นี่", ["ที่", "นี่"]),
+    ("ひらがな、コンピューター", ["ひ", "ら", "が", "な", "、", "コンピューター"]),
     ("👨‍👩‍👧 🙂", ["👨‍👩‍👧", " 🙂"]),
 ]
 
@@ -118,6 +130,33 @@ def test_the_segmenter_is_the_one_that_the_project_asks_for():
     assert SEGMENTER in extras["optional-dependencies"]["test"]
 
 
-def test_chinese_is_told_by_its_bytes():
-    assert has_chinese("中".encode()) and has_chinese(b"\xe4\xb8")
-    assert not any(has_chinese(other.encode()) for other in ("é", "カ", "한", "🙂", "。", " a"))
+@pytest.mark.parametrize("character", "中々〇㐀𠮷豈⺀鿿𰀀")
+def test_all_of_chinese_goes_to_the_segmenter(character):
+    assert without_spaces({character: 2}) == {HAN: 2}
+    assert "".join(units(f"a{character}中 b", "word")) == f"a{character}中 b"
+
+
+@pytest.mark.parametrize("character", "éカ한🙂。 aーяअ")
+def test_what_has_spaces_or_is_no_letter_is_not_counted(character):
+    assert without_spaces({character: 1}) == {}
+
+
+def test_no_script_is_forgotten_of_which_each_letter_is_a_word():
+    """Of ideographs each may be one; besides Chinese nobody writes any today."""
+    points = (point for point in range(sys.maxunicode + 1) if not 0xD800 <= point < 0xE000)
+    twice = "\n".join(chr(point) * 2 for point in points)
+    letters = "".join(regex.findall(r"(?mw)^(\p{L})\b\1$", twice))
+    for script in UNDIVIDED:
+        letters, number = regex.subn(rf"\p{{{script}}}", "", letters)
+        assert number, script
+    assert regex.sub(r"[\p{Han}\p{Ideographic}]", "", letters) == ""
+
+
+def test_what_nothing_divides_is_said():
+    found = without_spaces(collections.Counter("ภาษาไทย 中文 한국어 English"))
+    assert found == {HAN: 2, "Thai": 7}
+    said = of_undivided(found, "Your text")
+    assert said.startswith("Your text has characters without spaces between words")
+    assert "7 of Thai. Each such letter" in said and "kanji" not in said and HAN not in said
+    assert "kanji are divided as if" in of_undivided({"Hiragana": 1, "Tai_Le": 1}, "It")
+    assert of_undivided({HAN: 5}, "It") == of_undivided({}, "It") == ""

@@ -208,6 +208,7 @@ def with_part(part: str, **values: object) -> Callable[[TrainingPlan], TrainingP
         (with_part("data", epochs=(50_000,)), "Only 1 % of your text will be read", False),
         (with_settings(max_update=50_000), "Your text will be read 100 times", False),
         (with_part("data", valid=1000), "Validation hides about 150 tokens only", False),
+        (with_part("data", scripts={"Thai": 7}), "7 of Thai. Each such letter", False),
         (with_settings(validate_every=1), "fairseq will validate and save 500 times", False),
         (with_settings(extra=("common.fp16=true",)), "common.fp16 asks for half precision", True),
         (with_settings(extra=("common.bf16=True",)), "common.bf16 asks for half precision", False),

@@ -1,5 +1,6 @@
 """Whole characters and words are hidden: how many, how, and the same everywhere."""
 
+import collections
 import functools
 import hashlib
 import os
@@ -14,11 +15,13 @@ from hypothesis import strategies as st
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.common.symbols import BOS, EOS, PAD
+from helpers.ids import binary_files
 from helpers.ids.data_bin import binarize_folder
 from helpers.ids.dictionary import Dictionary
 from helpers.tokens.bpe_files import encode_file
 from helpers.tokens.gpt2 import encode
-from helpers.training.masking import Fate, mask_sample, refuse_no_segmenter, units_of
+from helpers.tokens.units import without_spaces
+from helpers.training.masking import Fate, mask_sample, scripts_to_divide, units_of
 from tests.support.awkward import CHINESE, TEXTS, text
 from tests.support.road import own_order
 
@@ -153,17 +156,42 @@ def test_special_symbols_are_units_by_themselves(dictionary: Dictionary):
         assert units_of(specials, dictionary, unit).tolist() == [1] * len(specials)
 
 
-@pytest.mark.parametrize(("line", "is_refused"), [("中文", True), ("naïve カ", False)])
-def test_a_lacking_segmenter_is_noticed_in_the_data(
-    line, is_refused, dictionary, tmp_path, monkeypatch
+@pytest.mark.parametrize("block", [1, 1 << 20])
+@pytest.mark.parametrize(
+    ("line", "scripts"),
+    [
+        ("中文", {"Han": 2}),
+        ("a 々 b", {"Han": 1}),
+        ("〇", {"Han": 1}),
+        ("㐀", {"Han": 1}),
+        ("the 𠮷, and", {"Han": 1}),
+        ("naïve カ “한”", {}),
+        ("ไทย ປະ 中", {"Han": 1, "Thai": 3, "Lao": 2}),
+        ("ひらがな", {"Hiragana": 4}),
+    ],
+)
+def test_scripts_without_spaces_are_found_in_the_data(
+    line, scripts, block, dictionary, tmp_path, monkeypatch
 ):
+    """In whatever pieces; and a segmenter that is lacking is noticed before training."""
     (tmp_path / "a.raw").write_text(f"words\n\n{line}\n", "utf-8")
     encode_file(tmp_path / "a.raw", tmp_path / "a.bpe")
     binarize_folder({"train": tmp_path / "a.bpe"}, dictionary, tmp_path / "bin")
-    refuse_no_segmenter([tmp_path / "bin" / "train"], dictionary)
+    monkeypatch.setattr(binary_files, "BLOCK", block)
+    files = [tmp_path / "bin" / "train"]
+    assert scripts_to_divide(files, dictionary) == scripts
     monkeypatch.setitem(sys.modules, "rjieba", None)
-    if is_refused:
+    if "Han" in scripts:
         with pytest.raises(CourseError, match="segmenter"):
-            refuse_no_segmenter([tmp_path / "bin" / "train"], dictionary)
+            scripts_to_divide(files, dictionary)
     else:
-        refuse_no_segmenter([tmp_path / "bin" / "train"], dictionary)
+        assert scripts_to_divide(files, dictionary) == scripts
+
+
+@given(text)
+def test_any_text_is_masked_where_nothing_was_to_be_segmented(line):
+    """What is not found in the data must not be missed while training goes on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "rjieba", None)
+        if "Han" not in without_spaces(collections.Counter(line)):
+            units_of(sample_of(line, own_order()), own_order(), "word")

@@ -1,5 +1,6 @@
 """Training that hides whole units, by the real fairseq: begun, resumed, converted, opened."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from helpers.models import checkpoints
 from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
 from helpers.training.command import UNITS, finetune_command, overrides
+from helpers.training.plan.planning import plan_training
 from helpers.training.runs.resume import BEST, LAST
 from helpers.workflow.settings import ConvertSettings, EvaluateSettings
 from helpers.workflow.training_settings import FinetuneSettings
@@ -34,30 +36,42 @@ def chinese(small: Workspace, tmp_path: Path) -> Workspace:
     return copied
 
 
-def opened_by_fairseq(file: Path) -> tuple[str, str]:
-    """The task of a checkpoint by its name, and what fairseq's own loader makes of it."""
+def opened_by_fairseq(file: Path, data: Path) -> tuple[str, str]:
+    """The task of a checkpoint by its name, and what fairseq's own loader makes of it.
+
+    Args:
+        data: where its dictionary is; that with the general text is gone.
+    """
     from fairseq import checkpoint_utils
 
-    _, cfg, task = checkpoint_utils.load_model_ensemble_and_task([str(file)])
+    _, cfg, task = checkpoint_utils.load_model_ensemble_and_task([str(file)], {"data": str(data)})
     assert cfg.common.user_dir is None
     return cfg.task._name, type(task).__name__
 
 
 def test_what_is_trained_with_units_is_a_model_like_any_other(
-    chinese: Workspace, monkeypatch: pytest.MonkeyPatch
+    chinese: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With general text in it, of whose words the plan could not tell."""
+    general = tmp_path / "general.txt"
+    general.write_text("ภาษาไทยไม่มีช่องว่าง\n", "utf-8")
+    settings = SHORTEST.model_copy(update={"replay": 0.25, "replay_files": (str(general),)})
+    assert [*plan_training(chinese, settings).data.scripts] == ["Han"]
     before = (chinese.checkpoints / BEST).read_bytes()
     with monkeypatch.context() as patch, pytest.raises(CourseError, match="segmenter"):
         patch.setitem(sys.modules, "rjieba", None)
-        ROAD.run("finetune", chinese, SHORTEST)
+        ROAD.run("finetune", chinese, settings)
     assert (chinese.checkpoints / BEST).read_bytes() == before and not chinese.training.exists()
 
-    assert ROAD.run("finetune", chinese, SHORTEST).updates == 2
+    report = ROAD.run("finetune", chinese, settings)
+    assert report.updates == 2
+    assert re.search(r"The general text has .* [\d,]+ of Thai\. Each such", " ".join(report.notes))
     log = (chinese.checkpoints / "train.log").read_text("utf-8")
     assert "task: UnitMaskedLMTask" in log and "'mask_unit': word" in log
     for name in (BEST, LAST):
         assert checkpoints.read(chinese.checkpoints / name)["cfg"]["task"]["_name"] == "masked_lm"
-    assert opened_by_fairseq(chinese.checkpoints / BEST) == ("masked_lm", "MaskedLMTask")
+    opened = opened_by_fairseq(chinese.checkpoints / BEST, chinese.data_bin)
+    assert opened == ("masked_lm", "MaskedLMTask")
     assert ROAD.run("convert", chinese, ConvertSettings()).difference < 1e-4
 
 

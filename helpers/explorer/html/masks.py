@@ -1,5 +1,6 @@
 """A training sample after masking as HTML that needs nothing else: inline styles, no script."""
 
+import collections
 import html
 
 import numpy as np
@@ -7,7 +8,8 @@ import numpy as np
 from helpers.common.symbols import EOS
 from helpers.explorer.html.tokens import WHITE, framed, in_line, over
 from helpers.ids.dictionary import Dictionary
-from helpers.ids.token_names import tokens_text
+from helpers.ids.token_names import text_of, tokens_text
+from helpers.tokens.units import of_undivided, without_spaces
 from helpers.training.masking import Fate, mask_sample, units_of
 
 # What the model has to guess has a thick frame; its kind tells the colour, and prints as a line.
@@ -50,4 +52,7 @@ def masked_strip(
     )
     chosen = int((fates != Fate.UNTOUCHED).sum())
     said = f"Epoch {epoch}: {chosen} of {len(sample)} positions are to be guessed: {legend}"
+    if unit == "word":
+        scripts = without_spaces(collections.Counter(text_of(sample, dictionary)))
+        said += f"<div>{html.escape(of_undivided(scripts, 'This text'))}</div>"
     return f"<div>{in_line(*parts)}<div>{said}</div></div>"

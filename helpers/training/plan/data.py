@@ -10,7 +10,9 @@ from helpers.common.errors import CourseError
 from helpers.common.symbols import SPLITS
 from helpers.ids.binary_files import read_sizes
 from helpers.ids.data_bin import data_folders
+from helpers.ids.dictionary import Dictionary
 from helpers.training.command import general_tokens
+from helpers.training.masking import scripts_to_divide
 from helpers.training.plan.samples import batch_sizes, sample_sizes
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
@@ -28,6 +30,7 @@ class Data:
         epochs: the updates of each of fairseq's epochs, which make a pass together.
         valid: dictionary indices that a validation reads.
         largest: dictionary indices in the largest batch of train, padding left out.
+        scripts: where words are hidden, the characters of each script without spaces.
     """
 
     samples: int
@@ -35,6 +38,7 @@ class Data:
     epochs: tuple[int, ...]
     valid: int
     largest: int
+    scripts: dict[str, int]
 
     @property
     def updates(self) -> int:
@@ -50,7 +54,8 @@ def read_data(workspace: Workspace, settings: FinetuneSettings, positions: int) 
 
     Raises:
         CourseError: a split is empty, or has a line that is too long: fairseq would drop it from
-            train with a warning, and stop at it in valid.
+            train with a warning, and stop at it in valid; or words of Chinese are to be hidden,
+            and nothing can segment it.
     """
     first, *others = folders = data_folders(workspace.data_bin)
     limit, mode = min(positions, settings.max_tokens), settings.sample_break_mode
@@ -65,6 +70,10 @@ def read_data(workspace: Workspace, settings: FinetuneSettings, positions: int) 
     samples = [_with_general_text(each, settings.replay, limit) for each in own]
     batches = [batch_sizes(each, settings.max_tokens) for each in samples]
     valid = _samples(first / "valid", mode, limit)
+    scripts = {}
+    if settings.mask_unit == "word":
+        read = [first / "valid", *(folder / "train" for folder in folders)]
+        scripts = scripts_to_divide(read, Dictionary.load(first / "dict.txt"))
     return Data(
         samples=sum(map(len, samples)),
         tokens=sum(int(each.sum()) for each in samples),
@@ -73,6 +82,7 @@ def read_data(workspace: Workspace, settings: FinetuneSettings, positions: int) 
         largest=max(
             int(each.max()) for each in (*batches, batch_sizes(valid, settings.max_tokens))
         ),
+        scripts=scripts,
     )
 
 

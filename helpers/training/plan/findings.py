@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from helpers.tokens.units import of_undivided
 from helpers.training.plan.plan import Finding, TrainingPlan, size
 
 # RoBERTa's recipe (Liu et al. 2019, and fairseq's examples/roberta/README.pretraining.md): at a
@@ -137,6 +138,11 @@ def _validation(plan: TrainingPlan) -> Iterator[Finding]:
         )
 
 
+def _words(plan: TrainingPlan) -> Iterator[Finding]:
+    if said := of_undivided(plan.data.scripts, "Your text"):
+        yield Finding(said, 'Where most of it is such, mask_unit = "character" says what is done.')
+
+
 def _patience(plan: TrainingPlan) -> Iterator[Finding]:
     if plan.settings.patience and plan.settings.patience >= plan.validations:
         yield Finding(
@@ -187,6 +193,7 @@ LOOKS = (
     _batch,
     _passes,
     _validation,
+    _words,
     _patience,
     _checkpoints,
     _precision,
