@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from helpers.base.general_text import replay_documents, validation_documents
+from helpers.base.replay_files import NAMED, GeneralText, replay_files
 from helpers.common.errors import CourseError
 from helpers.common.files import fresh_folder, write_whole
+from helpers.common.report import enumerated
 from helpers.ids.binary_files import IndexedWriter, Lines, index_table, looked_up, read_sizes
 from helpers.ids.data_bin import data_folders
 from helpers.ids.dictionary import Dictionary
 from helpers.ids.token_names import text_of
-from helpers.text.files import text_files
-from helpers.text.inputs import input_of
 from helpers.tokens.line_ids import encode_lines
 from helpers.tokens.wrap import shortened
 from helpers.training.command import MIXED, folders_to_train, general_tokens
@@ -46,6 +46,7 @@ class Replay:
         documents: different ones of general text; ``there`` are their tokens, each read once.
         source: what the text is.
         left_out: documents that models are measured by.
+        notes: what is to be said of files that were read.
     """
 
     tokens: int
@@ -54,6 +55,7 @@ class Replay:
     there: int
     source: str
     left_out: int
+    notes: tuple[str, ...] = ()
 
     @property
     def share(self) -> float:
@@ -74,21 +76,10 @@ class Replay:
             said.append(
                 f"{self.left_out:,} others were left out, since the models are measured by them."
             )
-        return " ".join(said)
+        return " ".join((*said, *self.notes))
 
 
-def replay_files(workspace: Workspace, settings: FinetuneSettings) -> list[Path]:
-    """The files of general text that are read; none where it is the course's own.
-
-    Raises:
-        CourseError: a name leads nowhere.
-    """
-    if not (settings.replay and settings.replay_files):
-        return []
-    return text_files(settings.replay_files, workspace, "auto", setting="replay_files").files
-
-
-def mix(workspace: Workspace, settings: FinetuneSettings, files: list[Path], limit: int) -> Replay:
+def mix(workspace: Workspace, settings: FinetuneSettings, limit: int) -> Replay:
     """Make the folders of :func:`helpers.training.command.folders_to_train` anew.
 
     The same settings and texts make the same bytes. Of shards each has its own share.
@@ -97,7 +88,7 @@ def mix(workspace: Workspace, settings: FinetuneSettings, files: list[Path], lim
         limit: the most tokens of a line; longer ones are wrapped.
 
     Raises:
-        CourseError: there is no general text.
+        CourseError: there is no general text, or some cannot be read.
     """
     fresh_folder(workspace.training / MIXED)
     dictionary = Dictionary.load(workspace.base_dict)
@@ -105,10 +96,12 @@ def mix(workspace: Workspace, settings: FinetuneSettings, files: list[Path], lim
     sizes = [_tokens(folder / "train") for folder in own]
     wanted = [general_tokens(size, settings.replay) for size in sizes]
     pool = _Pool(dictionary, limit, _measured(workspace, own[0], dictionary))
-    texts = (text for text in replay_documents() if pool.may_have(text))
-    if files:
-        texts = _drawn(_documents_of(files, _unit(workspace)), sum(wanted), pool.may_have)
-    pool.fill(texts)
+    if files := replay_files(workspace, settings):
+        named = GeneralText(workspace, settings)
+        pool.fill(_drawn(named.documents(), sum(wanted), pool.may_have))
+        pool.notes = named.notes()
+    else:
+        pool.fill(text for text in replay_documents() if pool.may_have(text))
     for place, target, tokens in zip(own, mixed, wanted, strict=True):
         target.mkdir(parents=True, exist_ok=True)
         for file in place.iterdir():
@@ -123,8 +116,9 @@ def mix(workspace: Workspace, settings: FinetuneSettings, files: list[Path], lim
         own=sum(sizes),
         documents=len(pool.read),
         there=pool.there,
-        source=", ".join(map(workspace.key, files)) or COURSE,
+        source=enumerated([*map(workspace.key, files)], NAMED) or COURSE,
         left_out=pool.left_out,
+        notes=pool.notes,
     )
     write_whole(workspace.training / TOLD, json.dumps(dataclasses.asdict(told), indent=1) + "\n")
     return told
@@ -149,6 +143,7 @@ class _Pool:
         self.table, self.limit, self.never = index_table(dictionary), limit, never
         self.blank = looked_up(END, self.table)
         self.there = self.left_out = 0
+        self.notes: tuple[str, ...] = ()
 
     def may_have(self, text: str) -> bool:
         """Whether no model is measured by a document; else it is counted as left out."""
@@ -168,8 +163,9 @@ class _Pool:
             self.there += int((ids >= 0).sum())
             yield ids
         if not self.there:
+            said = "There is no text for replay, beside what models are measured by."
             raise CourseError(
-                "There is no text for replay.", "Name files with general text in replay_files."
+                " ".join((said, *self.notes)), "Name files with general text in replay_files."
             )
         yield from itertools.cycle(self.read)
 
@@ -197,12 +193,6 @@ def _form(text: str) -> bytes:
     return _digest("".join(text.split()).encode("utf-8", "replace"))
 
 
-def _unit(workspace: Workspace) -> str:
-    """What a document is in the student's own split: a line, or what blank lines part."""
-    lines = workspace.record.entry("split").settings.get("unit") == "line"
-    return "line" if lines else "blank-line"
-
-
 def _measured(workspace: Workspace, first: Path, dictionary: Dictionary) -> set[bytes]:
     """The digests of the documents that models are measured by."""
     found = set(map(_form, validation_documents()))
@@ -216,13 +206,6 @@ def _measured(workspace: Workspace, first: Path, dictionary: Dictionary) -> set[
         pairs = itertools.pairwise([0, *border.tolist(), len(data)])
         found |= {_form(text_of(data[a:b], dictionary)) for a, b in pairs}
     return found - {_form("")}
-
-
-def _documents_of(files: Iterable[Path], unit: str) -> Iterator[str]:
-    """The documents of files, read as those that are split; the encoding is found out."""
-    for file in files:
-        for passage in input_of(file, "auto", unit, "text").passages():
-            yield from (text for text in passage.documents(unit) if text.strip())
 
 
 def _drawn(texts: Iterable[str], tokens: int, may_have: Callable[[str], bool]) -> list[str]:

@@ -7,7 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from helpers.base.replay import mix, replay_files, replayed
+from helpers.base.replay import mix, replayed
+from helpers.base.replay_files import look_at_replay_files, replay_files
 from helpers.base.sources import refuse_unfit
 from helpers.common.errors import CourseError, StageMissing, Stopped
 from helpers.common.processes import kernel
@@ -108,6 +109,7 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
     refuse_unfit(state, dictionary, workspace.base_model, workspace.base_dict)
     for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
         read_counts(file, dictionary)  # refuses what would stop fairseq
+    look_at_replay_files(workspace, settings)
 
 
 def _plan(
@@ -145,7 +147,7 @@ def _work(job: Job) -> FinetuneReport:
         plan.refuse()
         if settings.replay:
             limit = _longest(workspace, settings) - 1  # each line ends in </s>
-            mix(workspace, settings, replay_files(workspace, settings), limit)
+            mix(workspace, settings, limit)
             if settings.mask_unit == "word":
                 mixed = folders_to_train(workspace, settings)
                 dictionary = Dictionary.load(workspace.base_dict)

@@ -21,7 +21,7 @@ from helpers.common.processes import Workers, allowed_workers
 from helpers.common.progress import Progress
 from helpers.common.symbols import SPLITS
 from helpers.stages.sample import is_named
-from helpers.stages.split_report import SplitReport, of_empty, of_encodings, of_lines, of_signs
+from helpers.stages.split_report import SplitReport, of_encodings, of_lines, of_signs
 from helpers.text.decoding.characters import MARK
 from helpers.text.decoding.damage import about
 from helpers.text.division import (
@@ -37,7 +37,7 @@ from helpers.text.division import (
 )
 from helpers.text.documents import passages
 from helpers.text.files import Found, not_read, text_files
-from helpers.text.inputs import Input, inputs_of, look_at, refuse_unused
+from helpers.text.inputs import Input, inputs_of, look_at, of_empty, refuse_unused
 from helpers.text.tasks import PASSES, LongDocument, is_long, tasks_of
 from helpers.tokens.wrap import shortened
 from helpers.workflow.definition import Job, Stage

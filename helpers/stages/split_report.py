@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from helpers.common.names import spelled
 from helpers.common.report import Grid, Report, Table, counted
 from helpers.common.symbols import SPLITS
-from helpers.text.decoding.damage import Faults
 from helpers.text.inputs import Input
 
 NAMED, FEW = 20, 5  # files in the report; so many are not folded
@@ -71,16 +70,6 @@ class SplitReport(Report):
         """A value for each file; a record of another version of the course may have none."""
         known = len(values) == len(self.inputs)
         return values if known else (otherwise,) * len(self.inputs)
-
-
-def of_empty(
-    files: Sequence[Input], documents: Sequence[int], faults: Sequence[Faults]
-) -> Iterator[str]:
-    """The notes on files without a document."""
-    for file, number, found in zip(files, documents, faults, strict=True):
-        if not number:
-            has_more = found.left_out or found.without_text
-            yield f"{spelled(file.path.name)} {'gives no document' if has_more else 'is empty'}."
 
 
 def of_encodings(files: Sequence[Input], wanted: str) -> Iterator[str]:

@@ -3,10 +3,11 @@
 import collections
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from helpers.common.errors import CourseError
+from helpers.common.names import spelled
 from helpers.text.decoding.archives import Gauge, endings
 from helpers.text.decoding.characters import LineEnds
 from helpers.text.decoding.damage import IN_JSON, Errors, Faults, NotInEncoding
@@ -189,3 +190,13 @@ def refuse_unused(settings: SplitSettings, files: Iterable[Input]) -> None:
             f"{name} = {getattr(settings, name)!r} holds for none of the files: {_NOT_USED[name]}.",
             f"Leave {name} out, or see whether txt_files names the right files.",
         )
+
+
+def of_empty(
+    files: Sequence[Input], documents: Sequence[int], faults: Sequence[Faults]
+) -> Iterator[str]:
+    """The notes on files without a document."""
+    for file, number, found in zip(files, documents, faults, strict=True):
+        if not number:
+            has_more = found.left_out or found.without_text
+            yield f"{spelled(file.path.name)} {'gives no document' if has_more else 'is empty'}."

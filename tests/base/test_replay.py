@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.base.general_text import replay_documents, validation_documents
-from helpers.base.replay import COURSE, _drawn, _Pool, mix, replay_files, replayed
+from helpers.base.replay import COURSE, _drawn, _Pool, mix, replayed
+from helpers.base.replay_files import replay_files
 from helpers.common.errors import CourseError
 from helpers.ids.binary_files import read_lines, read_sizes
 from helpers.ids.data_bin import data_folders
@@ -37,7 +38,7 @@ def work(small: Workspace, tmp_path: Path) -> Workspace:
 def mixed(work: Workspace, share: float, *files: Path) -> tuple[FinetuneSettings, str]:
     """Mix so much in; the general text as it is trained on."""
     settings = FinetuneSettings(replay=share, replay_files=tuple(map(str, files)))
-    mix(work, settings, replay_files(work, settings), LIMIT)
+    mix(work, settings, LIMIT)
     return settings, general(work, settings)
 
 

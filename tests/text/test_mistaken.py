@@ -105,6 +105,11 @@ def test_encodings_that_look_like_ascii_are_told(encoding: str, put: Callable) -
         outcome(file, "strict")
 
 
+@pytest.mark.parametrize("content", [b"", b"\n", b"\r", b"\xef\xbb\xbf", b"a"])
+def test_a_file_with_next_to_nothing_is_looked_at(content: bytes, put: Callable) -> None:
+    look_at(put("a.txt", content), SplitSettings(encoding="auto"))
+
+
 @given(
     st.lists(st.sampled_from(["+", "~{", "~}", "-", "a", "Z", "2", "/", " ", "+2HoA", "\x1b$B"]))
 )

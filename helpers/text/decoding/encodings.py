@@ -87,7 +87,7 @@ def _begins_in_utf8(head: bytes) -> bool:
 def begins_in(file: Path) -> str | None:
     """What ``auto`` will take, as far as the beginning of a file tells; None where that is open."""
     head = next(blocks(file), b"")
-    if binary(head):
+    if not head or binary(head):
         return None
     if escaped := in_seven_bits(head[:SAMPLE]):
         return escaped
