@@ -12,6 +12,7 @@ to the model.
 import functools
 import hashlib
 import importlib.util
+import itertools
 import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -49,7 +50,7 @@ def _digest(text: str) -> bytes:
 def validation_documents() -> tuple[str, ...]:
     """The held-out documents, each once; about 5 seconds of reading, 1 in 25 modules."""
     found = (modules(package, is_held_out) for package in HELD_OUT_FROM)
-    return tuple(_distinct(document for each in found for _, d in each for document in d))
+    return tuple(_each_once(document for each in found for _, d in each for document in d))
 
 
 def validation_lines(most: int) -> list[str]:
@@ -66,7 +67,8 @@ def training_documents() -> list[str]:
     found = (modules(package, lambda name: not is_held_out(name)) for package in PACKAGES)
     pinned = (document for each in found for _, d in each for document in d)
     never = set(validation_documents())
-    return [d for d in _distinct((*pinned, *_standard_library())) if d not in never]
+    every = itertools.chain(pinned, _standard_library())
+    return [document for document in _each_once(every) if document not in never]
 
 
 def replay_documents() -> Iterator[str]:
@@ -104,7 +106,3 @@ def _standard_library() -> Iterator[str]:
             yield from docstrings_of(file)
     for _, text in sorted(topics.items()):
         yield "\n".join(line for line in text.splitlines() if line.strip())
-
-
-def _distinct(documents: Iterable[str]) -> Iterable[str]:
-    return dict.fromkeys(documents)

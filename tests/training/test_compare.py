@@ -10,7 +10,7 @@ import pytest
 
 from helpers.common.errors import CourseError
 from helpers.training.log.events import LOG
-from helpers.training.runs.compare import Comparison, compare_runs
+from helpers.training.runs.compare import CHANCE, Comparison, Trained, _notes, compare_runs
 from helpers.training.runs.folders import RUN, Run, written
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
@@ -75,7 +75,7 @@ def test_of_one_workspace_all_are_compared(workspace: Workspace) -> None:
     assert by_name["checkpoints.lr-0.001"]["at update"] == 30  # fairseq keeps the last of equals
     assert by_name["checkpoints.old-1"]["max_update"] == 10
     assert by_name["checkpoints.unfinished"][loss] is None
-    assert found.notes == ("checkpoints.unfinished has no validation loss in its log.",)
+    assert found.notes == ("checkpoints.unfinished has no validation loss in its log.", CHANCE)
     page = html.unescape(found._repr_html_())
     assert re.search("<img [^>]*alt='Validation loss of each training", page)
     assert "checkpoints.lr-0.001" in page and "checkpoints.lr-0.001" in str(found)
@@ -97,7 +97,7 @@ def test_what_went_on_is_told(workspace: Workspace) -> None:
         ({}, {"mask_prob": 0.4}, "With another mask_prob validation asks otherwise"),
         ({}, {"mask_prob": 0.4, "seed": 2}, "With another mask_prob validation asks otherwise"),
         ({}, {"seed": 2}, "With another seed validation hides other tokens"),
-        ({}, {"lr": 2e-5}, ""),
+        ({}, {"lr": 2e-5}, "No two of them are known to differ in their seed only"),
     ],
 )
 def test_what_cannot_be_compared_is_said(workspace, changed, settings, note) -> None:
@@ -105,7 +105,41 @@ def test_what_cannot_be_compared_is_said(workspace, changed, settings, note) -> 
     other = dataclasses.replace(PLAIN, **changed)
     trained(workspace.root / "checkpoints.1", {10: 9.0}, other, **({"mask_prob": 0.15} | settings))
     found = compare_runs(workspace)
-    assert len(found.notes) == bool(note) and note in "".join(found.notes)
+    assert note in "".join(found.notes)
+    assert len(found.notes) == 1 + ("validated on" in note or "With another seed" in note)
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ([(2, 9.25, {})], "lie 0.250 bits apart: where others lie no further apart"),
+        ([(2, 9.25, {}), (3, 8.75, {})], "lie 0.500 bits apart (9.000 ± 0.250 bits): where"),
+        ([(2, 9.25, {}), (2, 5.0, {})], "lie 0.250 bits apart: where"),
+        ([(2, 9.25, {}), (3, 5.0, {"lr": 1.0})], "checkpoints and c.0 differ in their seed only"),
+        ([(1, 9.25, {})], ""),
+        ([(2, 9.25, {"lr": 1.0})], ""),
+        ([(2, 9.25, {"max_update": 11})], ""),
+    ],
+)
+def test_how_much_is_chance_is_measured_or_said_to_be_unknown(workspace, others, said) -> None:
+    """Of trainings to their ends that differ in nothing else."""
+    folders = [workspace.checkpoints, *(workspace.root / f"c.{i}" for i in range(len(others)))]
+    given = [(1, 9.0, {}), *others]
+    for folder, (seed, loss, settings) in zip(folders, given, strict=True):
+        trained(folder, {10: loss}, **({"seed": seed, "max_update": 10} | settings))
+    read = [Trained.read(folder.name, folder) for folder in folders]
+    notes = " ".join(_notes(read))
+    assert (said in notes) if said else ("differ in their seed only, and" not in notes)
+    assert (CHANCE in notes) == (not said)
+
+
+def test_what_patience_has_ended_was_trained_to_its_end(workspace: Workspace) -> None:
+    for name, seed in (("checkpoints", 1), ("checkpoints.2", 2)):
+        folder = trained(workspace.root / name, {10: 8.0 + seed}, seed=seed, patience=1)
+        assert CHANCE in compare_runs(workspace).notes or name == "checkpoints"
+        with (folder / LOG).open("a") as log:
+            log.write("[…] - early stop since valid performance hasn't improved for last 1 runs\n")
+    assert "lie 1.000 bits apart" in " ".join(compare_runs(workspace).notes)
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\x00", b'{"base": "b"}'])

@@ -1,12 +1,14 @@
 """Trainings side by side: their curves over each other, and what differs in their settings."""
 
 import dataclasses
+import json
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.common.report import Report, Table
-from helpers.training.log.events import LOG, curve, events
+from helpers.training.log.events import LOG, curve, events, stopped_early
 from helpers.training.runs.folders import Run, earlier, unfinished, written
 from helpers.workflow.workspace import Workspace
 
@@ -14,6 +16,11 @@ USUAL = 512  # positions of a RoBERTa: a sample has no more, whatever max_tokens
 # With another value of these, validation hides other tokens or more of them, or has other samples.
 ASKED = ("mask_prob", "mask_unit", "sample_break_mode")
 TEXTS = ("valid.bin", "valid.idx", "dict.txt")  # what validation reads
+CHANCE = (
+    "No two of them are known to differ in their seed only: a difference that is no larger than "
+    "what another seed makes means nothing. To see how large that is, train one again with another "
+    "seed and nothing else changed."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +32,7 @@ class Trained:
         run: what it was made from; None where nothing tells it.
         updates: up to the last one that was logged.
         train, valid: ``(update, loss in bits)``, in order.
+        is_done: whether it was trained to its end.
     """
 
     name: str
@@ -32,6 +40,7 @@ class Trained:
     updates: int
     train: tuple[tuple[int, float], ...]
     valid: tuple[tuple[int, float], ...]
+    is_done: bool
 
     @classmethod
     def read(cls, name: str, folder: Path) -> "Trained":
@@ -41,7 +50,9 @@ class Trained:
         updates = max((event.update for event in found), default=0)
         train, valid = (tuple(curve(found, kind)) for kind in ("train_inner", "valid"))
         run = written(folder)
-        return cls(name, run if run and run.settings else None, updates, train, valid)
+        run = run if run and run.settings else None
+        is_done = bool(run) and (updates == run.settings["max_update"] or stopped_early(log))
+        return cls(name, run, updates, train, valid, is_done)
 
     @property
     def best(self) -> tuple[int | None, float | None]:
@@ -136,24 +147,53 @@ def _notes(trainings: Sequence[Trained]) -> list[str]:
         return [*notes, "There is nothing to compare it with yet: train with other settings."]
     runs = [one.run for one in trainings if one.run]
     first = runs[0] if runs else None
+    why_not = []
     if any(run.base != first.base for run in runs):
-        notes.append(
+        why_not.append(
             "Their base models differ: a lower loss may be the base's, and not the settings'; "
             "their losses cannot be compared."
         )
     if any(_validated_on(run) != _validated_on(first) for run in runs):
-        notes.append("Their validation texts differ: their losses cannot be compared.")
+        why_not.append("Their validation texts differ: their losses cannot be compared.")
     elif any(run.data != first.data for run in runs):
         notes.append("They have read different texts, and were validated on the same.")
     names = different([run.settings for run in runs])
     if asked := [name for name in ASKED if name in names] + _samples(runs):
-        notes.append(
+        why_not.append(
             f"With another {' and '.join(asked)} validation asks otherwise: "
             "their losses cannot be compared."
         )
     elif "seed" in names:
         notes.append("With another seed validation hides other tokens: small differences are none.")
-    return notes
+    by_chance = [*map(_of_chance, _differing_in_seed(trainings))]
+    if not (by_chance or why_not) and sum(bool(one.valid) for one in trainings) > 1:
+        by_chance = [CHANCE]
+    return [*notes, *why_not, *by_chance]
+
+
+def _differing_in_seed(trainings: Sequence[Trained]) -> list[list[Trained]]:
+    """Trainings to their ends that differ in nothing but their seeds; of each seed one."""
+    found: dict[str, dict[object, Trained]] = {}
+    for one in trainings:
+        if one.is_done and one.valid:
+            what = dataclasses.asdict(one.run)
+            seed = what["settings"].pop("seed", None)
+            found.setdefault(json.dumps(what, sort_keys=True), {}).setdefault(seed, one)
+    return [[*by_seed.values()] for by_seed in found.values() if len(by_seed) > 1]
+
+
+def _of_chance(trainings: Sequence[Trained]) -> str:
+    """How far their seeds alone have moved the losses of trainings."""
+    losses = [one.best[1] for one in trainings]
+    low, high = min(losses), max(losses)
+    about = ""
+    if losses[2:]:
+        about = f" ({statistics.mean(losses):.3f} ± {statistics.stdev(losses):.3f} bits)"
+    return (
+        f"{' and '.join(one.name for one in trainings)} differ in their seed only, and their "
+        f"lowest losses lie {high - low:.3f} bits apart{about}: where others lie no further apart, "
+        "that may be chance, too."
+    )
 
 
 def _samples(runs: Sequence[Run]) -> list[str]:
