@@ -24,7 +24,7 @@ from helpers.common.errors import CourseError, Stopped
 from helpers.common.files import write_whole
 from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.processes import die_with_parent
-from helpers.common.progress import over
+from helpers.common.progress import TICK, over
 from helpers.panels.prepared import prepared, values_in
 from helpers.stages.road import ROAD
 from helpers.workflow.definition import Stage
@@ -32,7 +32,6 @@ from helpers.workflow.lock import BATCH
 from helpers.workflow.record import versions
 from helpers.workflow.workspace import Workspace
 
-LOOK = 1.0  # seconds
 MADE_FROM = "roberta_course"  # in the metadata of an executed copy
 
 
@@ -125,7 +124,7 @@ def _told_in_a_terminal(workspace: Workspace) -> Iterator[None]:
     ended = threading.Event()
 
     def tell() -> None:
-        while not ended.wait(LOOK):
+        while not ended.wait(TICK):
             if (worker := workspace.worker) and worker.standing:
                 print(over(f"  {worker.standing}"), end="", file=sys.stderr, flush=True)
 

@@ -5,13 +5,11 @@ import time
 
 from helpers.common.errors import CourseError, Stopped
 from helpers.common.names import printable, spelled
-from helpers.common.progress import Standing, over
+from helpers.common.progress import TICK, Standing, over
 from helpers.stages.road import ROAD
 from helpers.training.runs.watching import Watched, at_rest, how_it_ended, report
 from helpers.workflow.lock import DONE, Holder
 from helpers.workflow.workspace import Workspace
-
-LOOK = 1.0  # seconds
 
 
 def watch(workspace: Workspace) -> int:
@@ -38,7 +36,7 @@ def watch(workspace: Workspace) -> int:
         while (worker := watched.look()) or workspace.batch:  # which begins another step
             if worker:
                 line.show(worker.standing)
-            time.sleep(LOOK)
+            time.sleep(TICK)
     except KeyboardInterrupt:
         line.end()
         raise Stopped(_goes_on(watched.worker or who)) from None

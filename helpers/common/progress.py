@@ -19,7 +19,7 @@ from helpers.common.processes import kernel
 Draw = Callable[[str], None]
 _panel: contextvars.ContextVar[Draw | None] = contextvars.ContextVar("panel", default=None)
 _watcher: contextvars.ContextVar["Watch | None"] = contextvars.ContextVar("watcher", default=None)
-TICK = 1.0  # seconds
+TICK = 1.0  # seconds from one look at a run to the next
 ANEW = "\r\x1b[K"  # to the beginning of a terminal's line, which is made empty
 RECENT = 8  # the time left is reckoned from so many steps, a second or more apart
 

@@ -27,7 +27,7 @@ from tests.support.running import running, step
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOK", 0.05)
+    monkeypatch.setattr(module, "TICK", 0.05)
 
 
 def pressed(monitor: Monitor) -> str:

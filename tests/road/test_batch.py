@@ -363,7 +363,7 @@ def test_the_readme_gives_a_model_of_ones_own_the_lower_rate_that_it_needs():
 
 def test_in_a_terminal_a_line_tells_how_far_the_step_of_a_notebook_is(workspace, monkeypatch):
     ours, theirs = os.openpty()
-    monkeypatch.setattr(batch, "LOOK", 0.01)
+    monkeypatch.setattr(batch, "TICK", 0.01)
     with os.fdopen(theirs, "w") as terminal, workspace.lock("finetune"):
         monkeypatch.setattr(sys, "stderr", terminal)
         with (

@@ -46,11 +46,10 @@ def grows(notebook: Opened, panel: Locator) -> None:
 
 
 def stopped(panel: Locator) -> int:
-    """Press the button; how many updates are saved."""
-    panel.get_by_role("button", name="Stop", exact=True).click()
+    """How many updates are saved, when it has ended."""
     expect(panel).to_contain_text("updates are saved", timeout=2 * MINUTE)
     expect(panel.get_by_role("button", name=START)).to_be_enabled()
-    return int(SAVED.search(panel.inner_text())[1].replace(",", ""))
+    return int(SAVED.search(panel.text_content())[1].replace(",", ""))
 
 
 def test_a_training_in_the_background(work: Workspace) -> None:
@@ -75,9 +74,16 @@ def test_a_training_in_the_background(work: Workspace) -> None:
         assert work.worker.process == number
         notebook.begin('ROAD.run("finetune"')
         expect(notebook.below('ROAD.run("finetune"')).to_contain_text("with Stop in that notebook")
+        panel.get_by_role("button", name="Stop", exact=True).click()
+        elsewhere = notebook.field("finetune", "lr")
+        elsewhere.focus()
         saved = stopped(panel)
         assert saved > 0 and work.worker is None
+        expect(elsewhere).to_be_focused()  # though the button is disabled that was pressed
         panel.get_by_role("button", name=START).click()
-        grows(notebook, panel)
+        focused(notebook, "Stop")
+        expect(panel).to_contain_text("tokens/s", timeout=2 * MINUTE)
+        notebook.page.keyboard.press("Enter")
         assert stopped(panel) > saved
+        focused(notebook, START)  # it has lent its place on the page
         assert notebook.complaints == []

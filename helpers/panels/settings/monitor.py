@@ -7,6 +7,7 @@ import time
 import ipywidgets as widgets
 
 from helpers.common.errors import CourseError
+from helpers.common.progress import TICK
 from helpers.panels.look import QUIET, WARNING, said, wide
 from helpers.panels.panel import Panel
 from helpers.panels.settings.settings_panel import SettingsPanel
@@ -15,7 +16,6 @@ from helpers.training.runs.watching import NO_WORD, Watched, how_it_ended, left,
 from helpers.workflow import background
 from helpers.workflow.lock import DONE, Holder
 
-LOOK = 1.0  # seconds
 BUTTON = "#1565C0"  # white letters can be read on it, whatever the page's theme
 
 
@@ -80,7 +80,7 @@ class Monitor(Panel):
                 self._show(worker)
             elif not self.process or self.process.poll() is not None:
                 break
-            time.sleep(LOOK)
+            time.sleep(TICK)
         try:
             ending = self._ending()
         except CourseError as error:  # the record cannot be read
