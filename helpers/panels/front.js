@@ -1,5 +1,5 @@
 // What a panel needs of the page and no widget offers: names of sliders for those who do not see
-// them, the focus back on a button that was disabled under it, and the notebook's own cells.
+// them, the focus of a button that was disabled under it, and the notebook's own cells.
 
 const OTHERS_FIRST = 1000; // milliseconds
 
@@ -53,26 +53,16 @@ function nameSliders(panel) {
 }
 
 // A button that is disabled while it has the focus loses it, and with it the place on the page: a
-// neighbour takes it over, and gives it back. Whoever has gone elsewhere meanwhile stays there.
+// neighbour takes it over, once one can be pressed. Whoever has gone elsewhere stays there.
 function keepFocus(panel, signal) {
   let here = null; // what had the focus last
-  let owner = null; // the button that lost it
-  let deputy = null; // its neighbour
-  const observer = new MutationObserver((changes) => {
-    if (changes.some(({ target }) => target.disabled && target === here)) owner ??= here;
-    if (!owner) return;
-    const button = owner;
-    const lost = [document.body, null, owner, deputy].includes(document.activeElement);
-    if (!lost || !button.disabled) owner = null;
-    if (lost) (button.disabled ? (deputy = neighbour(button)) : button)?.focus();
+  const observer = new MutationObserver(() => {
+    const is_lost = [document.body, null, here].includes(document.activeElement);
+    if (here?.disabled && is_lost) here.parentElement.querySelector("button:not(:disabled)")?.focus();
   });
   panel.addEventListener("focusin", (event) => (here = event.target), { signal });
   observer.observe(panel, { attributes: true, attributeFilter: ["disabled"], subtree: true });
   signal.addEventListener("abort", () => observer.disconnect());
-}
-
-function neighbour(button) {
-  return button.parentElement.querySelector("button:not(:disabled)");
 }
 
 // The cell that is tagged so in the notebook where the panel stands: JupyterLab's own model of it,
