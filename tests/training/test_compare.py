@@ -43,6 +43,7 @@ def rows(comparison: Comparison) -> list[dict[str, object]]:
 
 def test_one_alone_has_nothing_to_be_compared_with(small: Workspace) -> None:
     found = compare_runs(small)
+    assert found.trainings[0].is_done
     (row,) = rows(found)
     report = small.record.stages["finetune"].report
     assert row == {
@@ -113,7 +114,10 @@ def test_what_cannot_be_compared_is_said(workspace, changed, settings, note) -> 
     ("others", "said"),
     [
         ([(2, 9.25, {})], "lie 0.250 bits apart: where others lie no further apart"),
-        ([(2, 9.25, {}), (3, 8.75, {})], "lie 0.500 bits apart (9.000 ± 0.250 bits): where"),
+        (
+            [(2, 9.25, {}), (3, 8.75, {})],
+            "lie 0.500 bits apart (mean 9.000, standard deviation 0.250): where",
+        ),
         ([(2, 9.25, {}), (2, 5.0, {})], "lie 0.250 bits apart: where"),
         ([(2, 9.25, {}), (3, 5.0, {"lr": 1.0})], "checkpoints and c.0 differ in their seed only"),
         ([(1, 9.25, {})], ""),

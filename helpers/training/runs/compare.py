@@ -173,11 +173,11 @@ def _notes(trainings: Sequence[Trained]) -> list[str]:
 
 def _differing_in_seed(trainings: Sequence[Trained]) -> list[list[Trained]]:
     """Trainings to their ends that differ in nothing but their seeds; of each seed one."""
-    found: dict[str, dict[object, Trained]] = {}
+    found: dict[str, dict[str, Trained]] = {}
     for one in trainings:
         if one.is_done and one.valid:
             what = dataclasses.asdict(one.run)
-            seed = what["settings"].pop("seed", None)
+            seed = json.dumps(what["settings"].pop("seed"))
             found.setdefault(json.dumps(what, sort_keys=True), {}).setdefault(seed, one)
     return [[*by_seed.values()] for by_seed in found.values() if len(by_seed) > 1]
 
@@ -188,7 +188,8 @@ def _of_chance(trainings: Sequence[Trained]) -> str:
     low, high = min(losses), max(losses)
     about = ""
     if losses[2:]:
-        about = f" ({statistics.mean(losses):.3f} ± {statistics.stdev(losses):.3f} bits)"
+        mean, deviation = statistics.mean(losses), statistics.stdev(losses)
+        about = f" (mean {mean:.3f}, standard deviation {deviation:.3f})"
     return (
         f"{' and '.join(one.name for one in trainings)} differ in their seed only, and their "
         f"lowest losses lie {high - low:.3f} bits apart{about}: where others lie no further apart, "
