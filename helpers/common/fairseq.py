@@ -164,7 +164,7 @@ def run(
             listen(heard)
         except KeyboardInterrupt:
             if saves:
-                process.tell()
+                process.terminate()
                 listen(lambda line: None)
             raise
     if process.returncode:

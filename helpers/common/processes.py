@@ -29,8 +29,13 @@ def die_with_parent(by: int = signal.SIGKILL) -> None:
         ctypes.CDLL(None).prctl(1, by)
 
 
-class Child(subprocess.Popen):
-    """A process of this one's, which ends when this one does (Linux).
+@contextlib.contextmanager
+def child(
+    command: Sequence[str], *, saves: bool = False, **options: object
+) -> Iterator[subprocess.Popen]:
+    """A process that is killed when what is done with it fails or is interrupted.
+
+    It ends when this one does, too (Linux).
 
     Args:
         saves: told to end (SIGTERM), it saves its work first. What else a terminal sends to all
@@ -38,28 +43,16 @@ class Child(subprocess.Popen):
         options: as for ``subprocess.Popen``.
     """
 
-    def __init__(self, command: Sequence[str], *, saves: bool, **options: object) -> None:
-        self.saves = saves
-        super().__init__(command, preexec_fn=self._begin, **options)
-
-    def _begin(self) -> None:
-        if self.saves:
+    def begin() -> None:
+        if saves:
             for number in (signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
         if sys.platform == "linux":
-            die_with_parent(signal.SIGTERM if self.saves else signal.SIGKILL)
+            die_with_parent(signal.SIGTERM if saves else signal.SIGKILL)
 
-    def tell(self) -> None:
-        """Tell it to save and to end."""
-        self.terminate()
-
-
-@contextlib.contextmanager
-def child(command: Sequence[str], *, saves: bool = False, **options: object) -> Iterator[Child]:
-    """A :class:`Child` that is killed when what is done with it fails or is interrupted."""
     with endings_interrupt() if saves else contextlib.nullcontext():
         with _interrupts_held() as came:
-            process = Child(command, saves=saves, **options)
+            process = subprocess.Popen(command, preexec_fn=begin, **options)
         with process:
             try:
                 if came:
