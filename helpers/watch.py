@@ -7,7 +7,7 @@ from helpers.common.errors import CourseError, Stopped
 from helpers.common.names import printable, spelled
 from helpers.common.progress import TICK, Standing, over
 from helpers.stages.road import ROAD
-from helpers.training.runs.watching import Watched, at_rest, how_it_ended, report
+from helpers.training.runs.watching import ANOTHER, Watched, at_rest, how_it_ended, report
 from helpers.workflow.lock import DONE, Holder
 from helpers.workflow.workspace import Workspace
 
@@ -77,7 +77,7 @@ def _ending(watched: Watched) -> str:
     """How the run ended that was watched."""
     worker, last = watched.worker, watched.ended()
     if last is None:
-        return "It ended, and another run has begun since: watch again to see that one."
+        return ANOTHER
     if last.ended == DONE:
         found = report(ROAD, watched.workspace, worker.stage)
         return f"{worker.stage} is done.\n{found or ''}".rstrip()

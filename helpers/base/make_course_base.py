@@ -19,7 +19,7 @@ from helpers.common.files import PROJECT
 from helpers.ids.binary_files import read_lines
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
-from helpers.training.log.events import events
+from helpers.training.log.events import EPOCH, LOG, events
 
 CARD = FOLDER / "README.md"
 PLUGIN = PROJECT / "helpers" / "training" / "fairseq_bf16"
@@ -51,8 +51,8 @@ def unigram_bits(folder: Path, dictionary: Dictionary) -> float:
 
 def card(state: dict, folder: Path, dictionary: Dictionary) -> str:
     """``card.md`` with the numbers of this training."""
-    log = events(folder / "train.log")
-    per_update = statistics.mean(e.values["train_wpb"] for e in log if e.kind == "train")
+    log = events(folder / LOG)
+    per_update = statistics.mean(e.values["train_wpb"] for e in log if e.kind == EPOCH)
     train_tokens = sum(map(len, read_lines(folder / "data" / "train")))
     updates = checkpoints.updates(state)
     loss = state["extra_state"]["val_loss"]

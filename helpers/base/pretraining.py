@@ -15,6 +15,7 @@ from helpers.models import checkpoints
 from helpers.tokens.bpe_files import encode_file, token_counts
 from helpers.tokens.wrap import shortened
 from helpers.training.command import CONFIG, train_command
+from helpers.training.log.events import LOG
 from helpers.training.train import train
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def pretrain(
         }
         train(
             train_command(file, overrides),
-            folder / "train.log",
+            folder / LOG,
             max_update=until,
             must_load=last if done else None,
             done=done,

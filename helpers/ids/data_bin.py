@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from helpers.common.errors import CourseError
+from helpers.common.errors import CourseError, StageMissing
 from helpers.common.fairseq import tool
 from helpers.common.processes import ALONE, Workers
 from helpers.common.report import Grid, Report, Table
@@ -105,7 +105,11 @@ def report_on_folder(folder: Path, notes: Iterable[str] = ()) -> DataBinReport:
 
 
 def describe_data(workspace: Workspace) -> DataBinReport:
-    """The report on a data-bin that the student has put there."""
+    """The report on a data-bin, whoever has made it; all of it is read.
+
+    Raises:
+        CourseError: fairseq would stop at it, or read it otherwise than it is meant.
+    """
     refuse_both(workspace.data_bin)
     refuse_unlisted(workspace.data_bin)
     refuse_other_dictionary(workspace)
@@ -161,6 +165,17 @@ def refuse_unlisted(folder: Path) -> None:
                     "Move it elsewhere; texts that belong together are split and binarized "
                     "together.",
                 )
+
+
+def refuse_lost_shards(workspace: Workspace) -> None:
+    """Raise StageMissing where shards are gone; nobody would see it by the names of the others."""
+    made = workspace.record.entry("prepare").outputs
+    lost = [key for key in made if not workspace.path(key).is_file()]
+    if lost and data_folders(workspace.data_bin) != [workspace.data_bin]:
+        raise StageMissing(
+            f"{lost[0]} is not there any more, and training would leave it out.",
+            "Run prepare again.",
+        )
 
 
 def refuse_other_dictionary(workspace: Workspace) -> None:

@@ -12,8 +12,7 @@ from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, summaries
 from helpers.models.comparison import largest_difference, lines_to_compare
 from helpers.models.huggingface import FILES, write_folder
-from helpers.training.runs.folders import written
-from helpers.training.runs.resume import BEST
+from helpers.training.runs.folders import BEST, written
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.record import fingerprint
 from helpers.workflow.settings import ConvertSettings

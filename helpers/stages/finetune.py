@@ -2,48 +2,33 @@
 
 import dataclasses
 import importlib.util
-import math
 import shutil
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 
 from helpers.base.replay import mix, replayed
 from helpers.base.replay_files import look_at_replay_files, replay_files
 from helpers.base.sources import refuse_unfit
-from helpers.common.errors import CourseError, StageMissing, Stopped
+from helpers.common.errors import CourseError
 from helpers.common.processes import kernel
-from helpers.common.report import Report, Table, cell
-from helpers.common.symbols import SPLITS
-from helpers.ids.binary_files import read_counts
-from helpers.ids.data_bin import (
-    binarized_files,
-    data_folders,
-    refuse_both,
-    refuse_other_dictionary,
-    refuse_unlisted,
-)
+from helpers.common.report import Report, Table
+from helpers.ids.data_bin import binarized_files, describe_data, refuse_lost_shards
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
 from helpers.models.masked_lm import perplexity
-from helpers.models.summaries import summary
 from helpers.tokens.units import of_undivided
 from helpers.training.command import MIXED, finetune_command, folders_to_train
-from helpers.training.log.events import LOG, curve, diverged, events
+from helpers.training.log.events import LOG
 from helpers.training.masking import scripts_to_divide
 from helpers.training.options import refuse_impossible
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.planning import plan_training
 from helpers.training.plan.speed import from_probe
-from helpers.training.runs.folders import Run, written
-from helpers.training.runs.resume import (
-    BEST,
-    IN_BETWEEN,
-    LAST,
-    begin_or_resume,
-    finish,
-    is_done,
-)
-from helpers.training.schedule import corners
+from helpers.training.runs.compare import Trained
+from helpers.training.runs.folders import BEST, LAST
+from helpers.training.runs.going_on import how_it_went, is_done
+from helpers.training.runs.resume import begin_or_resume, finish, keep_newest, results
+from helpers.training.runs.watching import stopped
 from helpers.training.train import train
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.training_settings import FinetuneSettings
@@ -99,16 +84,10 @@ def _longest(workspace: Workspace, settings: FinetuneSettings) -> int:
 
 def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
     """Raise CourseError where fairseq would stumble an hour later, or skip with a warning."""
-    refuse_both(workspace.data_bin)
-    refuse_unlisted(workspace.data_bin)
-    refuse_other_dictionary(workspace)
-    first, *others = data_folders(workspace.data_bin)
-    _refuse_lost_shards(workspace)
-    state = checkpoints.read(workspace.base_model)
-    dictionary = Dictionary.load(workspace.base_dict)
+    refuse_lost_shards(workspace)
+    describe_data(workspace)  # all of it is read
+    state, dictionary = checkpoints.read(workspace.base_model), Dictionary.load(workspace.base_dict)
     refuse_unfit(state, dictionary, workspace.base_model, workspace.base_dict)
-    for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
-        read_counts(file, dictionary)  # refuses what would stop fairseq
     look_at_replay_files(workspace, settings)
 
 
@@ -123,17 +102,6 @@ def _plan(
         return plan
     speed = from_probe(workspace, settings, plan.first, lock)
     return plan_training(workspace, settings, inputs, speed)
-
-
-def _refuse_lost_shards(workspace: Workspace) -> None:
-    """Raise StageMissing where shards are gone; nobody would see it by the names of the others."""
-    made = workspace.record.entry("prepare").outputs
-    lost = [key for key in made if not workspace.path(key).is_file()]
-    if lost and data_folders(workspace.data_bin) != [workspace.data_bin]:
-        raise StageMissing(
-            f"{lost[0]} is not there any more, and training would leave it out.",
-            "Run prepare again.",
-        )
 
 
 def _work(job: Job) -> FinetuneReport:
@@ -163,41 +131,15 @@ def _work(job: Job) -> FinetuneReport:
                 lock=job.lock,
             )
         except KeyboardInterrupt:
-            raise _stopped(job) from None
+            raise stopped(workspace, job.events) from None
         finally:
             for begun in folder.glob("*.tmp"):  # on a full disk there is no room for what is half
                 begun.unlink()
         shutil.rmtree(folder / MIXED, ignore_errors=True)
-    kept = _keep(folder, settings.keep_checkpoints)
-    report = _report(folder, settings, kept)
-    ruined = _ruined(workspace, report.best_loss)
-    report = dataclasses.replace(report, notes=(*ruined, *report.notes))
+    kept = keep_newest(folder, settings.keep_checkpoints)
+    report = _report(workspace, settings, kept)
     job.events.extend(finish(workspace))
     return report
-
-
-def _keep(folder: Path, number: int) -> list[str]:
-    """Remove the checkpoints in between but the newest ones; the names of these, in order."""
-    found = sorted(folder.glob(IN_BETWEEN), key=lambda file: int(file.stem.rpartition("_")[2]))
-    gone = max(0, len(found) - number)
-    for file in found[:gone]:
-        file.unlink()
-    return [file.name for file in found[gone:]]
-
-
-def _stopped(job: Job) -> Stopped:
-    """What to say of a training that was stopped: where it lies, and what lies there still."""
-    workspace, folder = job.workspace, job.workspace.training
-    saved = max((s.updates for file in folder.glob("*.pt") if (s := summary(file))), default=0)
-    said = "Stopped before there was anything to save."
-    if saved:
-        said = (
-            f"Stopped. {saved:,} of {job.settings.max_update:,} updates are saved in {folder}: run "
-            "the same again, and it goes on from there."
-        )
-    if (workspace.checkpoints / BEST).is_file():
-        said += f"\nThe training before stays in {workspace.checkpoints}."
-    return Stopped("\n".join((said, *job.events)))
 
 
 def _ruined(workspace: Workspace, bits: float) -> list[str]:
@@ -212,50 +154,26 @@ def _ruined(workspace: Workspace, bits: float) -> list[str]:
     ]
 
 
-def _report(folder: Path, settings: FinetuneSettings, kept: list[str]) -> FinetuneReport:
-    best = summary(folder / BEST)
-    last = summary(folder / LAST)
-    if best is None or last is None:
-        raise CourseError(
-            f"{folder} has no {BEST if best is None else LAST} that can be used.",
-            "Run the notebook 04_finetune again with force.",
-        )
-    if not math.isfinite(best.loss):
-        raise diverged(best.updates, folder / LOG)
-    found = events(folder / LOG) if (folder / LOG).is_file() else []
-    run = written(folder)
-    notes = [_went_on(run)] if run and run.went_on_after else []
-    if last.updates < settings.max_update:
-        notes.append(
-            f"Ended after {last.updates:,} of {settings.max_update:,} updates, as patience = "
-            f"{settings.patience} asks: so many validations in a row were no better than the "
-            "best before them."
-        )
-    if settings.keep_checkpoints:
-        notes.append(f"Kept beside the best and the last: {', '.join(kept) or 'none'}.")
+def _report(
+    workspace: Workspace, settings: FinetuneSettings, kept: Sequence[str]
+) -> FinetuneReport:
+    folder = workspace.training
+    best, last = results(folder)
+    trained = Trained.read(folder.name, folder)
     general = replayed(folder) if settings.replay else None
-    if general:
-        notes.append(general.note)
     return FinetuneReport(
         updates=last.updates,
         best_update=best.updates,
         best_loss=best.loss,
-        train_curve=tuple(curve(found, "train_inner")),
-        valid_curve=tuple(curve(found, "valid")),
+        train_curve=trained.train,
+        valid_curve=trained.valid,
         replayed=general.share if general else 0.0,
-        notes=tuple(notes),
-    )
-
-
-def _went_on(run: Run) -> str:
-    """What is to be known of a result that was not made in one go."""
-    after = run.went_on_after
-    highest = max(rate for _, rate in corners(after[-1], FinetuneSettings(**run.settings)))
-    return (
-        f"This training went on from one of {' and one of '.join(map(cell, after))} updates that "
-        f"was finished: the learning rate, which had fallen to 0, rose again to {cell(highest)}. "
-        f"One of {cell(run.settings['max_update'])} updates in one go has other rates and another "
-        "result."
+        notes=(
+            *_ruined(workspace, best.loss),
+            *how_it_went(folder, last.updates, settings),
+            *kept,
+            *([general.note] if general else []),
+        ),
     )
 
 

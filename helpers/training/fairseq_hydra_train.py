@@ -55,16 +55,11 @@ if not hasattr(np, "compat"):
     np.compat = types.SimpleNamespace(long=int)
 
 validate_and_save = fairseq_cli.train.validate_and_save
-set_epoch, load_checkpoint = LRUCacheDataset.set_epoch, Trainer.load_checkpoint
+should_stop_early = fairseq_cli.train.should_stop_early  # it counts on itself, in the process
+set_epoch = LRUCacheDataset.set_epoch
+save_checkpoint, load_checkpoint = Trainer.save_checkpoint, Trainer.load_checkpoint
 told: list[int] = []
 saved = time.monotonic()
-
-
-def remember_the_best():
-    """Of a run that goes on, ``patience`` is to know the lowest loss before it was broken off."""
-    judge, saved = fairseq_cli.train.should_stop_early, checkpoint_utils.save_checkpoint
-    if hasattr(saved, "best") and not hasattr(judge, "best"):
-        judge.best, judge.num_runs = saved.best, 0
 
 
 def validate_and_save_in_time(cfg, trainer, task, epoch_itr, valid_subsets, end_of_epoch):
@@ -76,7 +71,6 @@ def validate_and_save_in_time(cfg, trainer, task, epoch_itr, valid_subsets, end_
     """
     global saved
     signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
-    remember_the_best()
     updates, every = trainer.get_num_updates(), cfg.checkpoint.save_interval_updates
     is_due = end_of_epoch or updates >= cfg.optimization.max_update
     is_due = is_due or (every > 0 and updates % every == 0)
@@ -129,18 +123,35 @@ def set_epoch_and_forget(dataset, epoch):
     set_epoch(dataset, epoch)
 
 
-def load_with_the_means(trainer, *arguments, reset_meters=False, **options):
-    """At the beginning of an epoch, fairseq forgets what the next point of the curve is made of."""
+def save_with_the_wait(trainer, file, extra_state):
+    """What ``patience`` has counted is saved, too, and the ``max_update`` for which that was."""
+    waited = getattr(should_stop_early, "num_runs", 0), trainer.cfg.optimization.max_update
+    return save_checkpoint(trainer, file, {**extra_state, "waited": waited})
+
+
+def load_with_means_and_wait(trainer, *arguments, reset_meters=False, **options):
+    """A run that goes on is to be as one that was never broken off.
+
+    At the beginning of an epoch, fairseq forgets what the next point of the curve is made of; and
+    always the lowest loss and the validations since, of which ``patience`` has so many. With
+    another ``max_update`` these are counted anew: it has other rates from there on.
+    """
     state = load_checkpoint(trainer, *arguments, reset_meters=reset_meters, **options)
-    means = (state or {}).get("metrics", {}).get("train_inner")
-    if means and not reset_meters:
+    if not state or reset_meters:
+        return state
+    if means := state.get("metrics", {}).get("train_inner"):
         metrics.load_state_dict({"train_inner": means})
+    if "best" in state:
+        number, of = state.get("waited", (0, 0))
+        is_same = of == trainer.cfg.optimization.max_update
+        should_stop_early.best, should_stop_early.num_runs = state["best"], number * is_same
     return state
 
 
 fairseq_cli.train.validate_and_save = validate_and_save_in_time
 LRUCacheDataset.set_epoch = set_epoch_and_forget
-Trainer.load_checkpoint = load_with_the_means
+Trainer.save_checkpoint = save_with_the_wait
+Trainer.load_checkpoint = load_with_means_and_wait
 checkpoint_utils.torch_persistent_save = save_whole
 checkpoint_utils.PathManager.copy = staticmethod(copy_whole)
 

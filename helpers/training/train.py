@@ -8,22 +8,12 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.common.fairseq import ToolFailed, run, tool
 from helpers.common.progress import Progress
-from helpers.training.log.diagnosis import why
-from helpers.training.log.events import (
-    EXPLODED,
-    Event,
-    diverged,
-    events,
-    exploded,
-    parse_event,
-    says,
-    stopped_early,
-)
+from helpers.training.log.diagnosis import EXPLODED, diverged, exploded, why
+from helpers.training.log.events import BEGINS, Event, events, parse_event, says, stopped_early
 from helpers.training.log.live import Curve
 
 LAUNCHER = Path(__file__).with_name("fairseq_hydra_train.py")
 # fairseq would leave out the batch, and where that is each one, it would never end.
-BEGINS = "Start iterating over samples"
 LEFT_OUT = "attempting to recover from OOM"
 
 
@@ -52,7 +42,7 @@ def train(
     """
     told = _Told(log, must_load, done)
     curve = Curve(done, max_update)
-    for event in events(log) if log.is_file() else ():
+    for event in events(log):
         curve.add(event)  # what an interrupted run has done
     bar = Progress(max_update, "updates", done, "fairseq is starting", curve.picture)
     with bar as progress:

@@ -18,7 +18,7 @@ from helpers.models import checkpoints, tensor_names
 from helpers.models.comparison import fairseq_ids
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import encode
-from helpers.training.runs.resume import BEST
+from helpers.training.runs.folders import BEST
 from helpers.workflow.settings import ConvertSettings
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace

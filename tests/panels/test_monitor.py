@@ -164,6 +164,19 @@ def test_a_command_is_seen_and_stopped(workspace: Workspace, begun: bool):
     assert "Stopped." in monitor.result.value
 
 
+def test_the_end_of_a_later_run_is_not_taken_for_that_of_the_one_that_was_seen(workspace):
+    """The same process has begun both, as a kernel does cell by cell."""
+    monitor = Monitor(panel_of("encode", workspace))
+    with workspace.lock("split"):
+        monitor.watched.look()
+    assert "done" in monitor._ending()
+    with workspace.lock("encode"):
+        pass
+    assert "another run has begun since" in monitor._ending()
+    assert monitor.watched.ended(os.getpid()).stage == "encode"
+    assert monitor.watched.ended(os.getppid()) is None
+
+
 def test_a_run_on_another_machine_is_shown_and_cannot_be_stopped_here(workspace, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("socket.gethostname", lambda: "the-other-one")

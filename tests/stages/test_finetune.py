@@ -12,8 +12,9 @@ from helpers.ids.dictionary import Dictionary
 from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
 from helpers.training.command import finetune_command
-from helpers.training.log.events import curve, events
-from helpers.training.runs.resume import LAST, _mend
+from helpers.training.log.events import LOG, TRAIN, curve, events
+from helpers.training.runs.folders import LAST, written
+from helpers.training.runs.resume import _mend
 from helpers.training.train import train
 from helpers.workflow.settings import BinarizeSettings, EncodeSettings, SplitSettings
 from helpers.workflow.training_settings import FinetuneSettings
@@ -104,17 +105,25 @@ def test_the_fewest_updates_have_a_curve_too(ready: Workspace, updates: int) -> 
     assert report.valid_curve[-1][0] == updates
 
 
-def test_an_interrupted_run_goes_on_from_its_last_checkpoint(ready: Workspace) -> None:
+def test_an_interrupted_run_goes_on_from_its_last_checkpoint_with_more_updates_too(
+    ready: Workspace,
+) -> None:
     interrupted(lambda: ROAD.run("finetune", ready, SHORT))
     done = summary(ready.training / LAST).updates
     assert 3 <= done < 6
-    report = ROAD.run("finetune", ready, SHORT)
-    log = (ready.checkpoints / "train.log").read_text("utf-8")
-    assert f"Loaded checkpoint {ready.training / 'checkpoint_last.pt'} (epoch" in log
-    assert f"continued after update {done}" in " ".join(report.notes)
-    assert report.updates == 6
-    assert [update for update, _ in report.valid_curve] == [3, 6]
+    report = ROAD.run("finetune", ready, SHORT.model_copy(update={"max_update": 9}))
+    log = (ready.checkpoints / LOG).read_text("utf-8")
+    assert f"Loaded checkpoint {ready.training / LAST} (epoch" in log
+    assert log.count("Loaded checkpoint") == 2
+    assert f"It goes on from the {done} updates in {ready.training.name}." in report.notes
+    assert f"This training went on after {done} updates that were made for" in report.notes[-1]
+    assert report.updates == 9 and written(ready.checkpoints).went_on_after == (done,)
+    assert [update for update, _ in report.valid_curve] == [3, 6, 9]
+    assert log.count('"valid_num_updates": "') == 3, "none was done twice"
+    [rate] = [e.values["lr"] for e in events(ready.checkpoints / LOG) if e.kind == TRAIN]
+    assert rate == 0, "with the ninth update"
     assert not list(ready.checkpoints.glob("checkpoint_*_*.pt"))
+    assert [folder.name for folder in ready.root.glob("checkpoints*")] == ["checkpoints"]
 
 
 def test_a_run_that_finished_unrecorded_is_not_trained_once_more(copied: Workspace) -> None:

@@ -11,11 +11,11 @@ from helpers.common.errors import CourseError, StageStale
 from helpers.ids.binary_files import HEADER
 from helpers.models.summaries import summary
 from helpers.stages import finetune
-from helpers.stages.finetune import _keep
 from helpers.stages.road import ROAD
 from helpers.training.log.events import LOG, stopped_early
 from helpers.training.plan.data import read_data
-from helpers.training.runs.resume import BEST, LAST
+from helpers.training.runs.folders import BEST, LAST
+from helpers.training.runs.resume import keep_newest
 from helpers.workflow.settings import ConvertSettings
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
@@ -104,7 +104,8 @@ def test_no_more_checkpoints_go_than_are_too_many(tmp_path: Path, number, left) 
     for updates in (10, 20, 30):
         (tmp_path / f"checkpoint_1_{updates}.pt").touch()
     kept = [f"checkpoint_1_{updates}.pt" for updates in left or (10, 20, 30)] if number else []
-    assert _keep(tmp_path, number) == kept
+    said = [f"Kept beside the best and the last: {', '.join(kept)}."] if number else []
+    assert keep_newest(tmp_path, number) == said
     assert sorted(file.name for file in tmp_path.iterdir()) == kept
 
 
@@ -113,11 +114,11 @@ def test_what_a_log_says_of_its_end(tmp_path: Path) -> None:
     assert not stopped_early(log)
     end = "[…] - early stop since valid performance hasn't improved for last 2 runs\n"
     begin = "[…] - Start iterating over samples\n"
-    path = "[…] - Saved checkpoint /early stop since valid performance/checkpoint_last.pt\n"
-    cases = {begin: False, begin + end: True, begin + end + begin: False, begin + path: False}
-    for text, ended in cases.items():
+    path = f"[…] - Saved checkpoint /{end.removeprefix('[…] - ')}"
+    cases = {begin: 0, begin + end: 2, begin + end + begin: 0, begin + path: 0, end[:-9]: 0}
+    for text, patience in cases.items():
         log.write_text(text, "utf-8")
-        assert stopped_early(log) is ended
+        assert stopped_early(log) == patience
 
 
 def test_lines_of_any_length_are_cut_where_that_is_asked_for(work: Workspace) -> None:

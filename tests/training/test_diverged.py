@@ -8,11 +8,10 @@ import torch
 
 from helpers.base import pretraining
 from helpers.common.errors import CourseError
-from helpers.stages.finetune import _report
 from helpers.stages.road import ROAD
-from helpers.training.runs.resume import BEST, CRASHED, LAST, _mend
+from helpers.training.runs.folders import BEST, CRASHED, LAST
+from helpers.training.runs.resume import _mend, results
 from helpers.training.train import train
-from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers as make
 from tests.support.small import SHORT
@@ -80,7 +79,7 @@ def test_a_validation_loss_of_nan_is_no_result(workspace: Workspace) -> None:
     for name in (BEST, LAST):
         save(workspace.checkpoints / name, 6, math.nan)
     with pytest.raises(CourseError, match="After update 6 the loss is no number"):
-        _report(workspace.checkpoints, FinetuneSettings(), [])
+        results(workspace.checkpoints)
 
 
 def test_a_pretraining_does_not_go_on_from_no_numbers(tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from helpers.stages.road import ROAD
 from helpers.training.log.events import LOG
 from helpers.training.plan import planning
 from helpers.training.plan.machine import Machine
-from helpers.training.runs.folders import written
-from helpers.training.runs.resume import BEST, LAST
+from helpers.training.runs.folders import BEST, LAST, written
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.killed_fairseq import killed_before
@@ -84,11 +83,28 @@ def test_a_finished_training_goes_on_and_says_what_that_means(small, tmp_path) -
     ]
     event, kept, *lasting = report.notes
     note = lasting[-1]
-    assert event == "It goes on from the finished 6 updates in checkpoints."
+    assert event == "It goes on from the 6 updates in checkpoints."
     assert kept.endswith("kept in checkpoints.max_update-6.")
-    assert "went on from one of 6 updates" in note and "One of 10 updates in one go" in note
+    assert "went on after 6 updates that were made for another" in note
+    assert "One of 10 updates in one go" in note
     again = trains(work, longer)()
     assert again.reused and again.notes == tuple(lasting)
+
+
+@pytest.mark.long
+def test_with_more_patience_it_goes_on_and_ends_as_if_it_had_had_it_before(small, tmp_path) -> None:
+    def settings(patience: int) -> FinetuneSettings:
+        few = {"max_update": 50, "validate_every": 2, "lr": 1e-9}
+        return SHORT.model_copy(update=few | {"patience": patience})
+
+    work, at_once = (untrained(small, tmp_path / name) for name in ("work", "at once"))
+    assert trains(work, settings(2))().updates == 4
+    report, whole = trains(work, settings(3))(), trains(at_once, settings(3))()
+    assert report.notes[0] == "It goes on from the 4 updates in checkpoints."
+    assert (report.updates, report.valid_curve) == (whole.updates, whole.valid_curve)
+    assert whole.updates == 6 and written(work.checkpoints) == written(at_once.checkpoints)
+    assert are_equal(work, at_once)
+    shutil.rmtree(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -131,7 +131,7 @@ def test_what_was_done_before_is_known(copied: Workspace):
     assert done.notes == ("It is done, and kept in checkpoints: without force nothing is trained.",)
     longer = ROAD.plan("finetune", copied, SHORT.model_copy(update={"max_update": 16}))
     assert (longer.done, longer.updates) == (6, 10)
-    assert longer.notes[0].startswith("Goes on from the finished 6 updates in checkpoints")
+    assert longer.notes[0].startswith("It goes on from the last checkpoint in checkpoints (6 ")
     copied.checkpoints.rename(copied.training)
     log = copied.training / "train.log"
     lines = log.read_text().splitlines(keepends=True)

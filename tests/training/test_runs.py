@@ -1,28 +1,28 @@
-"""The folders of a workspace's trainings: their names, and which one a training goes on from."""
+"""The folders of a workspace's trainings: their names, and what was made from the same."""
 
 import dataclasses
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.models.summaries import summary
-from helpers.panels.settings.previews import of_finetune
-from helpers.training.runs.folders import RUN, Run, earlier, keep, name_beside, unfinished, written
-from helpers.training.runs.resume import BEST, LAST, begin_or_resume, finish
-from helpers.workflow.definition import Job
+from helpers.training.runs.folders import (
+    LAST,
+    RUN,
+    Run,
+    earlier,
+    keep,
+    name_beside,
+    unfinished,
+    written,
+)
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
-from tests.support.killed import killed
-from tests.support.small import SHORT
 
 PLAIN = Run(base="b", data={"valid.bin": "v"}, settings=FinetuneSettings().of_the_result())
-LONGER = SHORT.model_copy(update={"max_update": 9})
 
 
 def other(**settings: object) -> Run:
@@ -33,25 +33,6 @@ def trained(folder: Path, run: Run) -> Path:
     run.write(folder)
     (folder / LAST).write_bytes(b"weights")
     return folder
-
-
-def job(workspace: Workspace, settings: FinetuneSettings, *, force: bool = False) -> Job:
-    """What a training is given in a workspace where one was done."""
-    known = workspace.record.entry("finetune").inputs
-    inputs = {workspace.path(key): print_ for key, print_ in known.items()}
-    folder = workspace.scratch / "finetune"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return Job(
-        workspace=workspace,
-        settings=settings,
-        files=[*inputs],
-        inputs=inputs,
-        folder=folder,
-        kept=workspace.kept("finetune"),
-        lock=0,
-        force=force,
-    )
 
 
 @pytest.mark.parametrize(
@@ -121,112 +102,23 @@ def test_a_setting_that_did_not_exist_yet_had_its_default(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("longer", "goes_on"),
+    ("changed", "goes_on"),
     [
-        (other(max_update=501), True),
-        (dataclasses.replace(other(max_update=501), went_on_after=(7,)), True),
-        (other(max_update=500), False),
-        (other(max_update=499), False),
-        (other(max_update=501, lr=1e-5), False),
-        (dataclasses.replace(other(max_update=501), base="c"), False),
-        (dataclasses.replace(other(max_update=501), data={}), False),
+        ({"max_update": 501}, True),
+        ({"max_update": 499}, True),
+        ({"patience": 3}, True),
+        ({"patience": 0}, True),
+        ({"max_update": 501, "patience": 1}, False),
+        ({"max_update": 501, "lr": 1e-5}, False),
     ],
 )
-def test_only_a_longer_one_of_the_same_goes_on(longer: Run, goes_on: bool) -> None:
-    assert longer.goes_on(PLAIN) == goes_on
-    assert not longer.goes_on(None)
-
-
-@pytest.fixture
-def done(copied: Workspace) -> Iterator[Workspace]:
-    """One in which six updates were done."""
-    yield copied
-    shutil.rmtree(copied.root)
-
-
-def test_a_finished_training_goes_on_in_a_copy(done: Workspace) -> None:
-    before = {file.name: file.read_bytes() for file in done.checkpoints.glob("[!.]*")}
-    until = written(done.checkpoints).settings["max_update"]
-    longer = FinetuneSettings(**written(done.checkpoints).settings | {"max_update": until + 3})
-    assert f"Goes on from the finished {until} updates" in of_finetune(done, longer)
-    updates, notes = begin_or_resume(job(done, longer))
-    assert updates == until
-    assert notes == [f"It goes on from the finished {until} updates in checkpoints."]
-    assert {file.name: file.read_bytes() for file in done.checkpoints.glob("[!.]*")} == before
-    assert written(done.training).went_on_after == (until,)
-    for name in (LAST, BEST, "train.log"):
-        assert (done.training / name).read_bytes() == before[name]
-    assert not (done.training / "train.log").samefile(done.checkpoints / "train.log")
-    assert "Goes on" not in of_finetune(done, longer)  # it is begun
-    assert begin_or_resume(job(done, longer))[1] == [
-        f"An interrupted run was continued after update {until}."
-    ]
-    [note] = finish(done)
-    assert note.endswith(f"kept in checkpoints.max_update-{until}.")
-    assert [folder.name for folder in earlier(done)] == [f"checkpoints.max_update-{until}"]
-    assert written(done.checkpoints).settings["max_update"] == until + 3
-
-
-@pytest.mark.parametrize("changed", [{"lr": 1e-4}, {"max_update": 5}])
-def test_another_training_begins_at_the_base(done: Workspace, changed: dict) -> None:
-    wanted = FinetuneSettings(**written(done.checkpoints).settings | changed)
-    assert "Goes on" not in of_finetune(done, wanted)
-    assert begin_or_resume(job(done, wanted)) == (0, [])
-    assert not list(done.training.glob("*.pt"))
-
-
-def longer_one(workspace: Workspace) -> FinetuneSettings:
-    made = written(workspace.checkpoints).settings
-    return FinetuneSettings(**made | {"max_update": 2 * made["max_update"]})
-
-
-def test_with_force_a_longer_one_begins_at_the_base(done: Workspace) -> None:
-    longer = longer_one(done)
-    assert begin_or_resume(job(done, longer, force=True)) == (0, [])
-    until = written(done.checkpoints).settings["max_update"]
-    assert finish(done) == [
-        f"The checkpoints of the training before are kept in checkpoints.max_update-{until}."
-    ]
-
-
-@pytest.mark.parametrize("lost", ["half", "not there", "ended before its end"])
-def test_what_cannot_go_on_begins_at_the_base(done: Workspace, lost: str) -> None:
-    file = done.checkpoints / LAST
-    longer = longer_one(done)
-    if lost == "half":
-        file.write_bytes(file.read_bytes()[:1000])
-    elif lost == "not there":
-        file.unlink()
-    else:  # early
-        made = written(done.checkpoints)
-        settings = made.settings | {"max_update": made.settings["max_update"] + 1}
-        dataclasses.replace(made, settings=settings).write(done.checkpoints)
-    assert begin_or_resume(job(done, longer)) == (0, [])
-
-
-def test_of_several_the_longest_goes_on(done: Workspace) -> None:
-    """Also one that has made room for another in the meantime."""
-    made = written(done.checkpoints)
-    until = made.settings["max_update"]
-    shutil.copytree(done.checkpoints, done.root / "checkpoints.old-1")
-    shorter = dataclasses.replace(made, settings=made.settings | {"max_update": until - 1})
-    shorter.write(done.checkpoints)
-    updates, notes = begin_or_resume(job(done, longer_one(done)))
-    assert updates == until and "in checkpoints.old-1." in notes[0]
-    assert finish(done) == [
-        f"The checkpoints of the training before are kept in checkpoints.max_update-{until - 1}."
-    ]
-
-
-def test_killed_while_it_begins_to_go_on(done: Workspace, tmp_path: Path) -> None:
-    """At each change to the disk; then it goes on all the same."""
-    longer, step = longer_one(done), 1
-    wanted = dataclasses.replace(written(done.checkpoints), settings=longer.of_the_result())
-    last = summary(done.checkpoints / LAST).updates
-    while killed(lambda: begin_or_resume(job(done, longer)), step):
-        assert summary(done.checkpoints / LAST).updates == last
-        assert not done.training.exists() or wanted.is_same(written(done.training))
-        step += 1 if step < 4 else 5
-    assert begin_or_resume(job(done, longer))[0] == last
-    assert written(done.training).went_on_after == (last,)
-    assert [path.name for path in done.root.glob("checkpoints.*")] == [done.training.name]
+def test_only_one_that_is_the_same_but_for_its_end_goes_on(changed: dict, goes_on: bool) -> None:
+    made = other(patience=2)
+    wanted = dataclasses.replace(made, settings=made.settings | changed)
+    assert wanted.goes_on(made) == goes_on
+    assert dataclasses.replace(wanted, went_on_after=(7,)).goes_on(made) == goes_on
+    for settings in ({}, made.settings | {"max_update": "9"}):
+        assert not wanted.goes_on(dataclasses.replace(made, settings=settings))
+    assert not wanted.goes_on(dataclasses.replace(made, base="c"))
+    assert not wanted.goes_on(dataclasses.replace(made, data={}))
+    assert not wanted.goes_on(None)

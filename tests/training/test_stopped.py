@@ -14,7 +14,7 @@ from helpers.common.files import PROJECT
 from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
 from helpers.training.command import CONFIG
-from helpers.training.runs.resume import BEST, LAST
+from helpers.training.runs.folders import BEST, LAST, earlier
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.commands import command, interrupted
@@ -22,7 +22,8 @@ from tests.support.small import SHORT
 
 # No checkpoint is due before it is stopped.
 ENDLESS = ("--max-update", "100000", "--validate-every", "100000", "--max-tokens", "512")
-OTHER = SHORT.model_copy(update={"lr": 1e-4})
+# Nothing is learned, so that patience ends it at the fourth validation: after update 6.
+OTHER = FinetuneSettings(max_update=50, validate_every=2, max_tokens=512, lr=1e-9, patience=3)
 
 
 @pytest.mark.parametrize("file", sorted(CONFIG.rglob("*.yaml")), ids=lambda file: file.stem)
@@ -67,7 +68,10 @@ def test_the_finished_training_stays_until_there_is_another(copied: Workspace) -
     assert back.reused and models(copied.checkpoints) == before
     report = ROAD.run("finetune", copied, OTHER)
     assert f"continued after update {done}" in " ".join(report.notes)
-    kept = copied.root / f"checkpoints.lr-{settings['lr']}"
+    validated = [update for update, _ in report.valid_curve]
+    assert len(validated) == 4 and report.updates == validated[-1] < OTHER.max_update
+    [kept] = earlier(copied)
+    assert f"lr-{settings['lr']}" in kept.name
     assert kept.name in " ".join(report.notes)
     assert models(kept) == before
     assert not copied.training.exists()
@@ -117,12 +121,14 @@ def test_whatever_ends_it_a_checkpoint_is_saved_first(copied, number, to) -> Non
     assert found.updates >= 10
     assert "Traceback" not in said and models(copied.checkpoints) == before
     if number != signal.SIGKILL:
-        assert f"{found.updates} of 100,000 updates are saved in {copied.training}" in said
-        assert f"The training before stays in {copied.checkpoints}" in said
+        where = copied.training.name
+        assert f"Stopped. {found.updates} of 100,000 updates are saved in {where}" in said
+        assert f"The training before stays in {copied.checkpoints.name}" in said
     if number == signal.SIGINT:
         longer = ("--max-update", found.updates + 2, "--validate-every", 100_000)
         done = command("finetune", "--workspace", copied.root, *longer, "--max-tokens", 512)
-        assert done.returncode == 0 and "checkpoints.unfinished.max_update-100000" in done.stdout
+        assert done.returncode == 0
+        assert f"It goes on from the {found.updates} updates in checkpoints.unf" in done.stdout
 
 
 @pytest.mark.long

@@ -13,7 +13,7 @@ from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
 from helpers.training.command import UNITS, finetune_command, overrides
 from helpers.training.plan.planning import plan_training
-from helpers.training.runs.resume import BEST, LAST
+from helpers.training.runs.folders import BEST, LAST
 from helpers.workflow.settings import ConvertSettings, EvaluateSettings
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace

@@ -12,7 +12,7 @@ from helpers.panels.look import QUIET, WARNING, said, wide
 from helpers.panels.panel import Panel
 from helpers.panels.settings.settings_panel import SettingsPanel
 from helpers.stages.road import ROAD
-from helpers.training.runs.watching import NO_WORD, Watched, how_it_ended, left, report
+from helpers.training.runs.watching import ANOTHER, NO_WORD, Watched, how_it_ended, left, report
 from helpers.workflow import background
 from helpers.workflow.lock import DONE, Holder
 
@@ -101,12 +101,11 @@ class Monitor(Panel):
 
     def _ending(self) -> str:
         """What is to be said of the end of the run, in HTML."""
-        last, seen = self.workspace.last_worker, self.watched.worker
-        number = self.process.pid if self.process else seen and seen.process
+        last = self.watched.ended(self.process.pid if self.process else None)
         has_bug = self.process and self.process.returncode == 1  # its traceback stands there
-        if last is None or last.process != number or has_bug:
-            text = background.said(self.workspace) if self.process else ""
-            return said(text or NO_WORD, f"{WARNING};font-family:monospace", "⚠ ")
+        if last is None or has_bug:
+            text = background.said(self.workspace) or NO_WORD if self.process else ANOTHER
+            return said(text, f"{WARNING};font-family:monospace", "⚠ ")
         if last.ended == DONE:
             found = report(ROAD, self.workspace, last.stage)
             return f"<div style='line-height:1.4'>{found._repr_html_() if found else DONE}</div>"

@@ -1,4 +1,4 @@
-"""Why a training failed, told from what it printed and how it ended."""
+"""Why a training failed, told from what it printed, how it ended, and its loss."""
 
 import math
 import os
@@ -7,7 +7,11 @@ import shutil
 from pathlib import Path
 
 from helpers.common.errors import CourseError
-from helpers.training.log.failures import FAILURES
+from helpers.training.log.events import Event
+from helpers.training.log.failures import CALMER, DIVERGED, FAILURES
+
+# Twice the bits of a model that has learned nothing and guesses: 15.6 for RoBERTa's dictionary.
+EXPLODED = 32
 
 # Of what a run printed, its beginning (with the configuration) and its end are looked at.
 HEAD, TAIL = 1 << 16, 1 << 18  # bytes
@@ -50,6 +54,20 @@ def why(log: Path, begun: int, code: int, update: int) -> CourseError:
             return CourseError(happened, f"{mend}; fairseq's log is {log}.")
     return CourseError(
         f"fairseq ended with {ended}:\n{_last_words(plain)}", f"The whole output is in {log}."
+    )
+
+
+def diverged(update: int, log: Path) -> CourseError:
+    """What to say where the loss is no number after an update."""
+    return CourseError(DIVERGED.format(update=f"{update:,}"), f"{CALMER}; fairseq's log is {log}.")
+
+
+def exploded(event: Event, least: float, log: Path) -> CourseError:
+    """What to say where the loss rises far above that of a guess; before, ``least`` was reached."""
+    return CourseError(
+        f"After update {event.update:,} the loss is {event.loss:,.1f} bits, and was {least:,.1f} "
+        "before (who guesses needs 16): the training has exploded.",
+        f"{CALMER}; fairseq's log is {log}.",
     )
 
 

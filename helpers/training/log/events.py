@@ -6,13 +6,13 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from helpers.common.errors import CourseError
-from helpers.training.log.failures import CALMER, DIVERGED
-
 LOG = "train.log"  # beside the checkpoints
+TRAIN, EPOCH, VALID = "train_inner", "train", "valid"  # kinds of events, as fairseq names them
+BEGINS = "Start iterating over samples"  # of each epoch, and where a run goes on
+_ENDS = re.compile(r"early stop since valid performance hasn't improved for last (\d{1,9}) runs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Event:
     """One JSON line of fairseq's training log.
 
     Attributes:
-        kind: ``train_inner`` (every log_interval), ``train`` (end of an epoch) or ``valid``.
+        kind: ``TRAIN`` (every log_interval), ``EPOCH`` (at its end) or ``VALID``.
         update: updates done so far.
         loss: masked-LM loss in bits per masked token (fairseq divides by ln 2).
         values: everything in the line, as numbers.
@@ -34,7 +34,7 @@ class Event:
 
 # fairseq-hydra-train logs "[time][valid][INFO] - {…}"
 _MESSAGE = re.compile(r"(?:\[[^\]]*\])+ - ")
-_JSON_LINE = re.compile(r"\[(train_inner|train|valid)\]\[INFO\] - (\{.*\})\s*$")
+_JSON_LINE = re.compile(rf"\[({TRAIN}|{EPOCH}|{VALID})\]\[INFO\] - (\{{.*\}})\s*$")
 
 
 def parse_event(line: str) -> Event | None:
@@ -48,7 +48,7 @@ def parse_event(line: str) -> Event | None:
     if not match:
         return None
     kind = match[1]
-    prefix = {"train_inner": "", "train": "train_", "valid": "valid_"}[kind]
+    prefix = "" if kind == TRAIN else f"{kind}_"
     try:
         values = {name: _number(value) for name, value in json.loads(match[2]).items()}
     except ValueError:  # a line that a kill or a full disk has broken off, and the next one
@@ -66,31 +66,18 @@ def _number(value: object) -> float:
         return math.nan
 
 
-# Twice the bits of a model that has learned nothing and guesses: 15.6 for RoBERTa's dictionary.
-EXPLODED = 32
-
-
-def diverged(update: int, log: Path) -> CourseError:
-    """What to say where the loss is no number after an update."""
-    return CourseError(DIVERGED.format(update=f"{update:,}"), f"{CALMER}; fairseq's log is {log}.")
-
-
-def exploded(event: Event, least: float, log: Path) -> CourseError:
-    """What to say where the loss rises far above that of a guess; before, ``least`` was reached."""
-    return CourseError(
-        f"After update {event.update:,} the loss is {event.loss:,.1f} bits, and was {least:,.1f} "
-        "before (who guesses needs 16): the training has exploded.",
-        f"{CALMER}; fairseq's log is {log}.",
-    )
-
-
 def events(log: Path) -> list[Event]:
-    """The events in a log; where an interrupted run was resumed, the later ones count."""
+    """The events in a log, if it is there; where a run was resumed, the later ones count."""
     found: dict[tuple[str, int], Event] = {}
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        for event in _events(lines):
-            found[event.kind, event.update] = event
+    for event in _events(_lines(log)):
+        found[event.kind, event.update] = event
     return sorted(found.values(), key=lambda event: event.update)
+
+
+def _lines(log: Path) -> Iterator[str]:
+    if log.is_file():
+        with log.open(encoding="utf-8", errors="replace") as lines:
+            yield from lines
 
 
 def _events(lines: Iterable[str]) -> Iterable[Event]:
@@ -106,18 +93,15 @@ def says(message: str, line: str) -> bool:
     return _MESSAGE.sub("", line, count=1).startswith(message) and bool(_MESSAGE.match(line))
 
 
-def stopped_early(log: Path) -> bool:
-    """Whether the last training in a log was ended by ``patience``."""
-    ended = False
-    if not log.is_file():
-        return ended
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            if says("Start iterating over samples", line):
-                ended = False
-            elif says("early stop since valid performance", line):
-                ended = True
-    return ended
+def stopped_early(log: Path) -> int:
+    """The ``patience`` that has ended the last training in a log; 0 where none has."""
+    patience = 0
+    for line in _lines(log):
+        if says(BEGINS, line):
+            patience = 0
+        elif (found := _ENDS.search(line)) and says(found[0], line):
+            patience = int(found[1])
+    return patience
 
 
 class Tail:

@@ -7,6 +7,8 @@ fairseq fails like that.
 
 import dataclasses
 
+from helpers.training.log.events import BEGINS
+
 DIVERGED = (
     "After update {update} the loss is no number any more (NaN or infinite): the training has "
     "diverged."
@@ -38,7 +40,7 @@ def _error(text: str) -> str:
     return rf"^[\w.]*(?:Error|Exception): [^\n]*?{text}"
 
 
-_BEGUN = r"\A(?s:(?>.*?Start iterating over samples).*?)"  # looked for once: a log is long
+_BEGUN = rf"\A(?s:(?>.*?{BEGINS}).*?)"  # looked for once: a log is long
 _MEMORY = (
     r"(?:^MemoryError|^[\w.]+: [^\n]*(?:"
     r"can't allocate memory|not enough memory|Cannot allocate memory|Unable to allocate"

@@ -6,14 +6,14 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from helpers.training.log.events import Event
+from helpers.training.log.events import TRAIN, VALID, Event
 
 Point = tuple[int, float]  # an update, and the loss in bits per hidden token
 WIDTH, HEIGHT = 560, 250
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 30, 44  # what stands around the axes, in the picture's units
 MOST = 150  # points of a line; of more, so many neighbours are drawn as their mean
 MARKED = 40  # points of validation up to which each has a mark
-KINDS = {"train_inner": "training", "valid": "validation"}
+KINDS = {TRAIN: "training", VALID: "validation"}
 
 
 class Curve:

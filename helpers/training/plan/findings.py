@@ -144,9 +144,10 @@ def _words(plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _patience(plan: TrainingPlan) -> Iterator[Finding]:
-    if plan.settings.patience and plan.settings.patience >= plan.validations:
+    patience = plan.settings.patience
+    if patience and patience >= plan.validations and not plan.done:  # what was done is counted, too
         yield Finding(
-            f"patience = {plan.settings.patience} never ends this training, which validates "
+            f"patience = {patience} never ends this training, which validates "
             f"{plan.validations:,} times.",
             "Set validate_every lower.",
         )

@@ -12,7 +12,8 @@ from helpers.training.plan.findings import findings
 from helpers.training.plan.machine import Machine, machine
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.speed import Speed, from_trial
-from helpers.training.runs.resume import updates_before, what_is_there
+from helpers.training.runs.going_on import what_is_there
+from helpers.training.runs.resume import updates_before
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 

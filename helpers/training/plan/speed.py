@@ -7,7 +7,7 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.common.files import fresh_folder, remove
 from helpers.training.command import CONFIG_FILE, overrides, train_command
-from helpers.training.log.events import events
+from helpers.training.log.events import LOG, TRAIN, events
 from helpers.training.plan.costs import Network
 from helpers.training.train import train
 from helpers.workflow.training_settings import FinetuneSettings
@@ -58,7 +58,7 @@ def from_probe(workspace: Workspace, settings: FinetuneSettings, first: int, loc
     }
     alone = settings.model_copy(update={"replay": 0.0, "tensorboard": False})
     command = train_command(CONFIG_FILE, overrides(workspace, alone) | changed)
-    log = folder / "train.log"
+    log = folder / LOG
     train(command, log, max_update=last, must_load=workspace.base_model, done=first, lock=lock)
     speed = _measured(log)
     remove(workspace.scratch)
@@ -66,7 +66,7 @@ def from_probe(workspace: Workspace, settings: FinetuneSettings, first: int, loc
 
 
 def _measured(log: Path) -> Speed:
-    told = [e.values for e in events(log) if e.kind == "train_inner"]
+    told = [e.values for e in events(log) if e.kind == TRAIN]
     rates = [values["wps"] for values in told[1:] or told if values.get("wps")]
     if not rates:
         raise CourseError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.common.report import Report, Table
-from helpers.training.log.events import LOG, curve, events, stopped_early
+from helpers.training.log.events import LOG, TRAIN, VALID, curve, events, stopped_early
 from helpers.training.runs.folders import Run, earlier, unfinished, written
 from helpers.workflow.workspace import Workspace
 
@@ -45,13 +45,13 @@ class Trained:
     @classmethod
     def read(cls, name: str, folder: Path) -> "Trained":
         """What a folder's log and ``run.json`` tell."""
-        log = folder / LOG
-        found = events(log) if log.is_file() else []
+        found = events(folder / LOG)
         updates = max((event.update for event in found), default=0)
-        train, valid = (tuple(curve(found, kind)) for kind in ("train_inner", "valid"))
+        train, valid = (tuple(curve(found, kind)) for kind in (TRAIN, VALID))
         run = written(folder)
         run = run if run and run.settings else None
-        is_done = bool(run) and (updates == run.settings["max_update"] or stopped_early(log))
+        early = stopped_early(folder / LOG) > 0
+        is_done = bool(run) and (early or updates == run.settings["max_update"])
         return cls(name, run, updates, train, valid, is_done)
 
     @property

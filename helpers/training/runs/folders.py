@@ -9,6 +9,7 @@ room for another. In each, ``run.json`` names base, data and settings.
 import dataclasses
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,6 +22,9 @@ from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 RUN = "run.json"
+LAST, BEST = "checkpoint_last.pt", "checkpoint_best.pt"
+IN_BETWEEN = "checkpoint_*_*.pt"  # fairseq's name for one in between: epoch_update
+CRASHED = "crash.pt"  # what fairseq saves where gradients are no numbers
 LONGEST, LONGEST_PART = 60, 30  # characters of a name, and of what it says of one setting
 
 
@@ -33,8 +37,8 @@ class Run:
         data: those of the files of data-bin, by their names, and of texts that are mixed in.
         settings: those that the result depends on, as plain JSON values; empty where they are not
             known.
-        went_on_after: where it went on from a finished training with a smaller ``max_update``,
-            that number; several, where that had gone on, too.
+        went_on_after: the updates that were done with another ``max_update``, where it went on
+            after these; several, where it did so several times.
     """
 
     base: str
@@ -65,11 +69,16 @@ class Run:
         )
 
     def goes_on(self, other: "Run | None") -> bool:
-        """Whether another is made from the same, but for a smaller ``max_update``."""
-        if other is None or not _number(other) < _number(self):
+        """Whether another is made from the same, but for where it ends, and has no more patience.
+
+        (With more, it may have gone on where this one would have ended.)
+        """
+        if other is None or not isinstance(other.settings.get("max_update"), int):
             return False
-        last = {"max_update": self.settings["max_update"]}
-        return self.is_same(dataclasses.replace(other, settings=other.settings | last))
+        if _patience(other) > _patience(self):
+            return False
+        ends = {name: self.settings[name] for name in ("max_update", "patience")}
+        return self.is_same(dataclasses.replace(other, settings=other.settings | ends))
 
     def differs(self, other: "Run") -> Iterable[str]:
         """What it has and another has not, each as a part of a file's name."""
@@ -92,9 +101,9 @@ class Run:
 _RUN = TypeAdapter(Run)
 
 
-def _number(run: Run) -> float:
-    value = run.settings.get("max_update")
-    return value if isinstance(value, int) else float("nan")
+def _patience(run: Run) -> float:
+    value = run.settings.get("patience")
+    return value if value and isinstance(value, int) else math.inf
 
 
 def _plain(name: str, value: object) -> str:

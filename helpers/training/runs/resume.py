@@ -4,15 +4,13 @@ fairseq resumes by itself from ``checkpoint_last.pt`` in its folder, whatever ba
 settings it is given; so ``run.json`` there names the ones it was made with. A run trains in
 ``checkpoints.unfinished``; when it is done, that becomes ``checkpoints``, and what lay there before
 ``checkpoints.NAME`` (see ``folders``). So a result stays in its place until there is another, and a
-run that was begun or finished once is found again, wherever its folder lies. A finished one goes on
-where only ``max_update`` is larger now.
+run that was begun or finished once is found again, wherever its folder lies (see ``going_on``).
 """
 
 import contextlib
 import dataclasses
 import math
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from shutil import copyfile as copy
 
@@ -20,18 +18,23 @@ from helpers.common.errors import CourseError
 from helpers.common.files import files_below, flush, remove, write_whole
 from helpers.models import checkpoints
 from helpers.models.finite import refuse_not_finite
-from helpers.models.summaries import summary
-from helpers.training.log.events import LOG, events, stopped_early
-from helpers.training.runs.folders import Run, earlier, keep, unfinished, written
-from helpers.training.schedule import corners
+from helpers.models.summaries import Summary, summary
+from helpers.training.log.diagnosis import diverged
+from helpers.training.log.events import LOG
+from helpers.training.runs.folders import (
+    BEST,
+    CRASHED,
+    IN_BETWEEN,
+    LAST,
+    Run,
+    keep,
+    unfinished,
+    written,
+)
+from helpers.training.runs.going_on import is_done, made_from, to_go_on_from
 from helpers.workflow.definition import Job
-from helpers.workflow.record import is_as_known
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
-
-LAST, BEST = "checkpoint_last.pt", "checkpoint_best.pt"
-CRASHED = "crash.pt"  # what fairseq saves where gradients are no numbers
-IN_BETWEEN = "checkpoint_*_*.pt"  # fairseq's name for one in between: epoch_update
 
 
 def updates_before(workspace: Workspace, settings: FinetuneSettings) -> int:
@@ -70,14 +73,17 @@ def begin_or_resume(job: Job) -> tuple[int, list[str]]:
     """Make the folder of the training ready: the updates that are done already, and notes."""
     workspace, folder, notes = job.workspace, job.workspace.training, []
     run = Run.of(workspace, job.settings, job.inputs)
-    same = None if job.force else _made_from(run, workspace)
-    before = None if job.force or same else _to_go_on_from(run, workspace)
+    same = None if job.force else made_from(run, workspace)
+    before = None if job.force or same else to_go_on_from(run, job.settings, workspace)
+    if before in unfinished(workspace):  # from here on it is this one
+        _went_on(run, before).write(before)
+        same = before
     if same != folder and any(folder.glob("*.pt")):
         kept = keep(folder, run).name
         notes.append(f"An unfinished training with other settings or data is kept in {kept}.")
     if same != folder:
         remove(folder)
-    if before:
+    if before and not same:
         _copy_to_go_on(before, run, job.folder / folder.name, folder)
     elif same is None:
         run.write(folder)
@@ -86,7 +92,7 @@ def begin_or_resume(job: Job) -> tuple[int, list[str]]:
         same.rename(folder)
     done, mended = _mend(folder)
     if before:
-        notes.append(f"It goes on from the finished {done:,} updates in {before.name}.")
+        notes.append(f"It goes on from the {done:,} updates in {before.name}.")
     elif same not in (folder, workspace.checkpoints):
         notes.append(f"The same training was found in {same.name}.")
     if not before and done and not is_done(folder, done, job.settings):
@@ -94,90 +100,22 @@ def begin_or_resume(job: Job) -> tuple[int, list[str]]:
     return done, [*notes, *mended]
 
 
-def is_done(folder: Path, done: int, settings: FinetuneSettings) -> bool:
-    """Whether there is nothing to train: fairseq would do one more update, at rate 0.
+def _went_on(run: Run, before: Path) -> Run:
+    """What is to be written of a run that goes on from another one.
 
-    What ``patience`` has ended stays ended.
+    With nothing but more patience it will be as one in one go.
     """
-    return done >= settings.max_update or (done > 0 and stopped_early(folder / LOG))
-
-
-def _made_from(run: Run, workspace: Workspace) -> Path | None:
-    """The folder with the checkpoints of the same run, finished or not; None without one."""
-    finished = (workspace.checkpoints, *earlier(workspace))
-    folders = (workspace.training, *finished, *unfinished(workspace))
-    return next((folder for folder in folders if run.is_same(written(folder))), None)
-
-
-def _shorter(run: Run, workspace: Workspace) -> dict[Path, int]:
-    """The folders of finished trainings that this run is a longer one of, the longest first.
-
-    Each with its ``max_update``.
-    """
-    folders = (workspace.checkpoints, *earlier(workspace))
-    found = {folder: made for folder in folders if run.goes_on(made := written(folder))}
-    lengths = {folder: made.settings["max_update"] for folder, made in found.items()}
-    return dict(sorted(lengths.items(), key=lambda item: -item[1]))
-
-
-def _to_go_on_from(run: Run, workspace: Workspace) -> Path | None:
-    """The longest of these that was trained to its end, and whose last checkpoint can be used."""
-    for folder, until in _shorter(run, workspace).items():
-        if (last := summary(folder / LAST)) and last.updates >= until:
-            return folder
-    return None
-
-
-def what_is_there(
-    workspace: Workspace, settings: FinetuneSettings, inputs: Iterable[Path]
-) -> tuple[int, str]:
-    """The updates of such a training that are done already, and a sentence on it; 0 and nothing.
-
-    What takes long is not looked at: files that no record knows, and whether a checkpoint can be
-    used.
-
-    Args:
-        inputs: what would be read.
-    """
-    known = {k: v for entry in workspace.record.stages.values() for k, v in entry.outputs.items()}
-    known |= workspace.record.entry("finetune").inputs
-    prints = {path: known.get(workspace.key(path)) for path in inputs}
-    if not all(v and path.is_file() and is_as_known(path, v) for path, v in prints.items()):
-        return 0, ""
-    run = Run.of(workspace, settings, prints)
-    if same := _made_from(run, workspace):
-        done = _logged(same)
-        if is_done(same, done, settings):
-            return (
-                settings.max_update,
-                f"It is done, and kept in {same.name}: without force nothing is trained.",
-            )
-        said = f"{done:,} updates of it are logged: it goes on from its last checkpoint."
-        return done, said if done else ""
-    for folder, until in _shorter(run, workspace).items():
-        if _logged(folder) >= until:
-            highest = max(rate for _, rate in corners(until, settings))
-            return until, (
-                f"Goes on from the finished {until:,} updates in {folder.name}, and the rate rises "
-                f"again from 0 to {highest:.2g}. With force it begins anew."
-            )
-    return 0, ""
-
-
-def _logged(folder: Path) -> int:
-    """The updates that a training's log tells of."""
-    log = folder / LOG
-    return max((e.update for e in events(log)), default=0) if log.is_file() else 0
+    found, done = written(before), summary(before / LAST).updates
+    other = found.settings["max_update"] != run.settings["max_update"]
+    return dataclasses.replace(run, went_on_after=found.went_on_after + (done,) * other)
 
 
 def _copy_to_go_on(before: Path, run: Run, draft: Path, folder: Path) -> None:
     """Begin with all that a finished training has; it stays where it is until this one is done."""
-    found = written(before)
-    after = (*found.went_on_after, found.settings["max_update"])
     try:
         for file in files_below(before):
             _second(file, draft / file.relative_to(before))
-        dataclasses.replace(run, went_on_after=after).write(draft)
+        _went_on(run, before).write(draft)
     except BaseException:
         remove(draft)
         raise
@@ -192,6 +130,33 @@ def _second(file: Path, target: Path) -> None:
             target.hardlink_to(file)
             return
     copy(file, target)
+
+
+def keep_newest(folder: Path, number: int) -> list[str]:
+    """Remove the checkpoints in between but so many of the newest; a note on these."""
+    found = sorted(folder.glob(IN_BETWEEN), key=lambda file: int(file.stem.rpartition("_")[2]))
+    gone = max(0, len(found) - number)
+    for file in found[:gone]:
+        file.unlink()
+    kept = ", ".join(file.name for file in found[gone:])
+    return [f"Kept beside the best and the last: {kept or 'none'}."] if number else []
+
+
+def results(folder: Path) -> tuple[Summary, Summary]:
+    """The best and the last checkpoint of a training that is done.
+
+    Raises:
+        CourseError: one of them cannot be used, or the loss is no number.
+    """
+    best, last = (summary(folder / name) for name in (BEST, LAST))
+    if best is None or last is None:
+        raise CourseError(
+            f"{folder} has no {BEST if best is None else LAST} that can be used.",
+            "Run the notebook 04_finetune again with force.",
+        )
+    if not math.isfinite(best.loss):
+        raise diverged(best.updates, folder / LOG)
+    return best, last
 
 
 def finish(workspace: Workspace) -> list[str]:

@@ -1,21 +1,23 @@
 """A run as somebody sees it who looks in from elsewhere: how far it is, and how it ended."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
+from helpers.common.errors import Stopped
 from helpers.common.names import printable
-from helpers.common.report import Report
+from helpers.common.report import Report, cell
 from helpers.models.summaries import summary
 from helpers.training.log.events import LOG, Tail
 from helpers.training.log.live import Curve
-from helpers.training.runs.resume import LAST
+from helpers.training.runs.folders import BEST, LAST, written
 from helpers.workflow.definition import Stage
 from helpers.workflow.lock import DONE, Holder
 from helpers.workflow.workspace import Workspace
 
 TRAINING = "finetune"  # the stage whose log is looked at
 NO_WORD = "It ended without a word: most likely it was killed, or its computer stopped."
+ANOTHER = "It ended, and another run has begun since: watch again to see that one."
 
 
 class Watched:
@@ -52,11 +54,15 @@ class Watched:
             self.curve.add(event)
         return self.curve.picture()
 
-    def ended(self) -> Holder | None:
-        """The run that was seen last, with what it said of its end."""
-        last = self.workspace.last_worker
-        same = self.worker and last and last.since == self.worker.since
-        return last if same else None
+    def ended(self, process: int | None = None) -> Holder | None:
+        """The run of a process, else the one that was seen last, with what it said of its end.
+
+        None where another has begun since, and of a process that never was at work.
+        """
+        last, seen = self.workspace.last_worker, self.worker
+        if last and process:
+            return last if last.process == process else None
+        return last if last and seen and last.since == seen.since else None
 
 
 def report(road: Mapping[str, Stage], workspace: Workspace, name: str) -> Report | None:
@@ -77,13 +83,23 @@ def how_it_ended(workspace: Workspace, last: Holder) -> str:
 
 def left(workspace: Workspace) -> str:
     """What is said of a training that was begun and is not done; nothing where there is none."""
-    found = summary(workspace.training / LAST) if workspace.training.is_dir() else None
+    folder = workspace.training
+    found, run = summary(folder / LAST) if folder.is_dir() else None, written(folder)
     if found is None:
         return ""
+    of = f" of {cell(run.settings['max_update'])}" if run and run.settings else ""
     return (
-        f"A training lies in {workspace.training.name}, with {found.updates:,} updates: begun with "
-        "the same settings, it goes on from there."
+        f"{found.updates:,}{of} updates are saved in {folder.name}: begun with the same settings, "
+        "or another max_update, the training goes on from there."
     )
+
+
+def stopped(workspace: Workspace, notes: Sequence[str]) -> Stopped:
+    """What to say of a training that was stopped: where it lies, and what lies there still."""
+    said = ["Stopped.", left(workspace) or "There was nothing to save yet."]
+    if (workspace.checkpoints / BEST).is_file():
+        said.append(f"The training before stays in {workspace.checkpoints.name}.")
+    return Stopped("\n".join((" ".join(said), *notes)))
 
 
 def at_rest(road: Mapping[str, Stage], workspace: Workspace) -> str:
