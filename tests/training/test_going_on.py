@@ -122,21 +122,21 @@ def test_also_one_that_had_made_room_for_another(done: Workspace) -> None:
     assert not aside.exists()
 
 
-@pytest.mark.parametrize("is_finished", [True, False])
 @pytest.mark.parametrize(
-    ("more", "patience", "goes_on", "after"),
+    ("more", "patience", "goes_on", "after", "is_finished"),
     [
-        (0, 3, True, False),
-        (0, 0, True, False),
-        (8, 2, True, True),
-        (-8, 3, True, True),
-        (-8, 2, False, False),
-        (8, 1, False, False),
-        (0, 1, False, False),
+        (0, 3, True, False, True),
+        (0, 0, True, False, False),
+        (8, 2, True, True, True),
+        (8, 2, True, True, False),
+        (-8, 3, True, True, False),
+        (-8, 2, False, False, True),
+        (8, 1, False, False, True),
+        (0, 1, False, False, False),
     ],
 )
 def test_what_patience_has_ended_goes_on_with_more_of_something(
-    done: Workspace, is_finished: bool, more: int, patience: int, goes_on: bool, after: bool
+    done: Workspace, more: int, patience: int, goes_on: bool, after: bool, is_finished: bool
 ) -> None:
     """It was to have ten more updates, and ended after two validations."""
     until = written(done.checkpoints).settings["max_update"]
