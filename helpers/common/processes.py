@@ -60,6 +60,7 @@ def child(
                 yield process
             except BaseException:
                 process.kill()
+                process.wait()  # interrupted, Popen itself waits a quarter of a second at most
                 raise
 
 

@@ -86,14 +86,14 @@ def test_the_finished_training_stays_until_there_is_another(copied: Workspace) -
 
 @pytest.mark.long
 def test_two_unfinished_trainings_are_both_found_again(copied: Workspace) -> None:
-    third = SHORT.model_copy(update={"lr": 2e-4})
-    interrupted(lambda: ROAD.run("finetune", copied, OTHER))
+    other, third = (SHORT.model_copy(update={"lr": lr}) for lr in (1e-4, 2e-4))
+    interrupted(lambda: ROAD.run("finetune", copied, other))
     first = summary(copied.training / LAST).updates
     said = interrupted(lambda: ROAD.run("finetune", copied, third))
     kept = copied.root / "checkpoints.unfinished.lr-0.0001"
     assert f"settings or data is kept in {kept.name}" in str(said)
     assert summary(kept / LAST).updates == first
-    report = ROAD.run("finetune", copied, OTHER)
+    report = ROAD.run("finetune", copied, other)
     assert f"continued after update {first}" in " ".join(report.notes)
     assert not kept.exists()
     assert (copied.root / "checkpoints.unfinished.lr-0.0002" / LAST).is_file()
