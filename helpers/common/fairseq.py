@@ -4,6 +4,7 @@ import collections
 import contextlib
 import importlib.util
 import itertools
+import logging
 import os
 import re
 import shlex
@@ -71,6 +72,17 @@ def require_fairseq() -> None:
             "fairseq is not installed here, and this step is done by fairseq itself.",
             f"{way_to_fairseq()} The steps before, up to 03_binarize, work without it.",
         )
+
+
+def ready_to_import() -> None:
+    """Let an import of fairseq run nothing that lies in the working directory, and say nothing.
+
+    Raises:
+        CourseError: it is not installed.
+    """
+    require_fairseq()
+    refuse_foreign_code()
+    logging.getLogger("fairseq").setLevel(logging.WARNING)
 
 
 def tool(name: str) -> str:

@@ -120,11 +120,17 @@ def _interrupts_held() -> Iterator[list[int]]:
 
 def allowed_workers(wanted: int | None) -> tuple[int, list[str]]:
     """How many processes to use, and a note if more were wanted than there are cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = cores or 1
-    if wanted is not None and wanted > cores:
-        return cores, [f"{wanted} workers were asked for; this machine has {cores} cores."]
-    return wanted or cores, []
+    there = cores()
+    if wanted is not None and wanted > there:
+        return there, [f"{wanted} workers were asked for; this machine has {there} cores."]
+    return wanted or there, []
+
+
+def cores() -> int:
+    """How many of the processor's cores this process can use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Workers:

@@ -5,8 +5,7 @@ import itertools
 from pathlib import Path
 
 from helpers.common.errors import CourseError
-from helpers.common.fairseq import require_fairseq
-from helpers.common.foreign_code import refuse_foreign_code
+from helpers.common.fairseq import ready_to_import
 from helpers.common.symbols import MASK, SPECIALS
 from helpers.models.huggingface import quiet
 from helpers.text.documents import lines as text_lines
@@ -36,8 +35,7 @@ def largest_difference(pt: Path, hf: Path, lines: list[str]) -> float:
     import torch
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-    require_fairseq()
-    refuse_foreign_code()
+    ready_to_import()
     quiet()
     from fairseq.models.roberta import RobertaModel
 

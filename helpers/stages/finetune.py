@@ -8,21 +8,22 @@ from collections.abc import Sequence
 
 from helpers.base.replay import mix, replayed
 from helpers.base.replay_files import look_at_replay_files, replay_files
+from helpers.base.replay_text import general_sizes
 from helpers.base.sources import refuse_unfit
 from helpers.common.errors import CourseError
 from helpers.common.processes import kernel
 from helpers.common.report import Report, Table
 from helpers.ids.data_bin import binarized_files, describe_data, refuse_lost_shards
 from helpers.ids.dictionary import Dictionary
-from helpers.models import checkpoints, shapes
+from helpers.models import checkpoints
 from helpers.models.masked_lm import perplexity
 from helpers.tokens.units import of_undivided
 from helpers.training.command import MIXED, finetune_command, folders_to_train
 from helpers.training.log.events import LOG
 from helpers.training.masking import scripts_to_divide
-from helpers.training.options import refuse_impossible
+from helpers.training.options import options
 from helpers.training.plan.plan import TrainingPlan
-from helpers.training.plan.planning import plan_training
+from helpers.training.plan.planning import plan_training, with_findings
 from helpers.training.plan.speed import from_probe
 from helpers.training.runs.compare import Trained
 from helpers.training.runs.folders import BEST, LAST
@@ -60,7 +61,7 @@ class FinetuneReport(Report):
 
 def _check_settings(workspace: Workspace, settings: FinetuneSettings) -> None:
     """Raise CourseError where fairseq would say nothing, or not before it has begun."""
-    refuse_impossible(settings.extra)
+    options(settings)
     if settings.replay_files and not settings.replay:
         raise CourseError(
             "replay_files names general text, and replay = 0 uses none of it.",
@@ -74,12 +75,6 @@ def _check_settings(workspace: Workspace, settings: FinetuneSettings) -> None:
             "Install one (pip install tensorboard), or leave tensorboard out: the curve in "
             "04_finetune needs none.",
         )
-
-
-def _longest(workspace: Workspace, settings: FinetuneSettings) -> int:
-    """The most tokens of a sample beside ``<s>``."""
-    state = checkpoints.read(workspace.base_model)
-    return min(shapes.shape(state)["max_positions"], settings.max_tokens) - 1
 
 
 def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
@@ -97,11 +92,11 @@ def _plan(
     _check_settings(workspace, settings)
     _check_data(workspace, settings)
     inputs = () if anew else FINETUNE.inputs(workspace, settings)
-    plan = plan_training(workspace, settings, inputs)
+    general = general_sizes(workspace, settings) if settings.replay else ()
+    plan = plan_training(workspace, settings, inputs, general)
     if lock is None or any(finding.stops for finding in plan.findings):
         return plan
-    speed = from_probe(workspace, settings, plan.first, lock)
-    return plan_training(workspace, settings, inputs, speed)
+    return with_findings(plan, speed=from_probe(workspace, settings, plan.first, lock))
 
 
 def _work(job: Job) -> FinetuneReport:
@@ -114,8 +109,7 @@ def _work(job: Job) -> FinetuneReport:
     if not is_done(folder, done, settings):
         plan.refuse()
         if settings.replay:
-            limit = _longest(workspace, settings) - 1  # each line ends in </s>
-            mix(workspace, settings, limit)
+            mix(workspace, settings)
             if settings.mask_unit == "word":
                 mixed = folders_to_train(workspace, settings)
                 dictionary = Dictionary.load(workspace.base_dict)

@@ -7,8 +7,8 @@ from pathlib import Path
 from helpers.common.fairseq import tool
 from helpers.common.files import PROJECT
 from helpers.ids.data_bin import data_folders
-from helpers.models import checkpoints, shapes
-from helpers.training.options import hydra_options
+from helpers.training.base_model import base_model, longest_sample
+from helpers.training.options import options
 from helpers.training.schedule import warmup_updates
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
@@ -32,9 +32,8 @@ def overrides(
     Args:
         resumed: an interrupted run goes on, from its own ``checkpoint_last.pt``.
     """
-    state = checkpoints.read(workspace.base_model)
-    shape = shapes.shape(state)
-    done = checkpoints.updates(state) if settings.start == "continue" else 0
+    base = base_model(workspace)
+    done = base.updates if settings.start == "continue" else 0
     return {
         "task.data": ":".join(map(str, folders_to_train(workspace, settings))),
         "checkpoint.save_dir": workspace.training,
@@ -52,16 +51,17 @@ def overrides(
         "optimizer.weight_decay": settings.weight_decay,
         "dataset.max_tokens": settings.max_tokens,
         **_hidden(settings.mask_unit),
-        "task.tokens_per_sample": min(shape["max_positions"], settings.max_tokens),
+        "task.tokens_per_sample": longest_sample(workspace, settings),
         "task.sample_break_mode": settings.sample_break_mode,
         "task.mask_prob": settings.mask_prob,
         "checkpoint.save_interval_updates": settings.validate_every,
         "common.seed": settings.seed,
         **_logged_at_least_once(done, settings.max_update),
-        **{f"model.{name}": value for name, value in shape.items()},
+        **{f"model.{name}": value for name, value in base.shape.items()},
         "model.dropout": settings.dropout,
         "model.attention_dropout": settings.dropout,
-        **hydra_options(settings.extra),
+        # With ++ also what no file mentions.
+        **{f"++{name}": value for name, value in options(settings).items()},
     }
 
 

@@ -1,176 +1,148 @@
 """Options of fairseq's that the course has no setting for: ``--extra section.name=value``.
 
-They are compared with fairseq's own configuration before it starts: Hydra takes any name with
-``++``, and fairseq never looks at one that it does not know.
+They are read once, by fairseq's own configuration, before it starts: Hydra takes any name with
+``++``, and fairseq never looks at one that it does not know. Nor does it say anything of most
+numbers with which it trains nothing, or never ends.
 """
 
-import argparse
-import dataclasses
 import difflib
-import functools
-import logging
-import re
-from collections.abc import Mapping, Sequence
+import importlib.util
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from helpers.common.errors import CourseError
-from helpers.common.fairseq import require_fairseq
-from helpers.common.foreign_code import refuse_foreign_code
+from helpers.training.known_options import known_options, sections
+from helpers.training.refused_options import OF_SETTINGS, reason_to_keep
+from helpers.workflow.parameters import BEYOND
 from helpers.workflow.refusals import shown
-from helpers.workflow.training_settings import option
+from helpers.workflow.training_settings import FinetuneSettings, option
 
-# What the course itself gives fairseq, by the setting that it comes from.
-OF_SETTINGS = {
-    "task.data": "replay",
-    "checkpoint.finetune_from_model": "start",
-    "checkpoint.restore_file": "start",
-    "checkpoint.continue_once": "start",
-    "checkpoint.reset_dataloader": "start",
-    "checkpoint.reset_lr_scheduler": "start",
-    "checkpoint.reset_meters": "start",
-    "checkpoint.reset_optimizer": "start",
-    "optimization.max_update": "max_update",
-    "lr_scheduler.total_num_update": "max_update",
-    "optimization.max_epoch": "max_update",
-    "optimization.lr": "lr",
-    "optimizer.lr": "lr",
-    "lr_scheduler.lr": "lr",
-    "lr_scheduler.warmup_updates": "warmup_share",
-    "optimization.clip_norm": "clip_norm",
-    "optimization.update_freq": "update_freq",
-    "optimizer.weight_decay": "weight_decay",
-    "dataset.max_tokens": "max_tokens",
-    "task.tokens_per_sample": "max_tokens",
-    "task.sample_break_mode": "sample_break_mode",
-    "task.mask_prob": "mask_prob",
-    "task.mask_whole_words": "mask_unit",
-    "task.seed": "seed",
-    "common.seed": "seed",
-    "checkpoint.save_interval_updates": "validate_every",
-    "checkpoint.keep_interval_updates": "keep_checkpoints",
-    "checkpoint.keep_interval_updates_pattern": "keep_checkpoints",
-    "checkpoint.patience": "patience",
-    "common.tensorboard_logdir": "tensorboard",
-    "model.dropout": "dropout",
-    "model.attention_dropout": "dropout",
+# From what to what each number can be.
+RANGES = {
+    "common.amp_batch_retries": (0, 100),  # below, one batch is tried for ever
+    "common.amp_init_scale": (1, BEYOND),
+    "common.amp_scale_window": (1, BEYOND),
+    "common.empty_cache_freq": (0, BEYOND),
+    "common.fp16_init_scale": (1, 2**24),
+    "common.fp16_scale_tolerance": (0, 0.5),  # above, batches that overflow are skipped for ever
+    "common.fp16_scale_window": (100, BEYOND),  # below, every other batch overflows
+    "common.min_loss_scale": (1e-8, 1),
+    "dataset.curriculum": (0, BEYOND),
+    "dataset.data_buffer_size": (0, 1000),
+    "dataset.num_workers": (0, 16),
+    "lr_scheduler.end_learning_rate": (0, 1),
+    "lr_scheduler.power": (0, 10),
+    "model.activation_dropout": (0, 0.9),
+    "model.encoder_layerdrop": (0, 0.9),
+    "optimizer.adam_betas": (0, 0.99999),  # with 1 the rate is divided by 0, or times 0
+    "optimizer.adam_eps": (1e-12, 1e-2),  # 0 is divided by less, and hardly anything by more
+    "task.leave_unmasked_prob": (0, 0.5),  # what is shown, nobody has to guess
+    "task.random_token_prob": (0, 1),
 }
-# Where another value would break what the course says of a training; and what that is.
-KEPT = {
-    "fairseq's plug-ins and the names of checkpoints are the course's": (
-        *("common.user_dir", "checkpoint.save_dir", "checkpoint.checkpoint_suffix"),
-        *("checkpoint.checkpoint_shard_count", "checkpoint.model_parallel_size"),
-        *("common.model_parallel_size", "distributed_training.use_sharded_state"),
-    ),
-    "the course reads fairseq's log, for the curve and for what went wrong": (
-        *("common.log_format", "common.log_interval", "common.reset_logging"),
-        "common.suppress_crashes",
-    ),
-    "a training goes on from checkpoint_last.pt, and so that has to be there, whole": (
-        *("checkpoint.no_save", "checkpoint.no_last_checkpoints", "checkpoint.save_interval"),
-        *("checkpoint.no_save_optimizer_state", "checkpoint.write_checkpoints_asynchronously"),
-    ),
-    "checkpoint_best.pt is the one with the lowest loss on all of valid": (
-        *("checkpoint.best_checkpoint_metric", "checkpoint.maximize_best_checkpoint_metric"),
-        *("checkpoint.no_epoch_checkpoints", "dataset.disable_validation"),
-        *("dataset.train_subset", "dataset.valid_subset", "dataset.combine_valid_subsets"),
-        *("dataset.validate_after_updates", "dataset.max_valid_steps"),
-    ),
-    "a training ends at max_update, or by patience": (
-        *("optimization.stop_time_hours", "optimization.stop_min_lr"),
-    ),
-    "no text may be left out in silence": (
-        *("dataset.required_batch_size_multiple", "dataset.skip_invalid_size_inputs_valid_test"),
-        *("task.shorten_method", "task.shorten_data_split_list", "task.skip_masking"),
-        *("dataset.num_shards", "dataset.shard_id", "optimization.skip_remainder_batch"),
-    ),
-    "the course tells beforehand what a batch and a pass are, and when fairseq validates": (
-        *("dataset.batch_size", "dataset.batch_size_valid", "dataset.max_tokens_valid"),
-        *("dataset.validate_interval", "dataset.validate_interval_updates"),
-        *("dataset.fixed_validation_seed", "dataset.update_ordered_indices_seed"),
-    ),
-    "the network is the base model's": (
-        *("model.encoder_layers", "model.encoder_embed_dim", "model.encoder_ffn_embed_dim"),
-        *("model.encoder_attention_heads", "model.max_positions", "model.activation_fn"),
-        *("model.untie_weights_roberta", "model.encoder_normalize_before"),
-        *("model.layernorm_embedding", "model.load_checkpoint_heads"),
-        *("model.encoder_layers_to_keep", "model.mha_heads_to_keep"),
-        "model.ffn_blocks_to_remove",
-    ),
-    "a training is one process, which Stop can reach, on one GPU at most": (
-        *("distributed_training.distributed_world_size", "distributed_training.nprocs_per_node"),
-        *("distributed_training.distributed_init_method", "distributed_training.distributed_port"),
-        *("distributed_training.distributed_no_spawn", "distributed_training.distributed_rank"),
-        *("common.tpu", "criterion.tpu"),
-    ),
-    "fairseq stumbles over it when it loads a base model": tuple(
-        f"ema.{name}"
-        for name in (
-            *("store_ema", "ema_decay", "ema_start_update", "ema_seed_model", "ema_update_freq"),
-            "ema_fp32",
-        )
-    ),
-    "the course trains a masked language model with Adam and a polynomial decay": tuple(
-        f"{section}._name" for section in ("task", "criterion", "optimizer", "lr_scheduler")
-    ),
+# Two numbers; fairseq would run any other text as a program.
+PAIR = "optimizer.adam_betas"
+# Without these fairseq warns in its log, and goes on; with the last it stops.
+PACKAGES = {
+    "common.aim_repo": "aim",
+    "common.aim_run_hash": "aim",
+    "common.azureml_logging": "azureml",
+    "common.wandb_project": "wandb",
+    "optimizer.fp16_adam_stats": "fused_adam_cuda",
 }
-REASONS = {name: reason for reason, names in KEPT.items() for name in names}
-EVALUATED = ("optimizer.adam_betas",)  # by Python's eval, in fairseq
-_PAIR = re.compile(r"\(\s*\d*\.?\d+\s*,\s*\d*\.?\d+\s*\)")
-# The sections of fairseq's configuration that a training reads; the others are of other tools.
-SECTIONS = ("common", "distributed_training", "dataset", "optimization", "checkpoint", "ema")
 
 
-def hydra_options(extra: Sequence[str]) -> dict[str, object]:
-    """The options as Hydra's overrides, by names with ``++``: also for what no file mentions.
+class Rule(NamedTuple):
+    """What options, and settings, must be to each other: a function of their values, and why."""
 
-    >>> hydra_options(["optimizer.adam_eps=1e-8", "common.fp16=true"])
-    {'++optimizer.adam_eps': 1e-08, '++common.fp16': True}
-    """
-    return {f"++{name}": value for name, value in _values(extra).items()}
-
-
-def _values(extra: Sequence[str]) -> dict[str, object]:
-    """What was written, as numbers, truths, lists and texts."""
-    if not extra:
-        return {}
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
-    found = {}
-    for name, text in map(option, extra):
-        try:
-            value = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))["value"]
-        except (YAMLError, OmegaConfBaseException):  # {, [, : and the like
-            value = text
-        found[name] = text if isinstance(value, dict) else value
-    return found
+    names: tuple[str, ...]
+    holds: Callable[..., bool]
+    why: str
 
 
-def refuse_impossible(extra: Sequence[str]) -> None:
-    """Compare the options with fairseq's own; it is imported, if there are any.
+FP16, BF16, AMP = "common.fp16", "common.bf16", "common.amp"
+LEFT, REPLACED = "task.leave_unmasked_prob", "task.random_token_prob"
+WEIGHTED = "task.freq_weighted_replacement"
+ONE_PRECISION = "there is one precision at a time"
+ALONE = "fairseq makes no use of the first without the second"
+RULES = (
+    Rule((REPLACED, LEFT), lambda *shares: sum(shares) <= 1, "they are shares of what is hidden"),
+    Rule(
+        (REPLACED, LEFT, WEIGHTED, "mask_unit"),
+        lambda *given: given[-1] == "token" or given[:-1] == (0.1, 0.1, False),
+        "only of single tokens another share can be shown or replaced",
+    ),
+    Rule(("lr_scheduler.end_learning_rate", "lr"), lambda end, lr: end <= lr, "a rate has to fall"),
+    Rule((FP16, BF16), lambda *both: not all(both), ONE_PRECISION),
+    Rule((FP16, AMP), lambda *both: not all(both), ONE_PRECISION),
+    Rule((BF16, AMP), lambda *both: not all(both), ONE_PRECISION),
+    Rule(("common.memory_efficient_fp16", FP16), lambda a, b: b or not a, ALONE),
+    Rule(("common.memory_efficient_bf16", BF16), lambda a, b: b or not a, ALONE),
+)
+
+
+def options(settings: FinetuneSettings) -> dict[str, object]:
+    """The options in ``extra`` by name, each as fairseq's configuration will hold it.
+
+    ``optimizer.adam_eps=1e-8`` is a number, ``common.fp16=y`` is True, ``null`` is None. fairseq is
+    imported, if there are any.
 
     Raises:
-        CourseError: fairseq knows no such option, or not with such a value; or the course gives it.
+        CourseError: fairseq knows no such option, or fails with its value, or trains nothing; or
+            the course gives it.
     """
-    for name, value in _values(extra).items():
-        if setting := OF_SETTINGS.get(name):
-            raise CourseError(
-                f"extra: {name} is what the course's own setting {setting} gives fairseq.",
-                f"Leave it out of extra, and set {setting}.",
-            )
-        if reason := REASONS.get(name):
-            raise CourseError(
-                f"extra: {name} cannot be set: {reason}.", f"Leave {name} out of extra."
-            )
-        _refuse_unknown(name, known_options())
-        _refuse_value(name, value, known_options())
+    given = {name: _value(name, text) for name, text in map(option, settings.extra)}
+    for rule in RULES:
+        if given.keys() & set(rule.names):
+            _refuse_together(rule, {name: _of(name, given, settings) for name in rule.names})
+    return given
 
 
-def _refuse_unknown(name: str, known: Mapping[str, object]) -> None:
+def _of(name: str, given: dict[str, object], settings: FinetuneSettings) -> object:
+    """The value of an option, which may not be given, or of a setting."""
+    if name in given:
+        return given[name]
+    return usual(name) if "." in name else getattr(settings, name)
+
+
+def usual(name: str) -> object:
+    """fairseq's own value of an option."""
+    section, own = known_options()[name]
+    return section[own]
+
+
+def _value(name: str, text: str) -> object:
+    _refuse_name(name)
+    value = _held(name, text)
+    low, high = RANGES.get(name, (None, None))
+    numbers = value if isinstance(value, tuple) else (value,)
+    if low is not None and not all(n is None or low <= n <= high for n in numbers):
+        raise CourseError(
+            f"extra: {name} = {shown(value)} is not possible: it can be from {low:g} to {high:g}.",
+            f"fairseq's own value is {shown(usual(name))}.",
+        )
+    package = PACKAGES.get(name) if value else None
+    if package and not importlib.util.find_spec(package):
+        raise CourseError(
+            f"extra: {name} needs the package {package}, which is not installed here.",
+            f"Install it, or leave {name} out of extra.",
+        )
+    return value
+
+
+def _refuse_name(name: str) -> None:
+    """Raise CourseError where an option is the course's, or none of fairseq's."""
+    if setting := OF_SETTINGS.get(name):
+        raise CourseError(
+            f"extra: {name} is what the course's own setting {setting} gives fairseq.",
+            f"Leave it out of extra, and set {setting}.",
+        )
+    if reason := reason_to_keep(name):
+        raise CourseError(f"extra: {name} cannot be set: {reason}.", f"Leave {name} out of extra.")
+    known = known_options()
     if name in known:
         return
-    near = _nearest(name.replace("-", "_"), [other for other in known if other not in REASONS])
-    hint = f"Its sections are {', '.join(_sections())}; fairseq-train --help tells the names."
+    near = _nearest(name.replace("-", "_"), [other for other in known if not reason_to_keep(other)])
+    hint = f"Its sections are {', '.join(sections())}; fairseq-train --help tells the names."
     if near:
         setting = OF_SETTINGS.get(near)
         hint = f"Did you mean {f'the setting {setting}' if setting else near}?"
@@ -186,73 +158,44 @@ def _nearest(name: str, known: Sequence[str]) -> str | None:
     return next(iter((*same, *difflib.get_close_matches(name, known, 1, cutoff=0.7), *near)), None)
 
 
-def _refuse_value(name: str, value: object, known: Mapping[str, object]) -> None:
-    """Raise CourseError where fairseq's configuration does not take a value."""
-    from omegaconf import OmegaConf
+def _held(name: str, text: str) -> object:
+    """A value as fairseq's configuration holds it.
+
+    Raises:
+        CourseError: it does not take it.
+    """
     from omegaconf.errors import OmegaConfBaseException
 
-    section, own = known[name]
-    if name in EVALUATED and not _PAIR.fullmatch(str(value)):
-        raise CourseError(
-            f"extra: {name} = {shown(value)} is not possible: fairseq would run it as a program's "
-            "text, so that it may be two numbers only.",
-            f"Write it as {name}=(0.9,0.98).",
-        )
+    section, own = known_options()[name]
+    held, text = section.copy(), text.strip()
     try:
-        section.copy()[own] = value
-    except OmegaConfBaseException as error:
+        if not text:
+            raise ValueError("nothing is written behind =")
+        if name == PAIR:
+            return _pair(text)
+        held[own] = None if text == "null" else text
+        return held[own]
+    except (OmegaConfBaseException, ValueError) as error:
+        said = str(error).splitlines()[0].rstrip(".")
         raise CourseError(
-            f"extra: {name} = {shown(value)} is not possible: fairseq says "
-            f"“{str(error).splitlines()[0].rstrip('.')}”.",
-            "fairseq-train --help tells what it can be."
-            if OmegaConf.is_interpolation(section, own)
-            else f"fairseq's own value is {shown(section.get(own))}.",
+            f"extra: {name} = {shown(text)} is not possible: “{said}”.",
+            f"fairseq's own value is {shown(usual(name))}.",
         ) from None
 
 
-@functools.cache
-def known_options() -> dict[str, tuple[object, str]]:
-    """Every option of a training: the section that holds it, which checks values, and its name."""
-    return {
-        f"{title}.{name}": (section, name)
-        for title, section in _sections().items()
-        for name in section
-    }
+def _pair(text: str) -> tuple[float, float]:
+    """``(0.9,0.98)``."""
+    begin, *numbers, end = text[:1], *text[1:-1].split(","), text[-1:]
+    if (begin, len(numbers), end) != ("(", 2, ")"):
+        raise ValueError("it has to be two numbers, as in (0.9,0.98)")
+    return float(numbers[0]), float(numbers[1])
 
 
-@functools.cache
-def _sections() -> dict[str, object]:
-    """fairseq's own configuration of a training by section, as OmegaConf checks it."""
-    require_fairseq()
-    refuse_foreign_code()
-    logging.getLogger("fairseq").setLevel(logging.WARNING)
-    from fairseq.criterions.masked_lm import MaskedLmConfig
-    from fairseq.dataclass.configs import FairseqConfig
-    from fairseq.optim.adam import FairseqAdamConfig
-    from fairseq.optim.lr_scheduler.polynomial_decay_schedule import (
-        PolynomialDecayLRScheduleConfig,
-    )
-    from fairseq.tasks.masked_lm import MaskedLMConfig
-    from omegaconf import OmegaConf
-
-    fields = FairseqConfig.__dataclass_fields__
-    kinds = {name: fields[name].type for name in SECTIONS} | {
-        "task": MaskedLMConfig,
-        "criterion": MaskedLmConfig,
-        "optimizer": FairseqAdamConfig,
-        "lr_scheduler": PolynomialDecayLRScheduleConfig,
-        "model": _of_roberta(),
-    }
-    return {name: OmegaConf.structured(kind) for name, kind in kinds.items()}
-
-
-def _of_roberta() -> type:
-    """The options of fairseq's RoBERTa, which are still written for argparse, as a dataclass."""
-    from fairseq.models.roberta import RobertaModel
-
-    parser = argparse.ArgumentParser(add_help=False)
-    RobertaModel.add_args(parser)
-    kinds = {each.dest: bool if each.nargs == 0 else each.type or str for each in parser._actions}
-    return dataclasses.make_dataclass(
-        "Roberta", [(name, kind | None, None) for name, kind in kinds.items()]
-    )
+def _refuse_together(rule: Rule, values: dict[str, object]) -> None:
+    if not rule.holds(*values.values()):
+        raise CourseError(
+            "extra: "
+            + " and ".join(f"{name} = {shown(value)}" for name, value in values.items())
+            + f" do not go together: {rule.why}.",
+            "Change one of them, or leave it out.",
+        )

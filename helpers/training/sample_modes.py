@@ -1,24 +1,21 @@
 """What each ``sample_break_mode`` makes of one's own lines, as fairseq cuts and batches them."""
 
 import dataclasses
-import logging
 from collections.abc import Iterator
 
 import numpy as np
 
-from helpers.common.fairseq import require_fairseq
-from helpers.common.foreign_code import refuse_foreign_code
 from helpers.common.report import Report, Table, html_table, text_table
 from helpers.common.symbols import EOS
 from helpers.ids.binary_files import read_sizes
 from helpers.ids.data_bin import data_folders
 from helpers.ids.dictionary import Dictionary
 from helpers.ids.token_names import tokens_text
-from helpers.models import checkpoints, shapes
+from helpers.training.base_model import longest_sample
+from helpers.training.samples import MODES, batches, sample_slices
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
-MODES = ("complete", "complete_doc", "none", "eos")
 LINE_END, BLANK = "⏎", "¶"
 FIRST_SAMPLES, WIDTH = 2, 240  # and how many characters of them are shown, from both ends
 
@@ -64,28 +61,21 @@ class SampleModes(Report):
 
 
 def sample_modes(workspace: Workspace, settings: FinetuneSettings) -> SampleModes:
-    """What training would read of ``train`` in each mode; of shards, the first one.
-
-    fairseq itself cuts the lines, so that it has to be there; its import takes some seconds.
-
-    Raises:
-        CourseError: fairseq is not installed.
-    """
+    """What training would read of ``train`` in each mode; of shards, the first one."""
     train = data_folders(workspace.data_bin)[0] / "train"
     dictionary = Dictionary.load(workspace.base_dict)
-    shape = shapes.shape(checkpoints.read(workspace.base_model))
-    longest = min(shape["max_positions"], settings.max_tokens)
+    limit = longest_sample(workspace, settings)
     sizes, number_type = read_sizes(train)
     data = np.memmap(f"{train}.bin", number_type, "r") if len(sizes) else np.empty(0, number_type)
-    cut = [slices(sizes, mode, longest - 1) for mode in MODES]
-    tokens = [np.diff(each).ravel() + 1 for each in cut]  # fairseq puts <s> before each
-    batched = [batches(each, settings.max_tokens) for each in tokens]
+    cut = [sample_slices(sizes, mode, limit) for mode in MODES]
+    tokens = [1 + np.diff(each).ravel() for each in cut]  # fairseq puts <s> before each
+    places = [batches(each, settings.max_tokens)[1] for each in tokens]
     return SampleModes(
         samples=tuple(map(len, cut)),
         mean=tuple(int(each.sum()) / max(1, len(each)) for each in tokens),
         longest=tuple(int(each.max(initial=0)) for each in tokens),
-        padding=tuple(map(padding, tokens, batched)),
-        batches=tuple(map(len, batched)),
+        padding=tuple(map(padding, tokens, places)),
+        batches=tuple(map(len, places)),
         texts=tuple(
             tuple(_text(data, a, b, dictionary) for a, b in each[:FIRST_SAMPLES].tolist())
             for each in cut
@@ -93,43 +83,9 @@ def sample_modes(workspace: Workspace, settings: FinetuneSettings) -> SampleMode
     )
 
 
-def slices(sizes: np.ndarray, mode: str, most: int) -> np.ndarray:
-    """The first token of each sample, and that behind its last: int64, shape (samples, 2).
-
-    Args:
-        sizes: tokens of each line with its ``</s>``, as ``.idx`` holds them.
-        most: tokens of a sample, without ``<s>``.
-    """
-    require_fairseq()
-    refuse_foreign_code()
-    logging.getLogger("fairseq").setLevel(logging.WARNING)
-    from fairseq.data.token_block_utils_fast import _get_slice_indices_fast
-
-    return _get_slice_indices_fast(np.array(sizes, np.int64), mode, most, 1)
-
-
-def batches(tokens: np.ndarray, max_tokens: int) -> list[np.ndarray]:
-    """The numbers of the samples in each batch: fairseq takes those of about one length together.
-
-    Args:
-        tokens: of each sample, with ``<s>``.
-    """
-    from fairseq.data.data_utils import batch_by_size
-
-    order = np.argsort(tokens, kind="stable")
-    return batch_by_size(
-        order,
-        num_tokens_fn=lambda sample: tokens[sample],
-        num_tokens_vec=tokens[order],
-        max_tokens=max_tokens,
-        required_batch_size_multiple=1,
-    )
-
-
-def padding(tokens: np.ndarray, batched: list[np.ndarray]) -> float:
-    """The share of a batch's places that hold no text, since its longest sample is longer."""
-    places = sum(len(batch) * int(tokens[batch].max()) for batch in batched)
-    return 1 - int(tokens.sum()) / places if places else 0.0
+def padding(tokens: np.ndarray, places: np.ndarray) -> float:
+    """The share of the batches' places that hold no text, since their longest sample is longer."""
+    return 1 - int(tokens.sum()) / int(places.sum()) if len(places) else 0.0
 
 
 def _text(data: np.ndarray, begin: int, end: int, dictionary: Dictionary) -> str:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.base.general_text import replay_documents, validation_documents
-from helpers.base.replay import COURSE, _drawn, _Pool, mix, replayed
+from helpers.base.replay import COURSE, mix, replayed
 from helpers.base.replay_files import replay_files
+from helpers.base.replay_text import _drawn, _Pool, general_sizes
 from helpers.common.errors import CourseError
 from helpers.ids.binary_files import read_lines, read_sizes
 from helpers.ids.data_bin import data_folders
@@ -36,9 +37,12 @@ def work(small: Workspace, tmp_path: Path) -> Workspace:
 
 
 def mixed(work: Workspace, share: float, *files: Path) -> tuple[FinetuneSettings, str]:
-    """Mix so much in; the general text as it is trained on."""
+    """Mix so much in, after it was told how much; the general text as it is trained on."""
     settings = FinetuneSettings(replay=share, replay_files=tuple(map(str, files)))
-    mix(work, settings, LIMIT)
+    told = general_sizes(work, settings)
+    mix(work, settings)
+    written = (read_sizes(folder / "train1")[0] for folder in folders_to_train(work, settings))
+    assert [sizes.tolist() for sizes in told] == [sizes.tolist() for sizes in written]
     return settings, general(work, settings)
 
 
@@ -97,10 +101,13 @@ def test_what_models_are_measured_by_is_not_in_it(work: Workspace, tmp_path: Pat
     "split",
     [{"unit": "line"}, {"max_line_tokens": 20}, {"unit": "line", "max_line_tokens": 20}],
 )
-def test_held_out_text_is_known_however_it_was_cut(split: dict, tmp_path: Path) -> None:
+def test_held_out_text_is_known_however_it_was_cut(
+    small: Workspace, split: dict, tmp_path: Path
+) -> None:
     """By lines, or wrapped shorter than training wraps."""
     work = Workspace(tmp_path / "work")
     begin(work)
+    shutil.copytree(small.base_dict.parent, work.base_dict.parent, dirs_exist_ok=True)
     border = "\n" if "unit" in split else "\n\n"
     texts = [f"The text with the number {i} {'is long and ' * 9}tells of {i}." for i in range(90)]
     (work.texts / "b.txt").unlink()

@@ -12,7 +12,7 @@ from helpers.ids.binary_files import HEADER
 from helpers.models.summaries import summary
 from helpers.stages import finetune
 from helpers.stages.road import ROAD
-from helpers.training.log.events import LOG, stopped_early
+from helpers.training.log.events import LOG, events, stopped_early
 from helpers.training.plan.data import read_data
 from helpers.training.runs.folders import BEST, LAST
 from helpers.training.runs.resume import keep_newest
@@ -22,10 +22,13 @@ from helpers.workflow.workspace import Workspace
 from tests.support.small import SHORT
 
 NO_RATE = 1e-9  # so that no validation is better than the one before
-OPTIONS = (
-    "optimizer.adam_betas=(0.9,0.95)",
-    "common.log_file=it's=中.log",
-    "model.encoder_layerdrop=0.1",
+OPTIONS = (  # far out, each of them
+    *("optimizer.adam_betas=(0,0.99999)", "optimizer.adam_eps=1e-12", "optimizer.use_old_adam=y"),
+    *("model.encoder_layerdrop=0.9", "model.activation_dropout=0.9"),
+    *("dataset.num_workers=1", "dataset.data_buffer_size=0", "dataset.curriculum=1000000000"),
+    *("task.random_token_prob=0.5", "task.leave_unmasked_prob=0.5"),
+    *("task.freq_weighted_replacement=1", "common.empty_cache_freq=1", "common.cpu=on"),
+    *("lr_scheduler.power=0", f"lr_scheduler.end_learning_rate={NO_RATE}"),
 )
 
 
@@ -67,8 +70,8 @@ def test_single_lines_with_other_options_end_early_and_stay_ended(work: Workspac
 
     log = said(work)
     assert f"loaded 39 blocks from: {work.data_bin / 'valid'}" in log, "as many as it has lines"
-    assert "'adam_betas': '(0.9,0.95)'" in log and "'mask_prob': 0.3" in log
-    assert "'encoder_layerdrop': 0.1" in log and (work.checkpoints / "it's=中.log").is_file()
+    assert "'adam_betas': [0.0, 0.99999]" in log and "'mask_prob': 0.3" in log
+    assert "'encoder_layerdrop': 0.9" in log and "'cpu': True" in log and "'power': 0.0" in log
 
     before = (work.checkpoints / LAST).read_bytes()
     forgotten(work)
@@ -83,12 +86,19 @@ def test_general_text_is_trained_on_and_its_files_are_inputs(
     file = tmp_path / "general 通用.txt"
     file.write_text("Something else altogether.\n\n别的东西。\n", "utf-8")
     settings = SHORT.model_copy(update={"replay": 0.25, "replay_files": (str(file),)})
+    planned = ROAD.plan("finetune", work, settings)
     report = ROAD.run("finetune", work, settings)
     assert 0.25 <= report.replayed < 0.27
     assert report.notes[-1].startswith(f"Replay: {report.replayed:.1%} of the text to train on")
     assert str(file) in report.notes[-1]
     folder = work.training / "data"
     assert f"from: {folder / 'train1'}" in said(work), "fairseq has read both as one"
+    told = events(work.checkpoints / LOG)
+    first_pass = next(event.values for event in told if event.kind == "train")
+    assert sum(event.kind == "valid" for event in told) == planned.validations
+    assert f"loaded {planned.data.samples:,} blocks from: {folder / 'train'}" in said(work)
+    assert first_pass["train_num_updates"] == planned.data.updates
+    assert first_pass["train_wpb"] == pytest.approx(planned.tokens_per_update, abs=0.06)
     assert not folder.exists() and not (work.checkpoints / "data").exists()
 
     forgotten(work)
@@ -124,16 +134,16 @@ def test_what_a_log_says_of_its_end(tmp_path: Path) -> None:
 def test_lines_of_any_length_are_cut_where_that_is_asked_for(work: Workspace) -> None:
     for mode in ("complete", "complete_doc", "eos"):
         settings = FinetuneSettings(max_tokens=16, sample_break_mode=mode)
-        read_data(work, settings, 512)
+        read_data(work, settings)
     index = work.data_bin / "train.idx"
     raw = bytearray(index.read_bytes())
     sizes = np.frombuffer(raw, "<i4", 20, HEADER.size)
     sizes[0] += sum(sizes[1:]) - 19  # twenty lines as one of many tokens, and nineteen blank ones
     sizes[1:] = 1
     index.write_bytes(raw)
-    read_data(work, FinetuneSettings(max_tokens=16, sample_break_mode="none"), 512)
+    read_data(work, FinetuneSettings(max_tokens=16, sample_break_mode="none"))
     with pytest.raises(CourseError, match="Line 1 of train has") as caught:
-        read_data(work, FinetuneSettings(max_tokens=16), 512)
+        read_data(work, FinetuneSettings(max_tokens=16))
     assert "sample_break_mode = 'none' cuts lines" in caught.value.hint
 
 

@@ -1,6 +1,7 @@
 """What a training costs: memory, disk and time, by the sizes of model and batch."""
 
 import dataclasses
+import functools
 
 from helpers.training.plan.machine import seconds_a_byte, seconds_of_product
 
@@ -54,16 +55,17 @@ class Network:
         """Bytes of a checkpoint: weights, and the optimizer's two numbers for each."""
         return 3 * NUMBER * self.parameters
 
-    def seconds(self, tokens: int, batches: int) -> float:
-        """One update of so many batches of so many tokens, by a trial of this machine."""
+    def seconds(self, tokens: int, batches: int, kind: str) -> float:
+        """One update of so many batches of so many tokens, by a trial of such a device."""
         width, inner = self.width, self.inner
-        layer = 4 * seconds_of_product(tokens, width, width)
-        layer += seconds_of_product(tokens, width, inner) + seconds_of_product(tokens, inner, width)
+        product = functools.partial(seconds_of_product, kind)
+        layer = 4 * product(tokens, width, width)
+        layer += product(tokens, width, inner) + product(tokens, inner, width)
         # Each sample's own: queries by keys, and by what they choose the values.
-        each = 2 * self.heads * seconds_of_product(self.sample, width // self.heads, self.sample)
+        each = 2 * self.heads * product(self.sample, width // self.heads, self.sample)
         layer += each * tokens / self.sample
         hidden = max(1, round(self.mask_prob * tokens))
-        head = seconds_of_product(hidden, width, self.vocabulary)
+        head = product(hidden, width, self.vocabulary)
         products = PRODUCTS * (self.layers * layer + head)
         copies = PASSES * self.kept(tokens) + OPTIMIZER * self.state / batches
-        return batches * (products + copies * seconds_a_byte())
+        return batches * (products + copies * seconds_a_byte(kind))

@@ -1,8 +1,7 @@
 """The data of a training, by sizes alone: what one pass over it consists of."""
 
 import dataclasses
-import functools
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,9 +10,10 @@ from helpers.common.symbols import SPLITS
 from helpers.ids.binary_files import read_sizes
 from helpers.ids.data_bin import data_folders
 from helpers.ids.dictionary import Dictionary
+from helpers.training.base_model import longest_sample
 from helpers.training.command import general_tokens
 from helpers.training.masking import scripts_to_divide
-from helpers.training.plan.samples import batch_sizes, sample_sizes
+from helpers.training.samples import Sizes, batches, sample_sizes
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -22,8 +22,6 @@ from helpers.workflow.workspace import Workspace
 class Data:
     """What training reads; of several shards, each epoch of fairseq's reads one.
 
-    Of general text that is mixed in (``replay``), full samples are reckoned with.
-
     Attributes:
         samples: sequences in one pass over all of train.
         tokens: dictionary indices in them, with the ``<s>`` of each and the ``</s>`` of each line.
@@ -31,6 +29,7 @@ class Data:
         valid: dictionary indices that a validation reads.
         largest: dictionary indices in the largest batch of train, padding left out.
         scripts: where words are hidden, the characters of each script without spaces.
+        roughly: general text is mixed in that was not chosen yet; full lines stand for it.
     """
 
     samples: int
@@ -39,6 +38,7 @@ class Data:
     valid: int
     largest: int
     scripts: dict[str, int]
+    roughly: bool = False
 
     @property
     def updates(self) -> int:
@@ -46,11 +46,13 @@ class Data:
         return sum(self.epochs)
 
 
-def read_data(workspace: Workspace, settings: FinetuneSettings, positions: int) -> Data:
+def read_data(
+    workspace: Workspace, settings: FinetuneSettings, general: Sequence[Sizes] = ()
+) -> Data:
     """What the data will be to fairseq.
 
     Args:
-        positions: the most dictionary indices that the model reads at a time.
+        general: of each shard, the sizes of the lines of general text that are mixed in.
 
     Raises:
         CourseError: a split is empty, or has a line that is too long: fairseq would drop it from
@@ -58,7 +60,7 @@ def read_data(workspace: Workspace, settings: FinetuneSettings, positions: int) 
             and nothing can segment it.
     """
     first, *others = folders = data_folders(workspace.data_bin)
-    limit, mode = min(positions, settings.max_tokens), settings.sample_break_mode
+    limit, mode = longest_sample(workspace, settings), settings.sample_break_mode
     for file in (*(first / split for split in SPLITS), *(other / "train" for other in others)):
         name = file.name if not others else f"{file.name} in {file.parent.name}"
         sizes = read_sizes(file)[0]
@@ -66,10 +68,15 @@ def read_data(workspace: Workspace, settings: FinetuneSettings, positions: int) 
             _refuse_empty(sizes, name)
         if mode != "none":  # which cuts lines
             _refuse_long(sizes, name, limit)
-    own = [_samples(folder / "train", mode, limit) for folder in folders]
-    samples = [_with_general_text(each, settings.replay, limit) for each in own]
-    batches = [batch_sizes(each, settings.max_tokens) for each in samples]
-    valid = _samples(first / "valid", mode, limit)
+    lines = [read_sizes(folder / "train")[0] for folder in folders]
+    roughly = bool(settings.replay) and not general
+    if roughly:
+        general = [_full_lines(own, settings.replay, limit - 1) for own in lines]
+    if settings.replay:  # fairseq reads both as one
+        lines = [np.append(own, more) for own, more in zip(lines, general, strict=True)]
+    samples = [sample_sizes(each, mode, limit) for each in lines]
+    batched = [batches(each, settings.max_tokens)[0] for each in samples]
+    valid = sample_sizes(read_sizes(first / "valid")[0], mode, limit)
     scripts = {}
     if settings.mask_unit == "word":
         read = [first / "valid", *(folder / "train" for folder in folders)]
@@ -77,27 +84,17 @@ def read_data(workspace: Workspace, settings: FinetuneSettings, positions: int) 
     return Data(
         samples=sum(map(len, samples)),
         tokens=sum(int(each.sum()) for each in samples),
-        epochs=tuple(-(-len(each) // settings.update_freq) for each in batches),
+        epochs=tuple(-(-len(each) // settings.update_freq) for each in batched),
         valid=int(valid.sum()),
-        largest=max(
-            int(each.max()) for each in (*batches, batch_sizes(valid, settings.max_tokens))
-        ),
         scripts=scripts,
+        roughly=roughly,
+        largest=max(int(each.max()) for each in (*batched, batches(valid, settings.max_tokens)[0])),
     )
 
 
-def _with_general_text(samples: np.ndarray, share: float, limit: int) -> np.ndarray:
-    more = general_tokens(int(samples.sum()), share)
-    return np.append(samples, np.full(-(-more // limit), limit))
-
-
-def _samples(prefix: Path, mode: str, limit: int) -> np.ndarray:
-    return _samples_of(prefix, Path(f"{prefix}.idx").stat().st_mtime_ns, mode, limit)
-
-
-@functools.lru_cache(maxsize=16)
-def _samples_of(prefix: Path, _: int, mode: str, limit: int) -> np.ndarray:
-    return sample_sizes(read_sizes(prefix)[0], mode, limit)
+def _full_lines(own: Sizes, share: float, longest: int) -> Sizes:
+    more = general_tokens(int(own.sum(dtype=np.int64)) - len(own), share)
+    return np.full(-(-more // (longest - 1)), longest)
 
 
 def _refuse_empty(sizes: np.ndarray, name: str) -> None:

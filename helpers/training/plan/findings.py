@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from helpers.tokens.units import of_undivided
+from helpers.training.options import usual
 from helpers.training.plan.plan import Finding, TrainingPlan, size
 
 # RoBERTa's recipe (Liu et al. 2019, and fairseq's examples/roberta/README.pretraining.md): at a
@@ -18,14 +19,7 @@ OTHER_BATCH = 4  # times more or less
 OFTEN = 40
 FEW_HIDDEN = 500  # tokens
 # What half precision needs of a GPU, in CUDA's capabilities; a processor cannot train with fp16.
-NEEDED = {
-    "common.fp16": 7.0,
-    "common.memory_efficient_fp16": 7.0,
-    "common.amp": 7.0,
-    "common.bf16": 8.0,
-    "common.memory_efficient_bf16": 8.0,
-}
-TRUE = ("true", "yes", "on", "1")
+NEEDED = {"common.fp16": 7.0, "common.amp": 7.0, "common.bf16": 8.0}
 SOON = 10  # seconds from one checkpoint to the next
 LONG_WARMUP = 0.5  # share of the updates
 
@@ -167,9 +161,8 @@ def _checkpoints(plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _precision(plan: TrainingPlan) -> Iterator[Finding]:
-    asked = plan.options.keys() & NEEDED.keys()
-    for name in sorted(name for name in asked if plan.options[name].lower() in TRUE):
-        has = plan.machine.capability
+    has = plan.machine.capability
+    for name in sorted(name for name in NEEDED if plan.options.get(name)):
         if has < NEEDED[name]:
             yield Finding(
                 f"{name} asks for half precision, for which {plan.machine.device} has no hardware.",
@@ -179,7 +172,8 @@ def _precision(plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _other_rates(plan: TrainingPlan) -> Iterator[Finding]:
-    if changed := sorted(name for name in plan.options if name.startswith("lr_scheduler.")):
+    rates = {n: value for n, value in plan.options.items() if n.startswith("lr_scheduler.")}
+    if changed := sorted(name for name, value in rates.items() if value != usual(name)):
         yield Finding(
             f"{', '.join(changed)} changes the learning rate: the curve here is that without it.",
             "TensorBoard shows the true one, and so does fairseq's log.",

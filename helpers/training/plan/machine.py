@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from helpers.common.processes import cores
+
 PATIENCE = 0.03  # seconds that a trial is repeated for; the fastest counts
 ROWS = 1024  # of a trial's product; for more of them the time grows alike
 
@@ -24,20 +26,28 @@ class Machine:
     disk: int
     capability: float = 0.0
 
+    @property
+    def kind(self) -> str:
+        """PyTorch's name of such a device."""
+        return "cuda" if self.capability else "cpu"
 
-def machine(folder: Path) -> Machine:
-    """The device that fairseq takes, its free memory, and the room on the folder's disk."""
+
+def machine(folder: Path, on_cpu: bool = False) -> Machine:
+    """The device that fairseq takes, its free memory, and the room on the folder's disk.
+
+    Args:
+        on_cpu: it is told to leave a GPU alone (``common.cpu``).
+    """
     import torch
 
     while not folder.exists():
         folder = folder.parent
     disk = shutil.disk_usage(folder).free
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and not on_cpu:
         capability = float("{}.{}".format(*torch.cuda.get_device_capability()))
         name, free = torch.cuda.get_device_name(), torch.cuda.mem_get_info()[0]
         return Machine(name, free, disk, capability)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Machine(f"the processor, {cores} cores", _free_memory(), disk)
+    return Machine(f"the processor, {cores()} cores", _free_memory(), disk)
 
 
 def _free_memory() -> int:
@@ -52,41 +62,35 @@ def _free_memory() -> int:
 
 
 @functools.lru_cache(maxsize=64)
-def seconds_of_product(rows: int, inner: int, columns: int) -> float:
-    """How long the device takes for the product of two matrices in single precision: a trial."""
+def seconds_of_product(kind: str, rows: int, inner: int, columns: int) -> float:
+    """How long such a device takes for the product of two matrices in single precision: a trial."""
     import torch
 
     tried = min(rows, ROWS)
     one, other, product = (
-        torch.ones(shape, device=_kind())
+        torch.ones(shape, device=kind)
         for shape in ((tried, inner), (inner, columns), (tried, columns))
     )
-    return _fastest(lambda: torch.mm(one, other, out=product)) * rows / tried
+    return _fastest(kind, lambda: torch.mm(one, other, out=product)) * rows / tried
 
 
-@functools.lru_cache(maxsize=1)
-def seconds_a_byte() -> float:
-    """How long the device takes to copy a byte: a trial with more than its caches hold."""
+@functools.lru_cache(maxsize=2)
+def seconds_a_byte(kind: str) -> float:
+    """How long such a device takes to copy a byte: a trial with more than its caches hold."""
     import torch
 
-    one, other = (torch.ones(2**24, device=_kind()) for _ in range(2))
-    return _fastest(lambda: other.copy_(one)) / (4 * one.numel())
+    one, other = (torch.ones(2**24, device=kind) for _ in range(2))
+    return _fastest(kind, lambda: other.copy_(one)) / (4 * one.numel())
 
 
-def _kind() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _fastest(work: Callable[[], object]) -> float:
+def _fastest(kind: str, work: Callable[[], object]) -> float:
     """Seconds with all of the device; of a processor by the time of one core, as if it were free.
 
     (Several would wait for each other where other programs run.)
     """
     import torch
 
-    on_gpu, threads = torch.cuda.is_available(), torch.get_num_threads()
+    on_gpu, threads = kind == "cuda", torch.get_num_threads()
     clock = time.perf_counter if on_gpu else time.thread_time
     torch.set_num_threads(1)
     seconds, begun = [], time.perf_counter()

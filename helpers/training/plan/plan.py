@@ -7,12 +7,13 @@ import numpy as np
 from helpers.common.errors import CourseError
 from helpers.common.progress import duration
 from helpers.common.report import Report, Table
+from helpers.training.options import options
 from helpers.training.plan.costs import FILES, PYTHON, Network
 from helpers.training.plan.data import Data
 from helpers.training.plan.machine import Machine
 from helpers.training.plan.speed import Speed
 from helpers.training.schedule import corners, warmup_updates
-from helpers.workflow.training_settings import FinetuneSettings, option
+from helpers.workflow.training_settings import FinetuneSettings
 
 MANY = 10**6  # updates
 ROOM = 0.8  # share of the free memory that is planned with
@@ -62,9 +63,9 @@ class TrainingPlan(Report):
         return max(0, self.settings.max_update - max(self.first, self.done))
 
     @property
-    def options(self) -> dict[str, str]:
+    def options(self) -> dict[str, object]:
         """The values of fairseq's other options, by their names."""
-        return dict(map(option, self.settings.extra))
+        return options(self.settings)
 
     @property
     def warmup(self) -> int:
@@ -131,7 +132,7 @@ class TrainingPlan(Report):
         counted = f" after {self.first:,} of the base's" if self.first else ""
         counted += f" after {self.done:,} that were done" if self.done else ""
         read = f"{data.samples:,} samples, {data.tokens:,} tokens with <s> and </s>"
-        general = "; about so, with general text" if self.settings.replay else ""
+        general = "; about so, with general text" if data.roughly else ""
         rows = [
             ("train", f"{read}{general}"),
             ("the base has behind it", done),

@@ -1,19 +1,20 @@
 """The plan of a training is made: from the base's shape, the sizes of the data, and the machine."""
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.models import checkpoints, shapes
+from helpers.training.base_model import base_model, longest_sample
+from helpers.training.options import options
 from helpers.training.plan.costs import Network
 from helpers.training.plan.data import read_data
 from helpers.training.plan.findings import findings
 from helpers.training.plan.machine import Machine, machine
 from helpers.training.plan.plan import TrainingPlan
-from helpers.training.plan.speed import Speed, from_trial
+from helpers.training.plan.speed import from_trial
 from helpers.training.runs.going_on import what_is_there
 from helpers.training.runs.resume import updates_before
+from helpers.training.samples import Sizes
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -22,20 +23,21 @@ def plan_training(
     workspace: Workspace,
     settings: FinetuneSettings,
     inputs: Sequence[Path] = (),
-    speed: Speed | None = None,
+    general: Sequence[Sizes] = (),
 ) -> TrainingPlan:
     """What a training will do, from the base's shape and the sizes of the data.
 
     Args:
         inputs: all that training reads, by which it is told what of it was done before.
-        speed: how fast this machine is, where that was measured.
+        general: of each shard, the sizes of the lines of general text that are mixed in; without
+            them it is reckoned how much of it there will be.
 
     Raises:
         CourseError: it cannot be done at all.
     """
     first = updates_before(workspace, settings)
     done, said = what_is_there(workspace, settings, inputs) if inputs else (0, "")
-    base = _base(workspace.base_model, workspace.base_model.stat().st_mtime_ns)
+    base = base_model(workspace)
     shape = base.shape
     network = Network(
         parameters=base.parameters,
@@ -44,23 +46,32 @@ def plan_training(
         inner=shape["encoder_ffn_embed_dim"],
         heads=shape["encoder_attention_heads"],
         vocabulary=base.vocabulary,
-        sample=min(shape["max_positions"], settings.max_tokens),
+        sample=longest_sample(workspace, settings),
         dropout=settings.dropout,
         mask_prob=settings.mask_prob,
     )
+    on_cpu = bool(options(settings).get("common.cpu"))
+    device = _with_what_is_replaced(machine(workspace.root, on_cpu), workspace)
     plan = TrainingPlan(
         settings=settings,
-        data=read_data(workspace, settings, shape["max_positions"]),
+        data=read_data(workspace, settings, general),
         network=network,
-        machine=_with_what_is_replaced(machine(workspace.root), workspace),
+        machine=device,
         base_updates=base.updates,
         first=first,
         done=done,
-        speed=speed or from_trial(network, settings),
+        speed=from_trial(network, settings, device.kind),
+        notes=(said,) if said else (),
     )
+    return with_findings(plan)
+
+
+def with_findings(plan: TrainingPlan, **changed: object) -> TrainingPlan:
+    """The plan with what is to be said of it, after some of it has changed."""
+    said = plan.notes[: len(plan.notes) - len(plan.findings)]
+    plan = dataclasses.replace(plan, **changed)
     found = findings(plan)
-    notes = (*filter(None, [said]), *map(str, found))
-    return dataclasses.replace(plan, findings=found, notes=notes)
+    return dataclasses.replace(plan, findings=found, notes=(*said, *map(str, found)))
 
 
 def _with_what_is_replaced(found: Machine, workspace: Workspace) -> Machine:
@@ -68,23 +79,3 @@ def _with_what_is_replaced(found: Machine, workspace: Workspace) -> Machine:
     stats = (file.stat() for file in workspace.training.glob("*.pt"))
     there = {stat.st_ino: stat.st_size for stat in stats}  # one file has several names
     return dataclasses.replace(found, disk=found.disk + sum(there.values()))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Base:
-    shape: dict
-    parameters: int
-    vocabulary: int
-    updates: int
-
-
-@functools.lru_cache(maxsize=4)
-def _base(file: Path, _: int) -> _Base:
-    """What the plan needs of a base model; reading a large one takes seconds."""
-    state = checkpoints.read(file)
-    return _Base(
-        shapes.shape(state),
-        shapes.parameters(state),
-        shapes.rows_of_vocabulary(state),
-        checkpoints.updates(state),
-    )

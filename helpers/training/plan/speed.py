@@ -29,10 +29,10 @@ class Speed:
         return self.token / VALIDATING
 
 
-def from_trial(network: Network, settings: FinetuneSettings) -> Speed:
-    """From products of matrices of the model's sizes, which take a moment."""
+def from_trial(network: Network, settings: FinetuneSettings, kind: str) -> Speed:
+    """From products of matrices of the model's sizes, which take a moment on such a device."""
     tokens = settings.max_tokens * settings.update_freq
-    seconds = network.seconds(settings.max_tokens, settings.update_freq)
+    seconds = network.seconds(settings.max_tokens, settings.update_freq, kind)
     return Speed(seconds / tokens, "by a trial of this machine; half or double is possible")
 
 
