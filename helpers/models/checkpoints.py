@@ -9,7 +9,7 @@ from helpers.common.pickles import read_safely
 from helpers.models.checkpoint_values import checked_values
 from helpers.models.finite import refuse_not_finite, refuse_whole_numbers
 from helpers.models.old_checkpoints import complete_cfg, modern
-from helpers.models.shapes import kept_layers, numbers, shape
+from helpers.models.shapes import kept_layers, shape, storage_key
 from helpers.models.tensor_names import HEAD, HEAD_WEIGHT, TOKENS, unwrapped
 
 if TYPE_CHECKING:
@@ -155,4 +155,4 @@ def for_a_base(state: dict, *, keep_optimizer: bool = False) -> dict:
 def single_precision(tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
     """The tensors as float32; one that stands there under two names stays one."""
     once: dict[tuple, torch.Tensor] = {}
-    return {name: once.setdefault(numbers(t), t.float()) for name, t in tensors.items()}
+    return {name: once.setdefault(storage_key(t), t.float()) for name, t in tensors.items()}

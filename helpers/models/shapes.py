@@ -57,7 +57,7 @@ def kept_layers(state: dict, keep: "str | list[int] | None", file: object) -> di
     return {**state, "model": tensors, "last_optimizer_state": None}
 
 
-def numbers(tensor: "torch.Tensor") -> tuple:
+def storage_key(tensor: "torch.Tensor") -> tuple:
     """What two tensors have in common that are one; a matrix and its transposed view are two."""
     return tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride()
 
@@ -83,8 +83,8 @@ def without_padding(state: dict, symbols: int) -> tuple[dict, list[str]]:
             cut[name] = tensor
     if not cut:
         return state, []
-    once = {numbers(tensor): tensor[:symbols].clone() for tensor in cut.values()}
-    tensors = state["model"] | {name: once[numbers(tensor)] for name, tensor in cut.items()}
+    once = {storage_key(tensor): tensor[:symbols].clone() for tensor in cut.values()}
+    tensors = state["model"] | {name: once[storage_key(tensor)] for name, tensor in cut.items()}
     note = (
         f"Its table had {most:,} rows, which is {symbols:,} rounded up: the last "
         f"{most - symbols:,}, of which the dictionary knows no token, were cut off."

@@ -153,7 +153,7 @@ def look_at(file: Path, settings: SplitSettings) -> None:
     s = settings
     encoding, errors = s.encoding, s.errors
     if encoding == "auto":
-        encoding, errors = begins_in(file) or "utf-8-sig", "replace"
+        encoding, errors = begins_in(file), "replace"
     source = input_of(file, encoding, s.unit, s.text_field, errors)
     faults = source.faults()
     next(source.passages(faults=faults), None)

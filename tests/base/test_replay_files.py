@@ -116,7 +116,7 @@ def test_what_is_no_character_is_treated_as_in_the_texts(
     texts, notes = read(work, file)
     assert len(texts) == number and len([text for text in texts if text in NEW]) == 4
     assert len(notes) == 1 and notes[0].startswith(said) and "general.txt, line 10" in notes[0]
-    mix(work, settings_for(file), 510)
+    mix(work, settings_for(file))
     assert notes[0] in replayed(work.training).note
 
 
@@ -155,7 +155,7 @@ def test_what_is_not_read_is_told(work, tmp_path) -> None:
     assert notes == ("empty.txt is empty.", "Not read (1): book.epub (another kind of file).")
     (folder / "a.txt").write_text(work.raw("test").read_text("utf-8"))
     with pytest.raises(CourseError, match=r"no text for replay, beside .* Not read \(1\): book"):
-        mix(work, settings_for(folder), 510)
+        mix(work, settings_for(folder))
 
 
 def test_where_a_person_has_brought_split_texts_the_usual_settings_hold(work, tmp_path) -> None:
@@ -178,6 +178,6 @@ def test_the_whole_way_with_records(tmp_path: Path) -> None:
         do(work, name)
     (tmp_path / "general.jsonl").write_bytes(json_lines("body"))
     settings = settings_for(tmp_path / "general.jsonl")
-    mix(work, settings, 510)
+    mix(work, settings)
     assert replayed(work.training).documents == len(NEW)
     assert (folders_to_train(work, settings)[0] / "train1.bin").is_file()

@@ -38,7 +38,7 @@ def encoding_of(file: Path, wanted: str) -> str:
     if wanted != "auto":
         _refuse_another(file, wanted, head)
         return wanted
-    if guess := in_seven_bits(head[:SAMPLE]) or _guess(file):
+    if guess := _guess(file, head):
         return guess
     raise CourseError(
         f"The encoding of {file} cannot be guessed: none fits, or several nearly as well.",
@@ -69,7 +69,7 @@ def _refuse_bytes_for_characters(file: Path, wanted: str, head: bytes) -> None:
 
     Pairs of its bytes would be read as characters: any two are one, and no error shows it.
     """
-    guess = None if b"\0" in head else "utf-8" if _begins_in_utf8(head) else guessed_encoding(head)
+    guess = "utf-8" if _is_utf8(head) else None if b"\0" in head else guessed_encoding(head)
     if guess in ("utf-8", *CHINESE):
         raise CourseError(
             f"{file} is not {wanted}: it begins in {guess}.",
@@ -77,24 +77,19 @@ def _refuse_bytes_for_characters(file: Path, wanted: str, head: bytes) -> None:
         )
 
 
-def _begins_in_utf8(head: bytes) -> bool:
+def _is_utf8(head: bytes) -> bool:
+    """Whether all of a beginning is; its last character may be cut off."""
     try:
-        return bool(codecs.getincrementaldecoder("utf-8")().decode(head))
+        return b"\0" not in head and bool(codecs.getincrementaldecoder("utf-8")().decode(head))
     except UnicodeDecodeError:
         return False
 
 
-def begins_in(file: Path) -> str | None:
-    """What ``auto`` will take, as far as the beginning of a file tells; None where that is open."""
+def begins_in(file: Path) -> str:
+    """What ``auto`` will take, as far as the beginning of a file tells; UTF-8 if that is open."""
     head = next(blocks(file), b"")
-    if not head or binary(head):
-        return None
-    if escaped := in_seven_bits(head[:SAMPLE]):
-        return escaped
-    is_utf8 = b"\0" not in head and _begins_in_utf8(head)
-    if is_utf8 or is_nearly_utf8(head) or is_partly_utf8(file, LOOKED_AT):
-        return None
-    return guessed_encoding(bad_lines(head, "utf-8"))
+    guess = None if not head or binary(head) else _guess(file, head, LOOKED_AT)
+    return guess or "utf-8"
 
 
 def refuse_binary(file: Path, head: bytes) -> None:
@@ -109,15 +104,22 @@ def beginning(file: Path, encoding: str) -> str:
     return LineEnds().decode(decoder.decode(next(blocks(file), b"")), final=True)
 
 
-def _guess(file: Path) -> str | None:
-    """UTF-8 also where only a part of the file is: it alone shows what is not in it."""
-    if _fits(file, "utf-8"):
+def _guess(file: Path, head: bytes, most: int | None = None) -> str | None:
+    """UTF-8 also where only a part of the file is: it alone shows what is not in it.
+
+    Args:
+        head: the first block.
+        most: of so many blocks, and mostly of the first; None: of the whole file.
+    """
+    if escaped := in_seven_bits(head[:SAMPLE]):
+        return escaped
+    if _is_utf8(head) if most else _fits(file, "utf-8"):
         return "utf-8"
-    block = first_bad_block(file, "utf-8")
-    if is_nearly_utf8(block) or is_partly_utf8(file):
+    block = head if most else first_bad_block(file, "utf-8")
+    if is_nearly_utf8(block) or is_partly_utf8(file, most):
         return "utf-8"
     guess = guessed_encoding(bad_lines(block, "utf-8"))
-    if guess == "cp950" and not _fits(file, "cp950") and _fits(file, "big5hkscs"):
+    if most is None and guess == "cp950" and not _fits(file, "cp950") and _fits(file, "big5hkscs"):
         return "big5hkscs"  # which has the signs of Cantonese, too, wherever they stand
     return guess
 
