@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -166,9 +167,10 @@ def test_where_a_person_has_brought_split_texts_the_usual_settings_hold(work, tm
     assert read(work, tmp_path / "a.txt") == (NEW[:1], ())
 
 
-def test_the_whole_way_with_records(tmp_path: Path) -> None:
+def test_the_whole_way_with_records(small: Workspace, tmp_path: Path) -> None:
     """One's own and the general ones, both by the field that the split was told."""
     work = begin(Workspace(tmp_path / "work"))
+    shutil.copytree(small.base_dict.parent, work.base_dict.parent, dirs_exist_ok=True)
     for file in work.texts.iterdir():
         file.unlink()
     own = [{"body": f"The text with the number {i}."} for i in range(90)]
