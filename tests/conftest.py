@@ -13,7 +13,9 @@ import portalocker
 import pytest
 from hypothesis.internal.conjecture import providers
 
+from helpers.beforehand import settings_of
 from helpers.ids.dictionary import Dictionary
+from helpers.stages.road import ROAD
 from helpers.tokens import gpt2
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
@@ -109,14 +111,20 @@ def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path
 
 
 @pytest.fixture(scope="session")
-def training(pytestconfig: pytest.Config) -> FinetuneSettings:
-    """How the course is trained: by default, or more shortly where long tests are left out."""
-    return FinetuneSettings() if pytestconfig.option.markexpr != "not long" else SHORTER
+def shorter(pytestconfig: pytest.Config) -> dict[str, object]:
+    """Parameters of the course's notebooks: none, or less work where long tests are left out."""
+    return {} if pytestconfig.option.markexpr != "not long" else SHORTER
+
+
+@pytest.fixture(scope="session")
+def training(shorter: dict[str, object]) -> FinetuneSettings:
+    """How the course is trained."""
+    return settings_of(ROAD["finetune"], {"04_finetune": shorter})
 
 
 @pytest.fixture(scope="session")
 def course(
-    home: Path, training: FinetuneSettings, tmp_path_factory: pytest.TempPathFactory
+    home: Path, shorter: dict[str, object], tmp_path_factory: pytest.TempPathFactory
 ) -> Workspace:
     """The whole course with its default parameters, run by papermill from another folder.
 
@@ -126,8 +134,7 @@ def course(
 
     def make(folder: Path) -> None:
         elsewhere = tmp_path_factory.mktemp("elsewhere")
-        pairs = training.model_dump(exclude_unset=True).items()
-        given = [word for pair in pairs for word in ("-p", *pair)]
+        given = [word for pair in shorter.items() for word in ("-p", *pair)]
         done = command("run", "--workspace", "runs/sample", *given, cwd=elsewhere)
         assert done.returncode == 0, done.stdout + done.stderr
         shutil.copytree(here, folder)

@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from helpers.common.files import PROJECT
-from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.lab import CHROMIUM, MINUTE, Opened, lab
 
@@ -26,8 +25,8 @@ def work(course: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspa
 
 
 @pytest.fixture(scope="module")
-def url(work: Workspace, training: FinetuneSettings) -> Iterator[str]:
-    with lab(work.root.parent.parent, training.model_dump(exclude_unset=True)) as found:
+def url(work: Workspace, shorter: dict[str, object]) -> Iterator[str]:
+    with lab(work.root.parent.parent, shorter) as found:
         yield found
 
 
@@ -79,6 +78,7 @@ def use_evaluate(notebook: Opened, work: Workspace) -> None:
     before = marked.count()
     notebook.slide("evaluate", "mask_share", "ArrowRight", 20)
     expect(notebook.panel("evaluate")).to_contain_text("mask_share = 0.35")
+    expect(marked).not_to_have_count(before)
     assert marked.count() > 1.5 * before
     assert "bits per hidden token" in notebook.do("evaluate")
     assert work.record.stages["evaluate"].settings["mask_share"] == 0.35

@@ -67,9 +67,13 @@ def test_killed_while_it_is_converted(copied: Workspace, times: int) -> None:
 
 def test_killed_while_it_is_evaluated(copied: Workspace) -> None:
     before = contents(copied.evaluation)
-    begun = copied.scratch / "evaluate"
-    kill_when(begun.exists, "evaluate", "--workspace", copied.root, "--force")
+    begun, lines = (
+        copied.scratch / "evaluate",
+        copied.record.entry("evaluate").settings["max_lines"],
+    )
+    words = ("evaluate", "--workspace", copied.root, "--force", "--max-lines", lines)
+    kill_when(begun.exists, *words)
     assert contents(copied.evaluation) == before
-    done = command("evaluate", "--workspace", copied.root, "--force")
+    done = command(*words)
     assert done.returncode == 0, done.stderr
     assert contents(copied.evaluation) == before

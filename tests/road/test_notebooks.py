@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
+from helpers.beforehand import settings_of
 from helpers.common.files import PROJECT
 from helpers.stages.road import NOTEBOOKS, ROAD
 from helpers.workflow.training_settings import FinetuneSettings
@@ -88,11 +89,14 @@ def test_papermills_checked_outputs_are_those_stored(
 
 
 def test_no_stage_of_the_finished_course_is_done_again(
-    course: Workspace, training: FinetuneSettings
+    course: Workspace, shorter: dict[str, object]
 ) -> None:
     before = (course.root / "workspace.json").read_text()
-    settings = {name: step.settings() for name, step in ROAD.items() if name != "prepare"}
-    settings["finetune"] = training
+    settings = {
+        name: settings_of(stage, {stage.notebook: shorter})
+        for name, stage in ROAD.items()
+        if name != "prepare"
+    }
     assert all(ROAD.run(name, course, its).reused for name, its in settings.items())
     assert (course.root / "workspace.json").read_text() == before
 
