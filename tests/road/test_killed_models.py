@@ -67,11 +67,8 @@ def test_killed_while_it_is_converted(copied: Workspace, times: int) -> None:
 
 def test_killed_while_it_is_evaluated(copied: Workspace) -> None:
     before = contents(copied.evaluation)
-    begun, lines = (
-        copied.scratch / "evaluate",
-        copied.record.entry("evaluate").settings["max_lines"],
-    )
-    words = ("evaluate", "--workspace", copied.root, "--force", "--max-lines", lines)
+    begun, its = copied.scratch / "evaluate", copied.record.entry("evaluate").settings
+    words = ("evaluate", "--workspace", copied.root, "--force", "--max-lines", its["max_lines"])
     kill_when(begun.exists, *words)
     assert contents(copied.evaluation) == before
     done = command(*words)
