@@ -63,30 +63,15 @@ def run(
         left_out = unused(workspace, holding, force)
         for name in notebooks:
             begun.append(name)
-            before = _finished(workspace)
-            since = time.monotonic()
             without = left_out.get(name, ())
             steps = [s for s in ROAD.values() if s.notebook == name and s.name not in without]
             print(f"{name}: {'; '.join(stage.does for stage in steps)} …", flush=True)
-            common = {"workspace": str(workspace.root), "force": force}
-            text = prepared(
-                FOLDER / f"{name}.ipynb", workspace.notebooks, values[name] | common, without
-            )
+            its = values[name] | {"workspace": str(workspace.root), "force": force}
+            text = prepared(FOLDER / f"{name}.ipynb", workspace.notebooks, its, without)
             if not force and _is_done(workspace, name, text, steps, holding):
                 print(f"{name} nothing to recompute, and its copy stays", flush=True)
-                continue
-            with _told_in_a_terminal(workspace):
-                error = _execute(workspace, name, text)
-            if error:
-                print(f"\n{error}\nSee {workspace.notebooks / name}.ipynb")
+            elif not _run_and_tell(workspace, name, text):
                 return 1
-            seconds = time.monotonic() - since
-            made = [k for k, v in _finished(workspace).items() if before.get(k) != v]
-            said = f"made: {', '.join(made)}" if made else "nothing to recompute"
-            print(f"{name} {said} ({seconds:.0f} s)", flush=True)
-            for stage in made:
-                for note in workspace.record.entry(stage).report.get("notes", ()):
-                    print(f"  {stage}: {note}", flush=True)
     print(_closing(workspace))
     return 0
 
@@ -175,6 +160,24 @@ def _mark(workspace: Workspace, name: str, text: str) -> str:
     last = max(order.index(stage.name) for stage in ROAD.values() if stage.notebook == name)
     shown = [_finished(workspace).get(stage) for stage in order[: last + 1]]
     return hashlib.sha256(json.dumps([text, versions(), shown]).encode()).hexdigest()
+
+
+def _run_and_tell(workspace: Workspace, name: str, text: str) -> bool:
+    """Run one notebook, and print what its steps have made; whether it went well."""
+    before, since = _finished(workspace), time.monotonic()
+    with _told_in_a_terminal(workspace):
+        error = _execute(workspace, name, text)
+    if error:
+        print(f"\n{error}\nSee {workspace.notebooks / name}.ipynb")
+        return False
+    seconds = time.monotonic() - since
+    made = [k for k, v in _finished(workspace).items() if before.get(k) != v]
+    said = f"made: {', '.join(made)}" if made else "nothing to recompute"
+    print(f"{name} {said} ({seconds:.0f} s)", flush=True)
+    for stage in made:
+        for note in workspace.record.entry(stage).report.get("notes", ()):
+            print(f"  {stage}: {note}", flush=True)
+    return True
 
 
 def _execute(workspace: Workspace, name: str, text: str) -> str:
