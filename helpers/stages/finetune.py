@@ -21,7 +21,7 @@ from helpers.tokens.units import of_undivided
 from helpers.training.command import MIXED, finetune_command, folders_to_train
 from helpers.training.log.events import LOG
 from helpers.training.masking import scripts_to_divide
-from helpers.training.options import options
+from helpers.training.options.extra import options
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.planning import plan_training, with_findings
 from helpers.training.plan.speed import from_probe

@@ -8,7 +8,7 @@ from helpers.common.fairseq import tool
 from helpers.common.files import PROJECT
 from helpers.ids.data_bin import data_folders
 from helpers.training.base_model import base_model, longest_sample
-from helpers.training.options import options
+from helpers.training.options.extra import options
 from helpers.training.schedule import warmup_updates
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace

@@ -22,6 +22,7 @@ LAYERS = (
     "ids",
     "models",
     "training.log",
+    "training.options",
     "training",
     "training.fairseq_bf16",
     "training.runs",

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from helpers.training.options import RANGES
+from helpers.training.options.extra import RANGES
 
 pytestmark = [
     pytest.mark.skipif(find_spec("fairseq") is None, reason="fairseq is not installed"),

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from helpers.common.errors import CourseError
 from helpers.training.command import CONFIG_FILE, hydra_value, overrides
-from helpers.training.known_options import known_options
-from helpers.training.options import PACKAGES, RANGES, options
-from helpers.training.refused_options import KEPT, OF_SETTINGS, reason_to_keep
+from helpers.training.options.extra import PACKAGES, RANGES, options
+from helpers.training.options.known import known_options
+from helpers.training.options.refused import KEPT, OF_SETTINGS, reason_to_keep
 from helpers.workflow.training_settings import UNQUOTABLE, FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.small import SHORT

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from helpers.tokens.units import of_undivided
-from helpers.training.options import usual
+from helpers.training.options.extra import usual
 from helpers.training.plan.plan import Finding, TrainingPlan, size
 
 # RoBERTa's recipe (Liu et al. 2019, and fairseq's examples/roberta/README.pretraining.md): at a

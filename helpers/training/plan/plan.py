@@ -7,7 +7,7 @@ import numpy as np
 from helpers.common.errors import CourseError
 from helpers.common.progress import duration
 from helpers.common.report import Report, Table
-from helpers.training.options import options
+from helpers.training.options.extra import options
 from helpers.training.plan.costs import FILES, PYTHON, Network
 from helpers.training.plan.data import Data
 from helpers.training.plan.machine import Machine

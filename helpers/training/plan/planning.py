@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.training.base_model import base_model, longest_sample
-from helpers.training.options import options
+from helpers.training.options.extra import options
 from helpers.training.plan.costs import Network
 from helpers.training.plan.data import read_data
 from helpers.training.plan.findings import findings

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from helpers.common.errors import CourseError
-from helpers.training.known_options import known_options, sections
-from helpers.training.refused_options import OF_SETTINGS, reason_to_keep
+from helpers.training.options.known import known_options, sections
+from helpers.training.options.refused import OF_SETTINGS, reason_to_keep
 from helpers.workflow.parameters import BEYOND
 from helpers.workflow.refusals import shown
 from helpers.workflow.training_settings import FinetuneSettings, option
