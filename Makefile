@@ -10,7 +10,7 @@ WORKSPACE ?=
 # Without a GPU: make course TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
-.PHONY: env course test test-long bench lab bundle lock notebooks base-model lint clean
+.PHONY: env course test test-long bench bench-replay lab bundle lock notebooks base-model lint clean
 
 # In an unpacked bundle all packages lie in wheels/: pip takes them from there and asks no index,
 # TORCH_INDEX included. The path is relative, since pip splits it at spaces.
@@ -82,6 +82,10 @@ REPEATS ?= 3
 bench: env
 	$(PY) -m tests.benchmarks --sizes $(SIZES) --repeats $(REPEATS)
 	$(PY) -m tests.benchmarks.shards
+
+# What the sample's training learns and forgets, with and without general text: docs/replay.png.
+bench-replay: env
+	$(PY) -m tests.benchmarks.replay runs/bench-replay
 
 # In its terminals the commands that the notebooks show run as they are.
 lab: env

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from helpers import environment
 from helpers.beforehand import (
     FOLDER,
     check,
@@ -27,6 +28,7 @@ from helpers.common.processes import die_with_parent
 from helpers.common.progress import TICK, over
 from helpers.panels.prepared import prepared, values_in
 from helpers.stages.road import ROAD
+from helpers.training.log.events import LOG
 from helpers.workflow.definition import Stage
 from helpers.workflow.lock import BATCH
 from helpers.workflow.record import versions
@@ -146,20 +148,33 @@ def _is_done(
     """
     copy = workspace.notebooks / f"{name}.ipynb"
     try:
-        made_from = json.loads(copy.read_text("utf-8"))["metadata"][MADE_FROM]
-        return made_from == _mark(workspace, name, text) and all(
-            ROAD.is_done(stage.name, workspace, settings_of(stage, values)) for stage in steps
+        content = json.loads(copy.read_text("utf-8"))
+        made_from = content["metadata"][MADE_FROM]
+        return (
+            made_from == _mark(workspace, name, text, content["cells"])
+            and (name != "00_setup" or environment.check(workspace).ok)
+            and all(
+                ROAD.is_done(stage.name, workspace, settings_of(stage, values)) for stage in steps
+            )
         )
     except (OSError, ValueError, LookupError, TypeError, CourseError):
         return False  # whatever is wrong, the notebook says it
 
 
-def _mark(workspace: Workspace, name: str, text: str) -> str:
-    """Of a notebook as it is run, of what it shows, and of the packages that do it: a SHA-256."""
+def _mark(workspace: Workspace, name: str, text: str, cells: list) -> str:
+    """A SHA-256 of all that an executed copy depends on, and of its own cells.
+
+    That is the notebook as it was run, the packages, what the stages up to its own have made, and
+    the trainings that there are.
+    """
     order = list(ROAD)
     last = max(order.index(stage.name) for stage in ROAD.values() if stage.notebook == name)
-    shown = [_finished(workspace).get(stage) for stage in order[: last + 1]]
-    return hashlib.sha256(json.dumps([text, versions(), shown]).encode()).hexdigest()
+    so_far = order[: last + 1]
+    shown = [_finished(workspace).get(stage) for stage in so_far]
+    logs = sorted(workspace.root.glob(f"checkpoints*/{LOG}")) if "finetune" in so_far else []
+    trainings = [(workspace.key(log), log.stat().st_size) for log in logs]
+    everything = json.dumps([text, versions(), shown, trainings, cells])
+    return hashlib.sha256(everything.encode()).hexdigest()
 
 
 def _run_and_tell(workspace: Workspace, name: str, text: str) -> bool:
@@ -214,8 +229,10 @@ def _execute(workspace: Workspace, name: str, text: str) -> str:
     except KeyboardInterrupt:
         unfinished.unlink(missing_ok=True)
         raise
-    made_from = {} if error else {MADE_FROM: _mark(workspace, name, text)}
-    write_whole(wanted, stilled(unfinished, made_from))
+    executed = json.loads(stilled(unfinished))
+    if not error:
+        executed["metadata"][MADE_FROM] = _mark(workspace, name, text, executed["cells"])
+    write_whole(wanted, json.dumps(executed, indent=1, ensure_ascii=False) + "\n")
     unfinished.unlink()
     return error
 

@@ -1,9 +1,7 @@
 """Notebooks to be read: their panels as they stood, without widgets that no kernel keeps alive."""
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import nbformat
 
@@ -13,17 +11,13 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 LIVE = "application/vnd.jupyter.widget-view+json"
 
 
-def stilled(file: Path, metadata: Mapping[str, object] = MappingProxyType({})) -> str:
+def stilled(file: Path) -> str:
     """The text of a notebook whose panels are their static HTML twins.
 
     A page that finds a live view without its kernel shows an error in its place.
-
-    Args:
-        metadata: what is added to the notebook's own.
     """
     notebook = nbformat.read(file, as_version=4)
     notebook.metadata.pop("widgets", None)
-    notebook.metadata.update(metadata)
     notebook.metadata.kernelspec = KERNEL  # whatever it was saved with
     for cell in notebook.cells:
         for output in cell.get("outputs", []):

@@ -8,13 +8,12 @@ from helpers.common.fairseq import tool
 from helpers.common.files import PROJECT
 from helpers.ids.data_bin import data_folders
 from helpers.training.base_model import base_model, longest_sample
-from helpers.training.options.extra import options
+from helpers.training.options.extra import CONFIG_FILE, options
 from helpers.training.schedule import warmup_updates
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 CONFIG = PROJECT / "helpers" / "config"
-CONFIG_FILE = CONFIG / "finetuning" / "finetune.yaml"
 LOG_INTERVAL = 10  # as it stands there
 UNITS = PROJECT / "helpers" / "training" / "fairseq_masks"  # the plug-in that hides whole ones
 # What Hydra reads as a text without quotes: no number, no truth, no nothing.
@@ -39,7 +38,7 @@ def overrides(
         "checkpoint.save_dir": workspace.training,
         **_beginning(workspace, settings.start, resumed),
         "hydra.run.dir": workspace.training,
-        "checkpoint.keep_interval_updates": max(1, settings.keep_checkpoints),
+        "checkpoint.keep_interval_updates": 1 + settings.keep_checkpoints,  # with the last one
         "checkpoint.patience": settings.patience,
         "common.tensorboard_logdir": tensorboard(workspace) if settings.tensorboard else None,
         "optimization.max_update": settings.max_update,

@@ -74,6 +74,22 @@ def _characters(file: Path, _: int, dictionary: Dictionary) -> collections.Count
     return found
 
 
+def number_hidden(sizes: Iterable[int], seed: int, share: float) -> int:
+    """How many tokens validation hides of samples of these sizes, in their order.
+
+    >>> number_hidden([20, 20, 20], seed=1, share=0.15)
+    9
+    """
+    return sum(
+        int(share * size + _random(seed, 1, number).random()) for number, size in enumerate(sizes)
+    )
+
+
+def _random(seed: int, epoch: int, sample: int) -> np.random.Generator:
+    # fairseq's 1e6 is a float: the hash is rounded before its remainder is taken.
+    return np.random.default_rng(int(hash((seed, epoch, sample)) % 1e6))
+
+
 def mask_sample(
     indices: np.ndarray,
     dictionary: Dictionary,
@@ -110,8 +126,7 @@ def mask_sample(
     >>> {i: (Fate(fates[i]).name, int(masked[i])) for i in np.flatnonzero(fates).tolist()}
     {2: ('LEFT', 5), 9: ('MASKED', 8), 14: ('REPLACED', 7)}
     """
-    # fairseq's 1e6 is a float: the hash is rounded before its remainder is taken.
-    random = np.random.default_rng(int(hash((seed, epoch, sample)) % 1e6))
+    random = _random(seed, epoch, sample)
     number = int(share * len(indices) + random.random())
     if units is None:
         units = np.ones(len(indices), np.int64)

@@ -115,7 +115,7 @@ def test_an_interrupted_run_goes_on_from_its_last_checkpoint_with_more_updates_t
     log = (ready.checkpoints / LOG).read_text("utf-8")
     assert f"Loaded checkpoint {ready.training / LAST} (epoch" in log
     assert log.count("Loaded checkpoint") == 2
-    assert f"It goes on from the {done} updates in {ready.training.name}." in report.notes
+    assert f"It went on from the {done} updates in {ready.training.name}." in report.notes
     assert f"This training went on after {done} updates that were made for" in report.notes[-1]
     assert report.updates == 9 and written(ready.checkpoints).went_on_after == (done,)
     assert [update for update, _ in report.valid_curve] == [3, 6, 9]
@@ -158,7 +158,8 @@ def test_a_half_written_checkpoint_is_replaced_by_the_newest_whole_one(
 def test_where_no_checkpoint_is_whole_it_begins_at_the_base(copied: Workspace) -> None:
     for file in copied.checkpoints.glob("*.pt"):
         file.write_bytes(b"half")
-    assert _mend(copied.checkpoints) == (0, [])
+    said = "No checkpoint there could be used: the training began anew."
+    assert _mend(copied.checkpoints) == (0, [said])
     assert not list(copied.checkpoints.glob("*.pt"))
 
 

@@ -68,17 +68,17 @@ def test_a_finished_training_goes_on_in_a_copy(done: Workspace) -> None:
     until = written(done.checkpoints).settings["max_update"]
     longer = wanted(done, max_update=until + 3)
     planned = of_finetune(done, longer)
-    assert f"goes on from the last checkpoint in checkpoints ({until} updates are" in planned
+    assert f"goes on from the {until} updates that are saved in checkpoints," in planned
     assert f"changes to that of {until + 3} updates, " in planned
     updates, notes = begin_or_resume(job(done, longer))
     assert updates == until
-    assert notes == [f"It goes on from the {until} updates in checkpoints."]
+    assert notes == [f"It went on from the {until} updates in checkpoints."]
     assert {file.name: file.read_bytes() for file in done.checkpoints.glob("[!.]*")} == before
     assert written(done.training).went_on_after == (until,)
     for name in (LAST, BEST, LOG):
         assert (done.training / name).read_bytes() == before[name]
     assert not (done.training / LOG).samefile(done.checkpoints / LOG)
-    assert f"{until} updates of it are logged: it goes on" in of_finetune(done, longer)
+    assert f"{until} updates of it are saved in {done.training.name}" in of_finetune(done, longer)
     assert begin_or_resume(job(done, longer))[1] == [
         f"An interrupted run was continued after update {until}."
     ]
@@ -97,9 +97,9 @@ def test_an_unfinished_one_with_another_max_update_goes_on_in_its_place(done, by
     )
     before = {file.name: file.read_bytes() for file in folder.glob("*.pt")}
     planned = of_finetune(done, settings)
-    assert f"goes on from the last checkpoint in {folder.name} ({until} updates are" in planned
+    assert f"goes on from the {until} updates that are saved in {folder.name}" in planned
     begun = begin_or_resume(job(done, settings))
-    assert begun == (until, [f"It goes on from the {until} updates in {folder.name}."])
+    assert begun == (until, [f"It went on from the {until} updates in {folder.name}."])
     assert {file.name: file.read_bytes() for file in folder.glob("*.pt")} == before
     assert [path.name for path in done.root.glob("checkpoints*")] == [folder.name]
     assert written(folder).settings == settings.of_the_result()
@@ -117,7 +117,7 @@ def test_also_one_that_had_made_room_for_another(done: Workspace) -> None:
     (done.training / LAST).write_bytes(b"weights of another one")
     [aside] = unfinished(done)[1:]
     updates, notes = begin_or_resume(job(done, wanted(done, max_update=until + 30)))
-    assert updates == until and notes[1] == f"It goes on from the {until} updates in {aside.name}."
+    assert updates == until and notes[1] == f"It went on from the {until} updates in {aside.name}."
     assert "An unfinished training with other settings or data is kept in" in notes[0]
     assert not aside.exists()
 
@@ -147,9 +147,7 @@ def test_what_patience_has_ended_goes_on_with_more_of_something(
     folder = folder.rename(done.checkpoints) if is_finished else folder
     assert f"It is done, and kept in {folder.name}" in of_finetune(done, as_it_was)
     settings = wanted(done, max_update=until + 10 + more, patience=patience)
-    assert (
-        f"goes on from the last checkpoint in {folder.name}" in of_finetune(done, settings)
-    ) == goes_on
+    assert (f"updates that are saved in {folder.name}" in of_finetune(done, settings)) == goes_on
     for _ in range(2):  # the second time after a kill, before fairseq has said anything
         updates, _ = begin_or_resume(job(done, settings))
         assert updates == until * goes_on
@@ -191,13 +189,36 @@ def test_with_force_a_longer_one_begins_at_the_base(done: Workspace) -> None:
 
 
 @pytest.mark.parametrize("lost", ["half", "not there"])
-def test_what_cannot_go_on_begins_at_the_base(done: Workspace, lost: str) -> None:
-    file = done.checkpoints / LAST
-    if lost == "half":
-        file.write_bytes(file.read_bytes()[:1000])
-    else:
-        file.unlink()
-    assert begin_or_resume(job(done, longer_one(done))) == (0, [])
+def test_where_the_last_checkpoint_is_lost_another_one_goes_on(done: Workspace, lost: str) -> None:
+    lose(done.checkpoints / LAST, lost)
+    until, longer = written(done.checkpoints).settings["max_update"], longer_one(done)
+    assert f"goes on from the {until} updates that are saved in checkpoints," in of_finetune(
+        done, longer
+    )
+    assert begin_or_resume(job(done, longer)) == (
+        until,
+        [
+            f"It went on from the {until} updates in checkpoints.",
+            f"{LAST} could not be used; {BEST} took its place.",
+        ],
+    )
+
+
+def test_where_no_checkpoint_can_be_used_it_begins_at_the_base_and_says_so(done: Workspace) -> None:
+    lose(done.checkpoints / LAST, "not there")
+    lose(done.checkpoints / BEST, "half")
+    longer = longer_one(done)
+    assert "goes on from" not in of_finetune(done, longer)
+    said = "No checkpoint in checkpoints could be used: the training began anew."
+    assert begin_or_resume(job(done, longer)) == (0, [said])
+
+
+def lose(file: Path, how: str) -> None:
+    """A second name of it stays as it was."""
+    content = file.read_bytes()
+    file.unlink()
+    if how == "half":
+        file.write_bytes(content[:1000])
 
 
 def test_of_several_the_furthest_goes_on(done: Workspace) -> None:
@@ -207,8 +228,8 @@ def test_of_several_the_furthest_goes_on(done: Workspace) -> None:
     shutil.copytree(done.checkpoints, done.root / "checkpoints.old-1")
     shorter = dataclasses.replace(made, settings=made.settings | {"max_update": until - 1})
     shorter.write(done.checkpoints)
-    said = (done.checkpoints / LOG).read_text("utf-8")
-    (done.checkpoints / LOG).write_text(said.partition("[train_inner]")[0], "utf-8")
+    for name in (LAST, BEST):
+        lose(done.checkpoints / name, "half")
     updates, notes = begin_or_resume(job(done, longer_one(done)))
     assert updates == until and "in checkpoints.old-1." in notes[0]
     assert finish(done) == [

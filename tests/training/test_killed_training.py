@@ -83,7 +83,7 @@ def test_a_finished_training_goes_on_and_says_what_that_means(small, tmp_path) -
     ]
     event, kept, *lasting = report.notes
     note = lasting[-1]
-    assert event == "It goes on from the 6 updates in checkpoints."
+    assert event == "It went on from the 6 updates in checkpoints."
     assert kept.endswith("kept in checkpoints.max_update-6.")
     assert "went on after 6 updates that were made for another" in note
     assert "One of 10 updates in one go" in note
@@ -100,7 +100,7 @@ def test_with_more_patience_it_goes_on_and_ends_as_if_it_had_had_it_before(small
     work, at_once = (untrained(small, tmp_path / name) for name in ("work", "at once"))
     assert trains(work, settings(2))().updates == 4
     report, whole = trains(work, settings(3))(), trains(at_once, settings(3))()
-    assert report.notes[0] == "It goes on from the 4 updates in checkpoints."
+    assert report.notes[0] == "It went on from the 4 updates in checkpoints."
     assert (report.updates, report.valid_curve) == (whole.updates, whole.valid_curve)
     assert whole.updates == 6 and written(work.checkpoints) == written(at_once.checkpoints)
     assert are_equal(work, at_once)

@@ -103,14 +103,15 @@ def test_what_was_done_before_is_known(copied: Workspace):
     assert done.notes == ("It is done, and kept in checkpoints: without force nothing is trained.",)
     longer = ROAD.plan("finetune", copied, SHORT.model_copy(update={"max_update": 16}))
     assert (longer.done, longer.updates) == (6, 10)
-    assert longer.notes[0].startswith("It goes on from the last checkpoint in checkpoints (6 ")
+    assert longer.notes[0].startswith(
+        "It goes on from the 6 updates that are saved in checkpoints,"
+    )
     copied.checkpoints.rename(copied.training)
-    log = copied.training / "train.log"
-    lines = log.read_text().splitlines(keepends=True)
-    log.write_text("".join(line for line in lines if 'num_updates": "6"' not in line))
-    begun = ROAD.plan("finetune", copied, SHORT)
-    assert begun.notes[0].startswith(f"{begun.done} updates of it are logged")
-    assert 0 < begun.done < 6 == begun.done + begun.updates
+    run = copied.training / "run.json"
+    run.write_text(run.read_text().replace('"max_update": 6', '"max_update": 16'))
+    begun = ROAD.plan("finetune", copied, SHORT.model_copy(update={"max_update": 16}))
+    assert begun.notes[0].startswith("6 updates of it are saved in checkpoints.unfinished: it goes")
+    assert (begun.done, begun.updates) == (6, 10)
     assert not plan_training(copied, SHORT).done
 
 
@@ -126,7 +127,13 @@ def test_only_a_plan_is_made(small: Workspace, workspace: Workspace):
 def plan(small: Workspace) -> TrainingPlan:
     """One on a machine with room, without anything to be said of it."""
     found = plan_training(small, SHORT)
-    sizes = {"samples": 4000, "tokens": 2_000_000, "valid": 100_000, "largest": 4096}
+    sizes = {
+        "samples": 4000,
+        "tokens": 2_000_000,
+        "valid": 100_000,
+        "hidden": 15_000,
+        "largest": 4096,
+    }
     data = dataclasses.replace(found.data, epochs=(500,), **sizes)
     machine = Machine("a processor", 10**10, 10**11)
     speed = dataclasses.replace(found.speed, token=1e-4)
@@ -196,7 +203,8 @@ def with_part(part: str, **values: object) -> Callable[[TrainingPlan], TrainingP
         (with_part("network", width=768), "which is much smaller than the 100,000", False),
         (with_part("data", epochs=(50_000,)), "Only 1 % of your text will be read", False),
         (with_settings(max_update=50_000), "Your text will be read 100 times", False),
-        (with_part("data", valid=1000), "Validation hides about 150 tokens only", False),
+        (with_part("data", hidden=150), "Validation hides 150 tokens only", False),
+        (with_part("data", hidden=0), "Validation hides no token at all", True),
         (with_part("data", scripts={"Thai": 7}), "7 of Thai. Each such letter", False),
         (with_settings(validate_every=1), "fairseq will validate and save 500 times", False),
         (with_settings(extra=("common.fp16=true",)), "common.fp16 asks for half precision", True),

@@ -128,7 +128,7 @@ def test_whatever_ends_it_a_checkpoint_is_saved_first(copied, number, to) -> Non
         longer = ("--max-update", found.updates + 2, "--validate-every", 100_000)
         done = command("finetune", "--workspace", copied.root, *longer, "--max-tokens", 512)
         assert done.returncode == 0
-        assert f"It goes on from the {found.updates} updates in checkpoints.unf" in done.stdout
+        assert f"It went on from the {found.updates} updates in checkpoints.unf" in done.stdout
 
 
 @pytest.mark.long

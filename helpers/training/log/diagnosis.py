@@ -18,7 +18,8 @@ HEAD, TAIL = 1 << 16, 1 << 18  # bytes
 LAST_LINES, WIDEST = 8, 500
 SHELLS = range(128 + 1, 128 + 65)  # how a shell says that signal 1 to 64 ended a command
 FULL = 1 << 20  # bytes that are free on a disk which is as good as full
-# fairseq prints its configuration, and Hydra the overrides: anything may stand in their paths.
+# fairseq prints its configuration, and Hydra the overrides: anything may stand in their paths, as
+# in that of the workspace, which is left out wherever it stands.
 _CONFIGURATION = re.compile(
     r"^(?:\[[^\n]*\]\[INFO\] - \{'_name': None|Error executing job with overrides)[^\n]*$", re.M
 )
@@ -36,7 +37,7 @@ def why(log: Path, begun: int, code: int, update: int) -> CourseError:
         update: the last update that it spoke of.
     """
     printed = _printed(log, begun)
-    plain = _CONFIGURATION.sub("", printed)
+    plain = _CONFIGURATION.sub("", printed).replace(str(log.parents[1]), "…")
     number = -code if code < 0 else code - 128 if code in SHELLS else 0
     ended = f"signal {number}" if number else f"exit code {code}"
     full = "disk full\n" if shutil.disk_usage(log.parent).free < FULL else ""

@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT
 from helpers.training.options.known import known_options, sections
 from helpers.training.options.refused import OF_SETTINGS, reason_to_keep
 from helpers.workflow.parameters import BEYOND
 from helpers.workflow.refusals import shown
 from helpers.workflow.training_settings import FinetuneSettings, option
 
+CONFIG_FILE = PROJECT / "helpers" / "config" / "finetuning" / "finetune.yaml"
 # From what to what each number can be.
 RANGES = {
     "common.amp_batch_retries": (0, 100),  # below, one batch is tried for ever
@@ -61,14 +63,13 @@ class Rule(NamedTuple):
 
 FP16, BF16, AMP = "common.fp16", "common.bf16", "common.amp"
 LEFT, REPLACED = "task.leave_unmasked_prob", "task.random_token_prob"
-WEIGHTED = "task.freq_weighted_replacement"
 ONE_PRECISION = "there is one precision at a time"
 ALONE = "fairseq makes no use of the first without the second"
 RULES = (
     Rule((REPLACED, LEFT), lambda *shares: sum(shares) <= 1, "they are shares of what is hidden"),
     Rule(
-        (REPLACED, LEFT, WEIGHTED, "mask_unit"),
-        lambda *given: given[-1] == "token" or given[:-1] == (0.1, 0.1, False),
+        (REPLACED, LEFT, "mask_unit"),
+        lambda *given: given[-1] == "token" or given[:-1] == (0.1, 0.1),
         "only of single tokens another share can be shown or replaced",
     ),
     Rule(("lr_scheduler.end_learning_rate", "lr"), lambda end, lr: end <= lr, "a rate has to fall"),
@@ -110,6 +111,16 @@ def usual(name: str) -> object:
     return section[own]
 
 
+def _otherwise(name: str) -> str:
+    """What holds without an option."""
+    from omegaconf import OmegaConf
+
+    section, own = name.split(".", 1)
+    courses = OmegaConf.to_container(OmegaConf.load(CONFIG_FILE)).get(section)
+    given = courses.get(own) if isinstance(courses, dict) else None
+    return f"Without it, {name} is {shown(usual(name) if given is None else given)}."
+
+
 def _value(name: str, text: str) -> object:
     _refuse_name(name)
     value = _held(name, text)
@@ -118,7 +129,7 @@ def _value(name: str, text: str) -> object:
     if low is not None and not all(n is None or low <= n <= high for n in numbers):
         raise CourseError(
             f"extra: {name} = {shown(value)} is not possible: it can be from {low:g} to {high:g}.",
-            f"fairseq's own value is {shown(usual(name))}.",
+            _otherwise(name),
         )
     package = PACKAGES.get(name) if value else None
     if package and not importlib.util.find_spec(package):
@@ -179,7 +190,7 @@ def _held(name: str, text: str) -> object:
         said = str(error).splitlines()[0].rstrip(".")
         raise CourseError(
             f"extra: {name} = {shown(text)} is not possible: “{said}”.",
-            f"fairseq's own value is {shown(usual(name))}.",
+            _otherwise(name),
         ) from None
 
 

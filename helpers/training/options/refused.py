@@ -82,6 +82,9 @@ KEPT = {
     "what is hidden is told by mask_prob and mask_unit": (
         *("task.mask_multiple_length", "task.mask_stdev"),
     ),
+    "its weights are the dictionary's counts, and many a dictionary has none": (
+        "task.freq_weighted_replacement",
+    ),
     "from the epoch on that it names, the rate would be where it just is, and that may be 0": (
         "lr_scheduler.force_anneal",
     ),

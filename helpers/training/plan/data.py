@@ -12,10 +12,12 @@ from helpers.ids.data_bin import data_folders
 from helpers.ids.dictionary import Dictionary
 from helpers.training.base_model import longest_sample
 from helpers.training.command import general_tokens
-from helpers.training.masking import scripts_to_divide
+from helpers.training.masking import number_hidden, scripts_to_divide
 from helpers.training.samples import Sizes, batches, sample_sizes
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
+
+MANY = 1000  # hidden tokens of a validation, of which it is reckoned only how many they are
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Data:
         tokens: dictionary indices in them, with the ``<s>`` of each and the ``</s>`` of each line.
         epochs: the updates of each of fairseq's epochs, which make a pass together.
         valid: dictionary indices that a validation reads.
+        hidden: how many of them are to be guessed; about so, where they are many.
         largest: dictionary indices in the largest batch of train, padding left out.
         scripts: where words are hidden, the characters of each script without spaces.
         roughly: general text is mixed in that was not chosen yet; full lines stand for it.
@@ -36,6 +39,7 @@ class Data:
     tokens: int
     epochs: tuple[int, ...]
     valid: int
+    hidden: int
     largest: int
     scripts: dict[str, int]
     roughly: bool = False
@@ -86,10 +90,19 @@ def read_data(
         tokens=sum(int(each.sum()) for each in samples),
         epochs=tuple(-(-len(each) // settings.update_freq) for each in batched),
         valid=int(valid.sum()),
+        hidden=_hidden(valid, settings),
         scripts=scripts,
         roughly=roughly,
         largest=max(int(each.max()) for each in (*batched, batches(valid, settings.max_tokens)[0])),
     )
+
+
+def _hidden(valid: Sizes, settings: FinetuneSettings) -> int:
+    """Of each sample chance decides over one token: that matters where there are few."""
+    about = round(settings.mask_prob * int(valid.sum()))
+    if about > MANY:
+        return about
+    return number_hidden(valid.tolist(), settings.seed, settings.mask_prob)
 
 
 def _full_lines(own: Sizes, share: float, longest: int) -> Sizes:

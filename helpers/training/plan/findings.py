@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from helpers.tokens.units import of_undivided
 from helpers.training.options.extra import usual
 from helpers.training.plan.plan import Finding, TrainingPlan, size
+from helpers.training.schedule import corners, warmup_updates
 
 # RoBERTa's recipe (Liu et al. 2019, and fairseq's examples/roberta/README.pretraining.md): at a
 # width of 768 a rate of 1e-4 for 256 samples of 512 tokens, 5e-4 for 2,048 of them. The best rate
@@ -22,6 +23,7 @@ FEW_HIDDEN = 500  # tokens
 NEEDED = {"common.fp16": 7.0, "common.amp": 7.0, "common.bf16": 8.0}
 SOON = 10  # seconds from one checkpoint to the next
 LONG_WARMUP = 0.5  # share of the updates
+ENOUGH = 0.5  # share of lr that the rate has to come to
 
 
 def findings(plan: TrainingPlan) -> tuple[Finding, ...]:
@@ -63,11 +65,23 @@ def _memory(plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _warmup(plan: TrainingPlan) -> Iterator[Finding]:
-    if plan.warmup > LONG_WARMUP * plan.settings.max_update:
+    rising = warmup_updates(plan.settings)
+    if rising > LONG_WARMUP * plan.settings.max_update:
         yield Finding(
-            f"The rate rises in {plan.warmup:,} of {plan.settings.max_update:,} updates: it hardly "
+            f"The rate rises in {rising:,} of {plan.settings.max_update:,} updates: it hardly "
             "comes to its highest, and falls at once.",
             "Set warmup_share = 0.06, which is usual.",
+        )
+
+
+def _base_counts(plan: TrainingPlan) -> Iterator[Finding]:
+    highest = max(value for _, value in corners(plan.first, plan.settings))
+    if plan.first and highest < ENOUGH * plan.settings.lr:
+        yield Finding(
+            f"The base's {plan.first:,} updates count, so that most of the learning rate's curve "
+            f"is over: it begins at {highest:.2g} and falls to 0, and lr = {plan.settings.lr:g} is "
+            "never reached.",
+            'Raise max_update or lr, or begin with start = "weights".',
         )
 
 
@@ -123,12 +137,15 @@ def _passes(plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _validation(plan: TrainingPlan) -> Iterator[Finding]:
-    hidden = round(plan.network.mask_prob * plan.data.valid)
+    hidden = plan.data.hidden
     if hidden < FEW_HIDDEN:
         yield Finding(
-            f"Validation hides about {hidden:,} tokens only: its loss will differ by chance more "
-            "than by what the model learns.",
+            f"Validation hides {hidden:,} tokens only: its loss will differ by chance more than by "
+            "what the model learns."
+            if hidden
+            else "Validation hides no token at all, so that it has no loss.",
             "Split again (notebook 01_split) with a larger share for valid, or add text.",
+            stops=not hidden,
         )
 
 
@@ -151,8 +168,8 @@ def _checkpoints(plan: TrainingPlan) -> Iterator[Finding]:
     seconds = plan.seconds / max(1, plan.validations)
     if plan.validations > 1 and seconds < SOON:
         yield Finding(
-            f"fairseq will validate and save {plan.validations:,} times, every {seconds:.0f} "
-            "seconds: that may take longer than the training.",
+            f"fairseq will validate and save {plan.validations:,} times, every "
+            f"{max(1, round(seconds))} s or so: that may take longer than the training.",
             "Set validate_every higher."
             if max(plan.data.epochs) > plan.settings.validate_every
             else "It does so after each pass over the text, too, and this one is short: add text, "
@@ -175,7 +192,8 @@ def _other_rates(plan: TrainingPlan) -> Iterator[Finding]:
     rates = {n: value for n, value in plan.options.items() if n.startswith("lr_scheduler.")}
     if changed := sorted(name for name, value in rates.items() if value != usual(name)):
         yield Finding(
-            f"{', '.join(changed)} changes the learning rate: the curve here is that without it.",
+            f"{', '.join(changed)} changes the learning rate: the course draws the curve without "
+            "it.",
             "TensorBoard shows the true one, and so does fairseq's log.",
         )
 
@@ -184,6 +202,7 @@ LOOKS = (
     _disk,
     _memory,
     _warmup,
+    _base_counts,
     _rate,
     _batch,
     _passes,

@@ -69,7 +69,8 @@ class TrainingPlan(Report):
 
     @property
     def warmup(self) -> int:
-        return warmup_updates(self.settings)
+        """Those of the updates in which the rate rises."""
+        return max(0, warmup_updates(self.settings) - max(self.first, self.done))
 
     @property
     def tokens_per_update(self) -> float:
@@ -109,7 +110,7 @@ class TrainingPlan(Report):
     def disk(self) -> int:
         """Bytes of the checkpoints while one is written."""
         made = self.settings.max_update // self.settings.validate_every
-        kept = max(1, min(self.settings.keep_checkpoints, made))  # one of them is among the files
+        kept = max(1, min(1 + self.settings.keep_checkpoints, made))  # one is among the files
         return (FILES - 1 + kept) * self.network.checkpoint()
 
     @property
@@ -132,6 +133,7 @@ class TrainingPlan(Report):
         counted = f" after {self.first:,} of the base's" if self.first else ""
         counted += f" after {self.done:,} that were done" if self.done else ""
         read = f"{data.samples:,} samples, {data.tokens:,} tokens with <s> and </s>"
+        time = duration(self.seconds) if self.updates else ""
         general = "; about so, with general text" if data.roughly else ""
         rows = [
             ("train", f"{read}{general}"),
@@ -147,7 +149,7 @@ class TrainingPlan(Report):
             ("… the model", f"{size(net.state)}: weights, gradients, optimizer"),
             ("… a batch", size(net.kept(data.largest))),
             ("disk", f"{size(self.disk)} for checkpoints; {size(self.machine.disk)} are free"),
-            ("time", f"about {duration(self.seconds)} and fairseq's start ({self.speed.how})"),
+            ("time", f"about {time} and fairseq's start ({self.speed.how})" if time else "none"),
         ]
         return ("what", "how much"), rows
 

@@ -10,6 +10,8 @@ from helpers.common.errors import CourseError
 from helpers.common.report import Report, Table
 from helpers.training.log.events import LOG, TRAIN, VALID, curve, events, stopped_early
 from helpers.training.runs.folders import Run, earlier, unfinished, written
+from helpers.workflow.parameters import WrongSettings
+from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 USUAL = 512  # positions of a RoBERTa: a sample has no more, whatever max_tokens allows
@@ -48,16 +50,29 @@ class Trained:
         found = events(folder / LOG)
         updates = max((event.update for event in found), default=0)
         train, valid = (tuple(curve(found, kind)) for kind in (TRAIN, VALID))
-        run = written(folder)
-        run = run if run and run.settings else None
+        run = _with_known_settings(written(folder))
         early = stopped_early(folder / LOG) > 0
         is_done = bool(run) and (early or updates == run.settings["max_update"])
+        is_done = is_done and not folder.name.startswith("checkpoints.unfinished")
         return cls(name, run, updates, train, valid, is_done)
 
     @property
     def best(self) -> tuple[int | None, float | None]:
         """The update with the lowest validation loss, and that; of equals the last."""
         return min(reversed(self.valid), key=lambda point: point[1], default=(None, None))
+
+
+def _with_known_settings(run: Run | None) -> Run | None:
+    """A run whose settings are those of a training; None where somebody has written others."""
+    its = run.settings if run else {}
+    known = {name: its[name] for name in FinetuneSettings.model_fields if name in its}
+    try:
+        plain = FinetuneSettings(**known).of_the_result()
+    except WrongSettings:
+        return None
+    if not its:
+        return None
+    return dataclasses.replace(run, settings=its | {n: plain[n] for n in known if n in plain})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -201,9 +216,7 @@ def _samples(runs: Sequence[Run]) -> list[str]:
     """The settings by which samples or what is hidden of them differ, though not always."""
     longest = {min(run.settings.get("max_tokens", USUAL), USUAL) for run in runs}
     options = {
-        tuple(
-            sorted(o for o in run.settings.get("extra", ()) if o.startswith(("task.", "dataset.")))
-        )
+        tuple(sorted(o for o in run.settings.get("extra", ()) if o.startswith("task.")))
         for run in runs
     }
     return ["max_tokens"] * (len(longest) > 1) + ["extra"] * (len(options) > 1)

@@ -23,9 +23,21 @@ from helpers.workflow.workspace import Workspace
 
 RUN = "run.json"
 LAST, BEST = "checkpoint_last.pt", "checkpoint_best.pt"
-IN_BETWEEN = "checkpoint_*_*.pt"  # fairseq's name for one in between: epoch_update
+_IN_BETWEEN = re.compile(r"checkpoint_\d+_(\d+)\.pt")  # fairseq's name: epoch, update
 CRASHED = "crash.pt"  # what fairseq saves where gradients are no numbers
 LONGEST, LONGEST_PART = 60, 30  # characters of a name, and of what it says of one setting
+
+
+def in_between(folder: Path) -> list[Path]:
+    """The checkpoints that fairseq has saved in between, in the order of their updates."""
+    found = ((_IN_BETWEEN.fullmatch(file.name), file) for file in folder.glob("checkpoint_*.pt"))
+    return [file for _, file in sorted((int(match[1]), file) for match, file in found if match)]
+
+
+def saved(folder: Path) -> list[Path]:
+    """The checkpoints that fairseq has saved; what a person has put there is none of them."""
+    ends = (folder / name for name in (LAST, BEST))
+    return [*filter(Path.is_file, ends), *in_between(folder)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,14 @@ With another ``max_update`` the learning rate follows another curve from there o
 not that of one in one go, which ``run.json`` remembers. With more ``patience`` alone, it is.
 """
 
+import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from helpers.common.report import cell
 from helpers.models.summaries import summary
-from helpers.training.log.events import LOG, events, stopped_early
-from helpers.training.runs.folders import LAST, Run, earlier, unfinished, written
+from helpers.training.log.events import LOG, stopped_early
+from helpers.training.runs.folders import LAST, Run, earlier, saved, unfinished, written
 from helpers.training.schedule import rate
 from helpers.workflow.record import is_as_known
 from helpers.workflow.training_settings import FinetuneSettings
@@ -47,25 +48,23 @@ def _all(workspace: Workspace) -> tuple[Path, ...]:
     return (workspace.training, workspace.checkpoints, *earlier(workspace), *unfinished(workspace))
 
 
-def _possible(
+def possible(
     run: Run, settings: FinetuneSettings, workspace: Workspace
 ) -> Iterator[tuple[Path, int]]:
-    """The folders that this run can go on from, the furthest first; how far each one's log is."""
+    """The folders that this run could go on from, the furthest first; how far each one is."""
     found = {folder: made for folder in _all(workspace) if run.goes_on(made := written(folder))}
-    logged = {folder: _logged(folder) for folder in found}
-    for folder in sorted(logged, key=logged.get, reverse=True):
+    done = {folder: trained(folder) for folder in found}
+    for folder in sorted(done, key=done.get, reverse=True):
         all_of_it = found[folder].settings["max_update"]
         ended = _has_lost_patience(folder, settings)
-        if (all_of_it if ended else logged[folder]) < settings.max_update:
-            yield folder, logged[folder]
+        if (all_of_it if ended else done[folder]) < settings.max_update:
+            yield folder, done[folder]
 
 
 def to_go_on_from(run: Run, settings: FinetuneSettings, workspace: Workspace) -> Path | None:
-    """The furthest of these whose last checkpoint can be used."""
-    for folder, _ in _possible(run, settings, workspace):
-        if (last := summary(folder / LAST)) and 0 < last.updates < settings.max_update:
-            return folder
-    return None
+    """The furthest of these with a checkpoint that can be used."""
+    done = (f for f, n in possible(run, settings, workspace) if 0 < n < settings.max_update)
+    return next(done, None)
 
 
 def what_is_there(
@@ -73,8 +72,7 @@ def what_is_there(
 ) -> tuple[int, str]:
     """The updates of such a training that are done already, and a sentence on it; 0 and nothing.
 
-    What takes long is not looked at: files that no record knows, and whether a checkpoint can be
-    used.
+    What takes long is not looked at: files that no record knows.
 
     Args:
         inputs: what would be read.
@@ -86,28 +84,45 @@ def what_is_there(
         return 0, ""
     run = Run.of(workspace, settings, prints)
     if same := made_from(run, workspace):
-        done = _logged(same)
+        done = trained(same)
         if is_done(same, done, settings):
             return (
                 settings.max_update,
                 f"It is done, and kept in {same.name}: without force nothing is trained.",
             )
-        said = f"{done:,} updates of it are logged: it goes on from its last checkpoint."
+        said = f"{done:,} updates of it are saved in {same.name}: it goes on from there."
         return done, said if done else ""
-    for folder, done in _possible(run, settings, workspace):
+    for folder, done in possible(run, settings, workspace):
         if done:
             other = written(folder).settings["max_update"] != settings.max_update
             meaning = _other_rate(done, settings) if other else "with more patience"
             return done, (
-                f"It goes on from the last checkpoint in {folder.name} ({done:,} updates are "
-                f"logged), {meaning}. With force it begins anew."
+                f"It goes on from the {done:,} updates that are saved in {folder.name}, {meaning}. "
+                "With force it begins anew."
             )
     return 0, ""
 
 
-def _logged(folder: Path) -> int:
-    """The updates that a training's log tells of."""
-    return max((event.update for event in events(folder / LOG)), default=0)
+def trained(folder: Path) -> int:
+    """The updates that a training goes on from: those of its last checkpoint that can be used.
+
+    (Its log may tell of some more, which were lost.)
+    """
+    last = folder / LAST
+    files = [last] if last.is_file() and _updates(last) else saved(folder)
+    return max(map(_updates, files), default=0)
+
+
+def _updates(file: Path) -> int:
+    """Of a checkpoint, which is read once while it stays the same; 0 where it cannot be used."""
+    stat = file.stat()
+    return _read(file, stat.st_mtime_ns, stat.st_size)
+
+
+@functools.lru_cache(maxsize=64)
+def _read(file: Path, *_: int) -> int:
+    found = summary(file)
+    return found.updates if found else 0
 
 
 def _other_rate(after: int, settings: FinetuneSettings) -> str:

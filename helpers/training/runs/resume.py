@@ -24,17 +24,20 @@ from helpers.training.log.events import LOG
 from helpers.training.runs.folders import (
     BEST,
     CRASHED,
-    IN_BETWEEN,
     LAST,
     Run,
+    in_between,
     keep,
+    saved,
     unfinished,
     written,
 )
-from helpers.training.runs.going_on import is_done, made_from, to_go_on_from
+from helpers.training.runs.going_on import is_done, made_from, possible, to_go_on_from, trained
 from helpers.workflow.definition import Job
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
+
+BEGINS_ANEW = "the training began anew."
 
 
 def updates_before(workspace: Workspace, settings: FinetuneSettings) -> int:
@@ -78,7 +81,10 @@ def begin_or_resume(job: Job) -> tuple[int, list[str]]:
     if before in unfinished(workspace):  # from here on it is this one
         _went_on(run, before).write(before)
         same = before
-    if same != folder and any(folder.glob("*.pt")):
+    if not (job.force or same or before):
+        lost = (path.name for path, _ in possible(run, job.settings, workspace) if saved(path))
+        notes += [f"No checkpoint in {name} could be used: {BEGINS_ANEW}" for name in lost]
+    if same != folder and saved(folder):
         kept = keep(folder, run).name
         notes.append(f"An unfinished training with other settings or data is kept in {kept}.")
     if same != folder:
@@ -92,7 +98,7 @@ def begin_or_resume(job: Job) -> tuple[int, list[str]]:
         same.rename(folder)
     done, mended = _mend(folder)
     if before:
-        notes.append(f"It goes on from the {done:,} updates in {before.name}.")
+        notes.append(f"It went on from the {done:,} updates in {before.name}.")
     elif same not in (folder, workspace.checkpoints):
         notes.append(f"The same training was found in {same.name}.")
     if not before and done and not is_done(folder, done, job.settings):
@@ -105,7 +111,7 @@ def _went_on(run: Run, before: Path) -> Run:
 
     With nothing but more patience it will be as one in one go.
     """
-    found, done = written(before), summary(before / LAST).updates
+    found, done = written(before), trained(before)
     other = found.settings["max_update"] != run.settings["max_update"]
     return dataclasses.replace(run, went_on_after=found.went_on_after + (done,) * other)
 
@@ -133,8 +139,17 @@ def _second(file: Path, target: Path) -> None:
 
 
 def keep_newest(folder: Path, number: int) -> list[str]:
-    """Remove the checkpoints in between but so many of the newest; a note on these."""
-    found = sorted(folder.glob(IN_BETWEEN), key=lambda file: int(file.stem.rpartition("_")[2]))
+    """Remove the checkpoints in between but so many of the newest; a note on these.
+
+    What is a second name of the last one is none of them.
+    """
+    last = trained(folder)
+    found = []
+    for file in in_between(folder):
+        if file.stem.endswith(f"_{last}"):
+            file.unlink()
+        else:
+            found.append(file)
     gone = max(0, len(found) - number)
     for file in found[:gone]:
         file.unlink()
@@ -177,11 +192,12 @@ def _mend(folder: Path) -> tuple[int, list[str]]:
     """Replace what a kill left half written; the updates done so far, and notes."""
     for rest in (*folder.glob("*.tmp"), *folder.glob(CRASHED)):
         rest.unlink()
-    readable = [s for file in folder.glob("*.pt") if (s := summary(file))]
+    files = saved(folder)
+    readable = [s for file in files if (s := summary(file))]
     if not readable:
-        for file in folder.glob("*.pt"):
+        for file in files:
             file.unlink()
-        return 0, []
+        return 0, [f"No checkpoint there could be used: {BEGINS_ANEW}"] if files else []
     notes = []
     measured = [s for s in readable if not math.isnan(s.loss)]
     for name, able in ((LAST, readable), (BEST, measured)):
