@@ -1,6 +1,7 @@
 """The command line: ``python -m helpers COMMAND``. Its options are made from the settings."""
 
 import argparse
+import difflib
 import os
 import sys
 import typing
@@ -134,9 +135,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not typed:
         parser().print_help(sys.stderr)
         return FOR_A_PERSON
-    given = vars(parser().parse_args(typed))
+    known, rest = parser().parse_known_args(typed)
+    given = vars(known)
+    if rest:
+        _refuse_unknown(given["command"], rest)
     with endings_interrupt():
         return _told(given)
+
+
+def _refuse_unknown(command: str, words: Sequence[str]) -> None:
+    """End with the nearest option of a command, as argparse ends with what it does not know."""
+    model = ROAD[command].settings.model_fields if command in ROAD else {}
+    options = [f"--{flag(*pair).replace('_', '-')}" for pair in model.items()]
+    near = difflib.get_close_matches(words[0].partition("=")[0], [*options, "--workspace"], n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    parser().error(f"unrecognized arguments: {' '.join(words)}{hint}")
 
 
 def _told(given: dict) -> int:

@@ -14,11 +14,11 @@ from helpers.common.report import enumerated
 from helpers.text.decoding.damage import about
 from helpers.text.files import Found, not_read, text_files
 from helpers.text.inputs import Input, input_of, look_at, of_empty
+from helpers.training.runs.folders import read_by
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
-READ_BY = ("unit", "text_field", "errors", "encoding")  # settings of split
 HOW = (
     "General text is read with the text_field and errors of 01_split; its encoding is found out, "
     "or else is that of 01_split. Where these do not fit, save it as plain text in UTF-8."
@@ -101,8 +101,7 @@ def _found(workspace: Workspace, settings: FinetuneSettings, split: SplitSetting
 
 def _split(workspace: Workspace) -> SplitSettings:
     """How texts are read in this workspace; where the student has brought them, as usual."""
-    known = workspace.record.entry("split").settings
-    return SplitSettings(**{name: known[name] for name in READ_BY if name in known})
+    return SplitSettings(**read_by(workspace))
 
 
 def _input_of(file: Path, split: SplitSettings) -> Input:

@@ -24,6 +24,7 @@ from helpers.tokens.line_ids import encode_lines
 from helpers.tokens.wrap import shortened
 from helpers.training.base_model import longest_sample
 from helpers.training.command import general_tokens
+from helpers.training.runs.folders import read_by
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -54,8 +55,7 @@ def choice_for(workspace: Workspace, settings: FinetuneSettings) -> Choice:
     read = [workspace.base_dict, *binarized_files(workspace.data_bin), *files]
     prints = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in read)
     limit = longest_sample(workspace, settings) - 2  # beside <s> and </s>
-    how = str(workspace.record.entry("split").settings)  # files are read
-    key = (settings.replay, prints, limit, how)
+    key = (settings.replay, prints, limit, str(read_by(workspace)))
     if key not in _remembered:
         forget()
         _remembered[key] = _chosen(workspace, settings, limit)

@@ -26,12 +26,12 @@ from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.planning import plan_training, with_findings
 from helpers.training.plan.speed import from_probe
 from helpers.training.runs.compare import Trained
-from helpers.training.runs.folders import BEST, LAST
+from helpers.training.runs.folders import BEST, LAST, read_by
 from helpers.training.runs.going_on import how_it_went, is_done
 from helpers.training.runs.resume import begin_or_resume, finish, keep_newest, results
 from helpers.training.runs.watching import stopped
 from helpers.training.train import train
-from helpers.workflow.definition import Job, Stage
+from helpers.workflow.definition import Job, Prints, Stage
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -87,11 +87,10 @@ def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
 
 
 def _plan(
-    workspace: Workspace, settings: FinetuneSettings, lock: int | None, *, anew: bool = False
+    workspace: Workspace, settings: FinetuneSettings, inputs: Prints, lock: int | None
 ) -> TrainingPlan:
     _check_settings(workspace, settings)
     _check_data(workspace, settings)
-    inputs = () if anew else FINETUNE.inputs(workspace, settings)
     general = general_sizes(workspace, settings) if settings.replay else ()
     plan = plan_training(workspace, settings, inputs, general)
     if lock is None or any(finding.stops for finding in plan.findings):
@@ -101,7 +100,7 @@ def _plan(
 
 def _work(job: Job) -> FinetuneReport:
     workspace, settings, folder = job.workspace, job.settings, job.workspace.training
-    plan = _plan(workspace, settings, None, anew=job.force)
+    plan = _plan(workspace, settings, {} if job.force else job.inputs, None)
     if kernel() is None:  # in a notebook it has a cell of its own
         print(plan, file=sys.stderr)
     done, told = begin_or_resume(job)
@@ -183,6 +182,9 @@ FINETUNE = Stage(
         *binarized_files(workspace.data_bin),
         *replay_files(workspace, settings),
     ],
+    also=lambda workspace, settings: (
+        read_by(workspace) if replay_files(workspace, settings) else {}
+    ),
     outputs=lambda workspace: [workspace.checkpoints / BEST, workspace.checkpoints / LAST],
     work=_work,
     check=_check_settings,

@@ -120,9 +120,8 @@ def _missing(name: str, path: Path, workspace: Workspace, setting: str) -> Cours
             return CourseError(f"{name} cannot be read: {error.strerror}.", hint)
         if path.is_symlink():
             return CourseError(f"{name} is a link to {path.readlink()}, which is not there.", hint)
-    return CourseError(
-        f"There is no file or folder {name} in {' or in '.join(map(str, places))}.", hint
-    )
+    where = "" if Path(name).is_absolute() else f" in {' or in '.join(map(str, places))}"
+    return CourseError(f"There is no file or folder {name}{where}.", hint)
 
 
 def not_read(left_out: Sequence[str]) -> list[str]:

@@ -9,6 +9,8 @@ from helpers.workflow.parameters import Settings
 from helpers.workflow.record import Fingerprint
 from helpers.workflow.workspace import Workspace
 
+Prints = dict[Path, Fingerprint]
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -31,7 +33,7 @@ class Job:
     workspace: Workspace
     settings: Settings
     files: Sequence[Path]
-    inputs: dict[Path, Fingerprint]
+    inputs: Prints
     folder: Path
     kept: Path
     lock: int
@@ -54,6 +56,7 @@ class Stage:
         does: one line for the help.
         notebook: the notebook that runs it; empty where only the command line has it.
         inputs: every file that the work reads.
+        also: what else the result depends on, as plain JSON values.
         look: reads the beginning of an input and raises a CourseError where it will be refused,
             before all of it is read for its fingerprint.
         settings, report: what the work is given and returns; both go into the record.
@@ -73,8 +76,8 @@ class Stage:
             workspace.
         check: refuses what can be told to be impossible before the stages before it have run: a
             CourseError, as the work itself would raise it later.
-        plan: what the work will do and need, told before it begins. The lock is given where some
-            of it is to be tried for that.
+        plan: what the work will do and need, told before it begins, from the inputs with their
+            fingerprints. The lock is given where some of it is to be tried for that.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Stage:
     inputs: Callable[[Workspace, Settings], list[Path]]
     outputs: Callable[[Workspace], list[Path]]
     work: Callable[[Job], Report]
+    also: Callable[[Workspace, Settings], dict[str, object]] = lambda workspace, settings: {}
     look: Callable[[Path, Settings], None] = lambda path, settings: None
     describe: Callable[[Workspace], Report] | None = None
     after: tuple[str, ...] = ()
@@ -93,7 +97,7 @@ class Stage:
     loses: str = "what it has done so far; what was made before stays"
     elsewhere: Callable[[Settings], Path | None] = lambda settings: None
     check: Callable[[Workspace, Settings], None] = lambda workspace, settings: None
-    plan: Callable[[Workspace, Settings, int | None], Report] | None = None
+    plan: Callable[[Workspace, Settings, Prints, int | None], Report] | None = None
 
     @property
     def called(self) -> str:

@@ -87,6 +87,7 @@ class Entry:
 
     Attributes:
         settings: those that the result depends on, as plain JSON values.
+        also: what else it depends on (see :class:`helpers.workflow.definition.Stage`).
         inputs, outputs: what was read and what was made.
         report: the fields of the stage's report.
         seconds: how long it took.
@@ -103,6 +104,7 @@ class Entry:
     finished: str = ""
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     events: list[str] = dataclasses.field(default_factory=list)
+    also: dict = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict:
         prints = {

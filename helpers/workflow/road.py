@@ -55,6 +55,6 @@ class Road(dict[str, Stage]):
         Raises:
             CourseError: as :meth:`run`.
         """
-        InputCheck(self, workspace, workspace.record).read(self[name], settings)
+        _, inputs, _ = InputCheck(self, workspace, workspace.record).read(self[name], settings)
         with workspace.lock(f"a probe of {name}") if probe else contextlib.nullcontext() as lock:
-            return self[name].plan(workspace, settings, lock)
+            return self[name].plan(workspace, settings, inputs, lock)

@@ -153,6 +153,7 @@ class Run:
             not entry
             or self.stage.name in self.record.moving
             or self._with_defaults(entry.settings) != self.settings.of_the_result()
+            or entry.also != self._also()
             or not entry.outputs
             or not same_content(entry.inputs, self._input_keys())
             or not all(is_unchanged(self.workspace.path(k), v) for k, v in entry.outputs.items())
@@ -171,6 +172,9 @@ class Run:
     def _with_defaults(self, recorded: dict) -> dict:
         """Settings as they would be recorded now: there were fewer of them once."""
         return type(self.settings)().of_the_result() | recorded
+
+    def _also(self) -> dict[str, object]:
+        return self.stage.also(self.workspace, self.settings)
 
     def _input_keys(self) -> dict[str, Fingerprint]:
         return {self.workspace.key(path): print_ for path, print_ in self.inputs.items()}
@@ -269,6 +273,7 @@ class Run:
             finished=time.strftime("%Y-%m-%d %H:%M:%S"),
             versions=versions(),
             events=self.events,
+            also=self._also(),
         )
         record.save()
 

@@ -50,6 +50,20 @@ def test_every_command_has_its_options_and_says_so(name, capsys):
     assert said == {*OPTIONS[name].split(), *extra, "--workspace", "--help"}
 
 
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (("finetune", "--max-updates", "20"), "; did you mean --max-update?"),
+        (("split", "--sed=3"), "; did you mean --seed?"),
+        (("check", "--workplace", "x"), "; did you mean --workspace?"),
+        (("run", "qqq"), ""),
+    ],
+)
+def test_an_option_that_there_is_not_gives_exit_code_2_and_the_nearest(words, near, capsys):
+    assert run(*words) == 2
+    assert f"unrecognized arguments: {' '.join(words[1:])}{near}\n" in capsys.readouterr().err
+
+
 def test_there_are_no_other_commands(capsys):
     assert run("--help") == 0
     listed = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE)

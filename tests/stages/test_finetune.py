@@ -117,7 +117,7 @@ def test_an_interrupted_run_goes_on_from_its_last_checkpoint_with_more_updates_t
     assert log.count("Loaded checkpoint") == 2
     assert f"It went on from the {done} updates in {ready.training.name}." in report.notes
     assert f"This training went on after {done} updates that were made for" in report.notes[-1]
-    assert report.updates == 9 and written(ready.checkpoints).went_on_after == (done,)
+    assert report.updates == 9 and written(ready.checkpoints).went_on_after == ((done, 6),)
     assert [update for update, _ in report.valid_curve] == [3, 6, 9]
     assert log.count('"valid_num_updates": "') == 3, "none was done twice"
     [rate] = [e.values["lr"] for e in events(ready.checkpoints / LOG) if e.kind == TRAIN]

@@ -101,6 +101,15 @@ def test_general_text_is_trained_on_and_its_files_are_inputs(
     assert first_pass["train_num_updates"] == planned.data.updates
     assert first_pass["train_wpb"] == pytest.approx(planned.tokens_per_update, abs=0.06)
     assert not folder.exists() and not (work.checkpoints / "data").exists()
+    assert ROAD.is_done("finetune", work, settings)
+    assert ROAD.plan("finetune", work, settings).done == SHORT.max_update
+    record = work.record
+    record.entry("split").settings["unit"] = "line"  # and general text is read so, too
+    record.save()
+    assert not ROAD.is_done("finetune", work, settings)
+    assert ROAD.plan("finetune", work, settings).done == 0
+    record.entry("split").settings["unit"] = "blank-line"
+    record.save()
 
     forgotten(work)
     again = ROAD.run("finetune", work, settings)

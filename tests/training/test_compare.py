@@ -83,9 +83,11 @@ def test_of_one_workspace_all_are_compared(workspace: Workspace) -> None:
 
 
 def test_what_went_on_is_told(workspace: Workspace) -> None:
-    trained(workspace.checkpoints, {10: 9.0}, dataclasses.replace(PLAIN, went_on_after=(5, 7)))
+    trained(
+        workspace.checkpoints, {10: 9.0}, dataclasses.replace(PLAIN, went_on_after=((5, 5), (7, 7)))
+    )
     trained(workspace.root / "checkpoints.1", {10: 9.0})
-    assert [row["went on after"] for row in rows(compare_runs(workspace))] == [(5, 7), None]
+    assert [row["went on after"] for row in rows(compare_runs(workspace))] == [[5, 7], None]
 
 
 @pytest.mark.parametrize(

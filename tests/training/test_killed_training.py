@@ -77,7 +77,7 @@ def test_a_finished_training_goes_on_and_says_what_that_means(small, tmp_path) -
     assert [update for update, _ in report.train_curve] == [6, 10]
     log = (work.checkpoints / LOG).read_text("utf-8")
     assert f"Loaded checkpoint {work.training / LAST} (epoch 3 @ 6 updates)" in log
-    assert written(work.checkpoints).went_on_after == (6,)
+    assert written(work.checkpoints).went_on_after == ((6, 6),)
     assert [folder.name for folder in work.root.glob("checkpoints.*")] == [
         "checkpoints.max_update-6"
     ]

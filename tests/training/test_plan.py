@@ -97,7 +97,8 @@ def test_five_updates_are_tried(copied: Workspace):
 
 
 def test_what_was_done_before_is_known(copied: Workspace):
-    """Finished, gone on from, and interrupted; a file that no record knows is not looked at."""
+    """Finished, gone on from, and interrupted; also where files have other times."""
+    os.utime(copied.base_model)
     done = ROAD.plan("finetune", copied, SHORT)
     assert done.updates == done.validations == done.seconds == 0
     assert done.notes == ("It is done, and kept in checkpoints: without force nothing is trained.",)
@@ -191,6 +192,12 @@ def with_part(part: str, **values: object) -> Callable[[TrainingPlan], TrainingP
     )
 
 
+def after_the_bases(updates: int) -> Callable[[TrainingPlan], TrainingPlan]:
+    """A training that continues the base's, for a hundred updates more."""
+    more = with_settings(start="continue", max_update=updates + 100)
+    return lambda plan: dataclasses.replace(more(plan), first=updates)
+
+
 @pytest.mark.parametrize(
     ("change", "said", "stops"),
     [
@@ -203,6 +210,8 @@ def with_part(part: str, **values: object) -> Callable[[TrainingPlan], TrainingP
         (with_part("network", width=768), "which is much smaller than the 100,000", False),
         (with_part("data", epochs=(50_000,)), "Only 1 % of your text will be read", False),
         (with_settings(max_update=50_000), "Your text will be read 100 times", False),
+        (with_part("network", sample=100), "A sample has at most 100 tokens", False),
+        (after_the_bases(10_000), "lr = 0.001 is never reached", False),
         (with_part("data", hidden=150), "Validation hides 150 tokens only", False),
         (with_part("data", hidden=0), "Validation hides no token at all", True),
         (with_part("data", scripts={"Thai": 7}), "7 of Thai. Each such letter", False),

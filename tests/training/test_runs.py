@@ -116,7 +116,7 @@ def test_only_one_that_is_the_same_but_for_its_end_goes_on(changed: dict, goes_o
     made = other(patience=2)
     wanted = dataclasses.replace(made, settings=made.settings | changed)
     assert wanted.goes_on(made) == goes_on
-    assert dataclasses.replace(wanted, went_on_after=(7,)).goes_on(made) == goes_on
+    assert dataclasses.replace(wanted, went_on_after=((7, 7),)).goes_on(made) == goes_on
     for settings in ({}, made.settings | {"max_update": "9"}):
         assert not wanted.goes_on(dataclasses.replace(made, settings=settings))
     assert not wanted.goes_on(dataclasses.replace(made, base="c"))

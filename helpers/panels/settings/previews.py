@@ -26,6 +26,7 @@ from helpers.text.division import shares_of
 from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import encode
 from helpers.training.plan.planning import plan_training
+from helpers.training.runs.going_on import known_prints
 from helpers.training.runs.resume import updates_before
 from helpers.training.schedule import corners
 from helpers.workflow.settings import (
@@ -82,7 +83,7 @@ def of_finetune(workspace: Workspace, settings: FinetuneSettings) -> str:
     there = [workspace.base_model, *binarized_files(workspace.data_bin)]
     if not all(map(Path.is_file, there)):
         return learning_rate(corners(first, settings)).html()
-    inputs = ROAD["finetune"].inputs(workspace, settings)
+    inputs = known_prints(workspace, ROAD["finetune"].inputs(workspace, settings))
     return plan_training(workspace, settings, inputs)._repr_html_()
 
 

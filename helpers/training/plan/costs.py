@@ -24,7 +24,8 @@ class Network:
 
     Attributes:
         parameters: numbers that are learned.
-        sample, dropout, mask_prob: indices of a sample, and the shares of training's settings.
+        sample, positions: indices of a sample, and those that the model can read.
+        dropout, mask_prob: the shares of training's settings.
     """
 
     parameters: int
@@ -34,6 +35,7 @@ class Network:
     heads: int
     vocabulary: int
     sample: int
+    positions: int
     dropout: float
     mask_prob: float
 

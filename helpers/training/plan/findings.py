@@ -122,6 +122,17 @@ def _batch(plan: TrainingPlan) -> Iterator[Finding]:
         )
 
 
+def _samples(plan: TrainingPlan) -> Iterator[Finding]:
+    sample, most = plan.network.sample, plan.network.positions
+    if sample < most and plan.settings.sample_break_mode != "eos":
+        yield Finding(
+            f"A sample has at most {sample:,} tokens, since max_tokens is no more, and the model "
+            f"can read {most:,}: it learns from shorter stretches of text, and its losses cannot "
+            "be compared with those of longer ones.",
+            f"Set max_tokens = {most}, if the memory allows it.",
+        )
+
+
 def _passes(plan: TrainingPlan) -> Iterator[Finding]:
     if plan.passes > OFTEN:
         yield Finding(
@@ -205,6 +216,7 @@ LOOKS = (
     _base_counts,
     _rate,
     _batch,
+    _samples,
     _passes,
     _validation,
     _words,

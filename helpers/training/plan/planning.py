@@ -1,8 +1,9 @@
 """The plan of a training is made: from the base's shape, the sizes of the data, and the machine."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from helpers.training.base_model import base_model, longest_sample
 from helpers.training.options.extra import options
@@ -12,9 +13,10 @@ from helpers.training.plan.findings import findings
 from helpers.training.plan.machine import Machine, machine
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.speed import from_trial
-from helpers.training.runs.going_on import what_is_there
+from helpers.training.runs.going_on import There, what_is_there
 from helpers.training.runs.resume import updates_before
 from helpers.training.samples import Sizes
+from helpers.workflow.record import Fingerprint
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -22,7 +24,7 @@ from helpers.workflow.workspace import Workspace
 def plan_training(
     workspace: Workspace,
     settings: FinetuneSettings,
-    inputs: Sequence[Path] = (),
+    inputs: Mapping[Path, Fingerprint] = MappingProxyType({}),
     general: Sequence[Sizes] = (),
 ) -> TrainingPlan:
     """What a training will do, from the base's shape and the sizes of the data.
@@ -36,7 +38,7 @@ def plan_training(
         CourseError: it cannot be done at all.
     """
     first = updates_before(workspace, settings)
-    done, said = what_is_there(workspace, settings, inputs) if inputs else (0, "")
+    there = what_is_there(workspace, settings, inputs) if inputs else There()
     base = base_model(workspace)
     shape = base.shape
     network = Network(
@@ -47,11 +49,14 @@ def plan_training(
         heads=shape["encoder_attention_heads"],
         vocabulary=base.vocabulary,
         sample=longest_sample(workspace, settings),
+        positions=shape["max_positions"],
         dropout=settings.dropout,
         mask_prob=settings.mask_prob,
     )
     on_cpu = bool(options(settings).get("common.cpu"))
-    device = _with_what_is_replaced(machine(workspace.root, on_cpu), workspace)
+    device = machine(workspace.root, on_cpu)
+    if there.folder == workspace.training:
+        device = _with_what_is_replaced(device, there.folder)
     plan = TrainingPlan(
         settings=settings,
         data=read_data(workspace, settings, general),
@@ -59,9 +64,9 @@ def plan_training(
         machine=device,
         base_updates=base.updates,
         first=first,
-        done=done,
+        done=there.updates,
         speed=from_trial(network, settings, device.kind),
-        notes=(said,) if said else (),
+        notes=(there.said,) if there.said else (),
     )
     return with_findings(plan)
 
@@ -74,8 +79,8 @@ def with_findings(plan: TrainingPlan, **changed: object) -> TrainingPlan:
     return dataclasses.replace(plan, findings=found, notes=(*said, *map(str, found)))
 
 
-def _with_what_is_replaced(found: Machine, workspace: Workspace) -> Machine:
-    """Checkpoints of a training that was interrupted make room for those to come."""
-    stats = (file.stat() for file in workspace.training.glob("*.pt"))
+def _with_what_is_replaced(found: Machine, folder: Path) -> Machine:
+    """Checkpoints of a training that goes on there make room for those to come."""
+    stats = (file.stat() for file in folder.glob("*.pt"))
     there = {stat.st_ino: stat.st_size for stat in stats}  # one file has several names
     return dataclasses.replace(found, disk=found.disk + sum(there.values()))

@@ -88,7 +88,8 @@ class Comparison(Report):
         rows = []
         for one in self.trainings:
             values = [one.run.settings.get(name) if one.run else None for name in names]
-            values += [(one.run and one.run.went_on_after) or None] if went_on else []
+            after = [updates for updates, _ in one.run.went_on_after] if one.run else []
+            values += [after or None] if went_on else []
             update, loss = one.best
             rows.append((one.name, *values, one.updates, loss, update))
         return (*head, "updates", "lowest validation loss (bits)", "at update"), rows

@@ -24,8 +24,15 @@ from helpers.workflow.workspace import Workspace
 RUN = "run.json"
 LAST, BEST = "checkpoint_last.pt", "checkpoint_best.pt"
 _IN_BETWEEN = re.compile(r"checkpoint_\d+_(\d+)\.pt")  # fairseq's name: epoch, update
+READ_BY = ("unit", "text_field", "errors", "encoding")  # settings of split
 CRASHED = "crash.pt"  # what fairseq saves where gradients are no numbers
 LONGEST, LONGEST_PART = 60, 30  # characters of a name, and of what it says of one setting
+
+
+def read_by(workspace: Workspace) -> dict[str, object]:
+    """How texts were read in this workspace, and general text is, too; empty where nothing was."""
+    known = workspace.record.entry("split").settings
+    return {name: known[name] for name in READ_BY if name in known}
 
 
 def in_between(folder: Path) -> list[Path]:
@@ -49,14 +56,14 @@ class Run:
         data: those of the files of data-bin, by their names, and of texts that are mixed in.
         settings: those that the result depends on, as plain JSON values; empty where they are not
             known.
-        went_on_after: the updates that were done with another ``max_update``, where it went on
-            after these; several, where it did so several times.
+        went_on_after: where it went on after updates that were done with another ``max_update``:
+            these updates, and that ``max_update``; several, where it did so several times.
     """
 
     base: str
     data: dict[str, object] = dataclasses.field(default_factory=dict)
     settings: dict[str, object] = dataclasses.field(default_factory=dict)
-    went_on_after: tuple[int, ...] = ()
+    went_on_after: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def of(
@@ -70,7 +77,7 @@ class Run:
             elif file not in (workspace.base_model, workspace.base_dict):
                 others.append(print_.sha256)
         if others:
-            data["replay"] = others
+            data["replay"] = [*others, read_by(workspace)]
         base = inputs[workspace.base_model].sha256
         return cls(base=base, data=data, settings=settings.of_the_result())
 

@@ -9,15 +9,16 @@ not that of one in one go, which ``run.json`` remembers. With more ``patience`` 
 """
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from helpers.common.report import cell
 from helpers.models.summaries import summary
 from helpers.training.log.events import LOG, stopped_early
 from helpers.training.runs.folders import LAST, Run, earlier, saved, unfinished, written
 from helpers.training.schedule import rate
-from helpers.workflow.record import is_as_known
+from helpers.workflow.record import Fingerprint, is_as_known
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -30,7 +31,7 @@ def is_done(folder: Path, done: int, settings: FinetuneSettings) -> bool:
     if done >= settings.max_update:
         return True
     run = written(folder)
-    begins = run is not None and run.went_on_after[-1:] == (done,)
+    begins = bool(run and run.went_on_after) and run.went_on_after[-1][0] == done
     return done > 0 and not begins and _has_lost_patience(folder, settings)
 
 
@@ -67,40 +68,54 @@ def to_go_on_from(run: Run, settings: FinetuneSettings, workspace: Workspace) ->
     return next(done, None)
 
 
-def what_is_there(
-    workspace: Workspace, settings: FinetuneSettings, inputs: Iterable[Path]
-) -> tuple[int, str]:
-    """The updates of such a training that are done already, and a sentence on it; 0 and nothing.
+def known_prints(workspace: Workspace, files: Iterable[Path]) -> dict[Path, Fingerprint]:
+    """The fingerprints of files that the record knows; empty where it does not know all of them.
 
-    What takes long is not looked at: files that no record knows.
+    So none has to be read.
+    """
+    known = {k: v for entry in workspace.record.stages.values() for k, v in entry.outputs.items()}
+    known |= workspace.record.entry("finetune").inputs
+    prints = {path: known.get(workspace.key(path)) for path in files}
+    is_known = all(v and path.is_file() and is_as_known(path, v) for path, v in prints.items())
+    return prints if is_known else {}
+
+
+class There(NamedTuple):
+    """What was done before of a training: its updates, where they lie, and a sentence on it."""
+
+    updates: int = 0
+    folder: Path | None = None
+    said: str = ""
+
+
+def what_is_there(
+    workspace: Workspace, settings: FinetuneSettings, inputs: Mapping[Path, Fingerprint]
+) -> There:
+    """What such a training would go on from.
 
     Args:
         inputs: what would be read.
     """
-    known = {k: v for entry in workspace.record.stages.values() for k, v in entry.outputs.items()}
-    known |= workspace.record.entry("finetune").inputs
-    prints = {path: known.get(workspace.key(path)) for path in inputs}
-    if not all(v and path.is_file() and is_as_known(path, v) for path, v in prints.items()):
-        return 0, ""
-    run = Run.of(workspace, settings, prints)
+    run = Run.of(workspace, settings, inputs)
     if same := made_from(run, workspace):
         done = trained(same)
         if is_done(same, done, settings):
-            return (
-                settings.max_update,
-                f"It is done, and kept in {same.name}: without force nothing is trained.",
-            )
-        said = f"{done:,} updates of it are saved in {same.name}: it goes on from there."
-        return done, said if done else ""
+            said = f"It is done, and kept in {same.name}: without force nothing is trained."
+            return There(settings.max_update, same, said)
+        if done:
+            said = f"{done:,} updates of it are saved in {same.name}: it goes on from there."
+            return There(done, same, said)
+        return There()
     for folder, done in possible(run, settings, workspace):
         if done:
             other = written(folder).settings["max_update"] != settings.max_update
             meaning = _other_rate(done, settings) if other else "with more patience"
-            return done, (
+            said = (
                 f"It goes on from the {done:,} updates that are saved in {folder.name}, {meaning}. "
                 "With force it begins anew."
             )
-    return 0, ""
+            return There(done, folder, said)
+    return There()
 
 
 def trained(folder: Path) -> int:
@@ -133,7 +148,7 @@ def _other_rate(after: int, settings: FinetuneSettings) -> str:
 def how_it_went(folder: Path, done: int, settings: FinetuneSettings) -> list[str]:
     """What is to be known of a result that was not made in one go, or that patience has ended."""
     run, notes = written(folder), []
-    if run and (after := run.went_on_after):
+    if run and (after := [updates for updates, _ in run.went_on_after]):
         notes.append(
             f"This training went on after {' and after '.join(map(cell, after))} updates that "
             f"were made for another max_update, {_other_rate(after[-1], settings)}. One of "

@@ -112,8 +112,12 @@ def _went_on(run: Run, before: Path) -> Run:
     With nothing but more patience it will be as one in one go.
     """
     found, done = written(before), trained(before)
-    other = found.settings["max_update"] != run.settings["max_update"]
-    return dataclasses.replace(run, went_on_after=found.went_on_after + (done,) * other)
+    parts, until = found.went_on_after, found.settings["max_update"]
+    if parts and parts[-1][0] == done:  # nothing was done with that max_update
+        *parts, (_, until) = parts
+    if until != run.settings["max_update"]:
+        parts = (*parts, (done, until))
+    return dataclasses.replace(run, went_on_after=tuple(parts))
 
 
 def _copy_to_go_on(before: Path, run: Run, draft: Path, folder: Path) -> None:
