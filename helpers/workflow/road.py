@@ -44,7 +44,7 @@ class Road(dict[str, Stage]):
         """
         if self[name].elsewhere(settings):
             return False
-        with workspace.lock(name) as lock:
+        with workspace.lock(f"a look at {name}") as lock:
             return Run(self, self[name], workspace, settings, lock, force=False).is_done()
 
     def plan(
