@@ -15,8 +15,10 @@ LOCAL = re.compile(r"(?<![\w.$])/(?:root|tmp|work|home/\w+|Users/\w+)/[\w.]")
 def project_files(folder: Path = PROJECT) -> Iterator[Path]:
     """The files that git does not ignore; it is not asked, since an unpacked bundle has none."""
     lines = (PROJECT / ".gitignore").read_text("utf-8").splitlines()
+    # With a slash before it, a line is of a path in the project itself.
+    ignored = [str(PROJECT / line[1:]) if line.startswith("/") else line for line in lines]
     for path in sorted(folder.iterdir()):
-        if path.name == ".git" or any(path.match(line) for line in lines):
+        if path.name == ".git" or any(map(path.match, ignored)):
             continue
         if path.is_dir():
             yield from project_files(path)
