@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.common.errors import CourseError
+from helpers.common.names import printable
 from helpers.common.report import Report, Table
 from helpers.training.log.events import LOG, TRAIN, VALID, curve, events, stopped_early
 from helpers.training.runs.folders import Run, earlier, unfinished, written
@@ -133,7 +134,7 @@ def compare_runs(*workspaces: Workspace | str) -> Comparison:
         folders = {folder.name: folder for folder in _all(works[0])}
     else:
         folders = {work.name: next(iter(_all(work)), work.checkpoints) for work in works}
-    found = tuple(Trained.read(name, folder) for name, folder in folders.items())
+    found = tuple(Trained.read(printable(name), folder) for name, folder in folders.items())
     if missing := [w for w in works if not _all(w)]:
         raise CourseError(
             f"There is no training in {missing[0].name}.", "Run the notebook 04_finetune first."
