@@ -1,6 +1,9 @@
 """A training as somebody sees it who looks in: its curve, out of the log that is still written."""
 
+import json
 from pathlib import Path
+
+import pytest
 
 from helpers.common.progress import Standing, _watcher
 from helpers.stages.road import ROAD
@@ -70,3 +73,14 @@ def test_a_report_that_this_version_cannot_read_is_left_out(workspace: Workspace
     record.write_text(made)
     assert report(ROAD, workspace, "split") is None
     assert "Done last: split, 2026-01-02 03:04:05" in at_rest(ROAD, workspace)
+
+
+@pytest.mark.parametrize("first", ["convert", "evaluate"])
+def test_of_what_was_done_within_one_second_the_later_on_the_road_was_last(
+    workspace: Workspace, first: str
+) -> None:
+    names = [first, *{"convert", "evaluate"} - {first}]
+    workspace.root.mkdir()
+    stages = {name: {"finished": "2026-01-02 03:04:05"} for name in names}
+    workspace.record_file.write_text(json.dumps({"stages": stages}))
+    assert "Done last: evaluate," in at_rest(ROAD, workspace)

@@ -113,7 +113,9 @@ def at_rest(road: Mapping[str, Stage], workspace: Workspace) -> str:
         said += filter(None, [left(workspace)])
     stages = workspace.record.stages
     if stages:
-        name = max(stages, key=lambda name: stages[name].finished)
+        # Of two that were done within one second, the later one on the road.
+        by_road = sorted(stages, key=[*road, *stages].index, reverse=True)
+        name = max(by_road, key=lambda name: stages[name].finished)
         entry, found = stages[name], report(road, workspace, name)
         said.append(f"Done last: {name}, {entry.finished}, in {entry.seconds:,.0f} s.")
         said += [str(found)] if found else []
