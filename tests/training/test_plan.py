@@ -19,6 +19,7 @@ from helpers.training.plan.machine import Machine
 from helpers.training.plan.plan import Finding, TrainingPlan
 from helpers.training.plan.planning import plan_training
 from helpers.training.schedule import rate
+from helpers.training.train import LAUNCHER
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers as make
@@ -38,9 +39,10 @@ open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru
 
 
 def trained(workspace: Workspace, settings: FinetuneSettings) -> tuple[list[Event], int]:
-    """What fairseq says when it is run as a student would type it, and the bytes it took."""
+    """What fairseq says when the course runs it, and the bytes it took."""
     log, memory = workspace.root / "train.log", workspace.root / "memory"
-    command = [sys.executable, "-c", MEASURED, memory, *finetune_command(workspace, settings)]
+    fairseq = [sys.executable, "-P", LAUNCHER, *finetune_command(workspace, settings)[1:]]
+    command = [sys.executable, "-c", MEASURED, memory, *fairseq]
     with log.open("wb") as sink:
         subprocess.run(command, stdout=sink, stderr=sink, env=CALM | os.environ, check=True)
     return events(log), 1024 * int(memory.read_text())

@@ -1,0 +1,147 @@
+"""fairseq's masked-LM loss and its Adam in less time and memory, with the same numbers.
+
+fairseq makes five tables of (hidden tokens × vocabulary): the logits, their logarithms, and the
+gradients of both. Here a few rows at a time are made and forgotten, and the gradient is found
+while they are there. And Adam goes over each weight once where fairseq goes over it ten times.
+Both differ from fairseq's in the order of sums only, the last digits of single precision.
+"""
+
+import math
+
+import torch
+from fairseq.criterions.masked_lm import MaskedLmLoss
+from fairseq.models.roberta.model import RobertaLMHead
+from fairseq.optim import adam
+from torch.optim.adamw import adamw
+
+# Numbers in the rows that are there at once: what a processor's caches hold, and what keeps a GPU
+# busy.
+AT_ONCE = {"cpu": 2**22, "cuda": 2**25}
+
+
+class SummedLoss(torch.autograd.Function):
+    """The sum over rows of the cross-entropy, in nats, of ``x @ weight.T + bias``.
+
+    Args:
+        x: features of the hidden tokens, (rows, width).
+        weight, bias: of the vocabulary, (vocabulary, width) and (vocabulary,).
+        targets: what was hidden, (rows,), int64.
+        kind: in which matrices are multiplied; all sums are in single precision.
+    """
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, targets, kind):
+        needed = any(ctx.needs_input_grad)
+        narrow, table = x.to(kind), weight.to(kind)
+        total = x.new_zeros((), dtype=torch.float32)
+        if needed:
+            # The gradients of the sum.
+            of_x, of_weight, of_bias = torch.empty_like(x), torch.zeros_like(weight), 0
+        rows = max(1, AT_ONCE[x.device.type] // len(weight))
+        for begin in range(0, len(x), rows):
+            some, wanted = narrow[begin : begin + rows], targets[begin : begin + rows, None]
+            logits = torch.mm(some, table.t()).float().add_(bias)
+            top = logits.amax(1, keepdim=True)
+            of_wanted = logits.gather(1, wanted)
+            summed = logits.sub_(top).exp_().sum(1, keepdim=True)
+            total += (summed.log() + top - of_wanted).sum()
+            if needed:
+                logits.div_(summed).scatter_add_(1, wanted, -torch.ones_like(of_wanted))
+                of_bias = of_bias + logits.sum(0)
+                logits = logits.to(kind)
+                of_x[begin : begin + rows] = torch.mm(logits, table)
+                if kind == of_weight.dtype:
+                    of_weight.addmm_(logits.t(), some)
+                else:
+                    of_weight += torch.mm(logits.t(), some)
+        if needed:
+            ctx.save_for_backward(of_x, of_weight, of_bias)
+        return total
+
+    @staticmethod
+    def backward(ctx, gradient):
+        found = ctx.saved_tensors
+        if gradient.device.type != "cpu" or gradient != 1:  # a GPU need not be waited for
+            found = [each * gradient for each in found]
+        return *found, None, None
+
+
+fairseqs_loss = MaskedLmLoss.forward
+
+
+def loss_by_parts(self, model, sample, reduce=True):
+    """fairseq's ``MaskedLmLoss.forward`` for models whose gradients need no scaling."""
+    hidden = sample["target"].ne(self.padding_idx)
+    head = model.encoder.lm_head
+    kind = kind_of_products(head.weight)
+    # Gradients in fp16 have to be scaled before they are rounded, which autograd does.
+    if kind == torch.float16 or type(head) is not RobertaLMHead or not hidden.any():
+        return fairseqs_loss(self, model, sample, reduce)
+    features = model(**sample["net_input"], features_only=True)[0][hidden]
+    features = head.layer_norm(head.activation_fn(head.dense(features)))
+    loss = SummedLoss.apply(features, head.weight, head.bias, sample["target"][hidden], kind)
+    size = hidden.int().sum()
+    told = {"loss": loss.data, "sample_size": size}
+    told |= {name: sample[name] for name in ("ntokens", "nsentences")}
+    return loss, size, told
+
+
+def kind_of_products(weight):
+    """In which numbers its products are computed, here and now."""
+    device = weight.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+
+
+fairseqs_step = adam.Adam.step
+
+
+def step_at_once(self, closure=None):
+    """fairseq's ``Adam.step`` by PyTorch's fused kernel, with the same state."""
+    groups = self.param_groups
+    weights = [each for group in groups for each in group["params"] if each.grad is not None]
+    # Where weights are halves, fairseq computes with copies of them.
+    if any(g.get("amsgrad") for g in groups) or any(w.dtype != torch.float32 for w in weights):
+        return fairseqs_step(self, closure)
+    loss = None if closure is None else closure()
+    for group in groups:
+        by_step = {}
+        for each in group["params"]:
+            if each.grad is None:
+                continue
+            if not self.state[each]:
+                moments = {name: torch.zeros_like(each) for name in ("exp_avg", "exp_avg_sq")}
+                self.state[each] |= {"step": 0} | moments
+            by_step.setdefault(int(self.state[each]["step"]), []).append(each)
+        for step, some in by_step.items():
+            _update(some, [self.state[each] for each in some], step, group)
+    return loss
+
+
+@torch.no_grad()
+def _update(weights, states, step, group):
+    first, second = group["betas"]
+    adamw(
+        weights,
+        [each.grad for each in weights],
+        [state["exp_avg"] for state in states],
+        [state["exp_avg_sq"] for state in states],
+        [],
+        [torch.tensor(float(step), device=each.device) for each in weights],
+        fused=True,
+        amsgrad=False,
+        beta1=first,
+        beta2=second,
+        lr=group["lr"],
+        weight_decay=group["weight_decay"],
+        # fairseq adds eps to the root of the second moment, PyTorch to that without its bias.
+        eps=group["eps"] / math.sqrt(1 - second ** (step + 1)),
+        maximize=False,
+    )
+    for state in states:
+        state["step"] = step + 1
+
+
+def make_faster():
+    """Put both in the place of fairseq's."""
+    MaskedLmLoss.forward = loss_by_parts
+    adam.Adam.step = step_at_once

@@ -1,0 +1,124 @@
+"""fairseq with our loss and our step of Adam, beside fairseq as it is."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as some
+
+from helpers.common.fairseq import ready_to_import
+from helpers.common.files import PROJECT
+from helpers.models import checkpoints
+from helpers.training.command import finetune_command
+from helpers.training.log.events import EPOCH, events
+from helpers.training.runs.folders import LAST
+from helpers.training.train import LAUNCHER
+from helpers.workflow.workspace import Workspace
+from tests.support.small import SHORT, untrained
+
+ready_to_import()
+from helpers.training import fairseq_faster as faster  # noqa: E402 (fairseq has to be ready)
+
+MANY = SHORT.model_copy(
+    update={"max_update": 50, "validate_every": 50, "update_freq": 2, "dropout": 0.1}
+)
+
+
+# The course's launcher, without what it is faster by. (fairseq's own tool hides the same tokens in
+# epoch after epoch where there are few samples.)
+PLAIN = """
+import runpy, sys
+sys.path.insert(0, {project!r})
+import helpers.training.fairseq_faster as faster
+faster.make_faster = lambda: None
+runpy.run_path({launcher!r}, run_name="__main__")
+"""
+
+
+def as_fairseq_does(command: list[str], log: Path) -> None:
+    code = PLAIN.format(project=str(PROJECT), launcher=str(LAUNCHER))
+    run([sys.executable, "-c", code, *command[1:]], log)
+
+
+def as_the_course_does(command: list[str], log: Path) -> None:
+    run([sys.executable, "-P", str(LAUNCHER), *command[1:]], log)
+
+
+def run(command: list[str], log: Path) -> None:
+    with log.open("wb") as out:
+        subprocess.run([*command, "common.log_interval=1"], stdout=out, stderr=out, check=True)
+
+
+def losses(log: Path) -> np.ndarray:
+    return np.array([(event.update, event.loss) for event in events(log) if event.kind != EPOCH])
+
+
+def test_losses_are_those_of_fairseq_and_each_goes_on_where_the_other_ended(
+    small: Workspace, tmp_path: Path
+) -> None:
+    ours, theirs = (untrained(small, tmp_path / name) for name in ("ours", "theirs"))
+    ways = (as_the_course_does, as_fairseq_does)
+    for workspace, way in zip((ours, theirs), ways, strict=True):
+        way(finetune_command(workspace, MANY), workspace.root / "log")
+    found = [losses(workspace.root / "log") for workspace in (ours, theirs)]
+    assert {*found[0][:, 0]} == {*range(1, 51)}
+    np.testing.assert_allclose(*found, rtol=1e-4)
+    one, other = (checkpoints.read(workspace.training / LAST) for workspace in (ours, theirs))
+    assert same_kinds(one["last_optimizer_state"], other["last_optimizer_state"])
+
+    longer = MANY.model_copy(update={"max_update": 60, "validate_every": 60})
+    for workspace, way in zip((ours, theirs), reversed(ways), strict=True):
+        way(finetune_command(workspace, longer, resumed=True), workspace.root / "log")
+    found = [losses(workspace.root / "log") for workspace in (ours, theirs)]
+    assert {*found[0][:, 0]} == {*range(51, 61)}
+    np.testing.assert_allclose(*found, rtol=1e-4)
+
+
+def same_kinds(one: object, other: object) -> bool:
+    """Whether two things of dictionaries, lists and tensors are made alike."""
+    if isinstance(one, dict):
+        keys = one.keys()
+        return keys == other.keys() and all(same_kinds(one[key], other[key]) for key in keys)
+    if isinstance(one, torch.Tensor):
+        return (one.dtype, one.shape) == (other.dtype, other.shape)
+    return type(one) is type(other)
+
+
+@given(
+    rows=some.integers(1, 40),
+    vocabulary=some.integers(2, 70),
+    at_once=some.integers(1, 2000),
+    far=some.sampled_from([0.0, 1.0, 100.0]),
+    weighed=some.sampled_from([1.0, 0.5, 128.0]),
+    seed=some.integers(0, 99),
+)
+def test_the_summed_loss_and_its_gradients_are_those_of_pytorch(
+    rows: int, vocabulary: int, at_once: int, far: float, weighed: float, seed: int
+) -> None:
+    """However few rows are there at once, and with logits whose exponentials have no room."""
+    drawn = torch.Generator().manual_seed(seed)
+    given_ = [
+        (torch.randn(shape, generator=drawn) * scale).requires_grad_()
+        for shape, scale in (((rows, 8), 1.0), ((vocabulary, 8), 1.0), ((vocabulary,), far))
+    ]
+    targets = torch.randint(0, vocabulary, (rows,), generator=drawn)
+
+    def by_parts() -> torch.Tensor:
+        return faster.SummedLoss.apply(*given_, targets, torch.float32)
+
+    def by_pytorch() -> torch.Tensor:
+        x, weight, bias = given_
+        return torch.nn.functional.cross_entropy(x @ weight.T + bias, targets, reduction="sum")
+
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(faster.AT_ONCE, "cpu", at_once)
+        for way in (by_parts, by_pytorch):
+            loss = way()
+            found.append((loss, *torch.autograd.grad(weighed * loss, given_)))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4 * weighed)
