@@ -10,7 +10,7 @@ WORKSPACE ?=
 # Without a GPU: make course TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
-.PHONY: env course test test-long bench bench-replay lab bundle lock notebooks base-model lint clean
+.PHONY: env course test test-long bench bench-replay bench-train lab bundle lock notebooks base-model lint clean
 
 # In an unpacked bundle all packages lie in wheels/: pip takes them from there and asks no index,
 # TORCH_INDEX included. The path is relative, since pip splits it at spaces.
@@ -63,10 +63,11 @@ lock:
 course: env
 	$(PY) -m helpers run --workspace runs/sample
 
-# Two at a time: one begins with the whole course, the other with all that needs none. One thread
-# each: two programs with two threads on two cores wait for each other. A language whose letters all
-# texts are read with, whatever the user's is; nbval, which loads slowly, has processes of its own.
-PYTEST := LC_ALL=C.UTF-8 OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 --dist worksteal -p no:nbval
+# Three at a time on two cores, since tests wait for other processes, too: one begins with the whole
+# course, the others with all that needs none. One thread each: programs with two threads on two
+# cores wait for each other. A language whose letters all texts are read with, whatever the user's
+# is; nbval, which loads slowly, has processes of its own.
+PYTEST := LC_ALL=C.UTF-8 OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 3 --dist worksteal -p no:nbval
 
 test: env
 	$(PYTEST)
@@ -86,6 +87,10 @@ bench: env
 # What the sample's training learns and forgets, with and without general text: docs/replay.png.
 bench-replay: env
 	$(PY) -m tests.benchmarks.replay runs/bench-replay
+
+# How fast a model is trained, beside fairseq itself and others: tests/benchmarks/training/README.md.
+bench-train: env
+	$(PY) -m tests.benchmarks.training runs/bench-train
 
 # In its terminals the commands that the notebooks show run as they are.
 lab: env

@@ -15,14 +15,13 @@ import numpy as np
 from helpers.base import general_text
 from helpers.base.course_base import FOLDER, MODEL, pack
 from helpers.base.pretraining import prepare, pretrain
-from helpers.common.files import PROJECT
 from helpers.ids.binary_files import read_lines
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
+from helpers.training.command import PLUGIN
 from helpers.training.log.events import EPOCH, LOG, events
 
 CARD = FOLDER / "README.md"
-PLUGIN = PROJECT / "helpers" / "training" / "fairseq_bf16"
 SHORT_UNTIL = 8_000
 
 

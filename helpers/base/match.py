@@ -7,6 +7,7 @@ import numpy as np
 from helpers.base.course_base import unpack
 from helpers.common.symbols import BOS, EOS, FIRST
 from helpers.ids.dictionary import Dictionary
+from helpers.machine.devices import chosen
 from helpers.models.huggingface import model_of, quiet
 from helpers.models.masked_lm import measure
 from helpers.tokens.gpt2 import encode
@@ -22,10 +23,10 @@ SENTENCES = (
 MARGIN = 3
 
 
-def bits(state: dict, dictionary: Dictionary) -> float:
+def bits(state: dict, dictionary: Dictionary, device: str = "cpu") -> float:
     """Masked-LM loss on ``SENTENCES`` in bits per token; each token is hidden once, alone."""
     quiet()
-    model = model_of(state)
+    model = model_of(state).to(chosen(device))
     hidden, true, at = [], [], []
     for sentence in SENTENCES:
         ids = np.array([BOS, *dictionary.from_gpt2[encode(sentence)].tolist(), EOS])

@@ -5,6 +5,7 @@ import contextlib
 import contextvars
 import dataclasses
 import html
+import math
 import shutil
 import sys
 import threading
@@ -136,16 +137,25 @@ class Progress:
                 unit="B" if self.unit == "bytes" else f" {self.unit}",
                 unit_scale=self.unit == "bytes",
                 file=sys.stderr,
+                delay=math.inf,  # it is drawn below, when it is known
             )
-            if self.text:
-                self.bar.set_postfix_str(self.text)
+        try:
+            self._begin()
+        except BaseException:  # Ctrl-C: else it would be closed after the last word of the command
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def _begin(self) -> None:
+        if self.bar is not None:
+            self.bar.delay = 0
+            self.bar.set_postfix_str(self.text)
         self._show()
         if self.draw or self.watch:
             # In the same context, so that what it shows comes below the same cell.
             tick = contextvars.copy_context().run
             self.ticking = threading.Thread(target=tick, args=(self._tick,), daemon=True)
             self.ticking.start()
-        return self
 
     def update(self, done: int, text: str = "") -> None:
         """Show that ``done`` of the total are done, with a remark such as the loss."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.common.fairseq import ready_to_import
 from helpers.common.symbols import MASK, SPECIALS
+from helpers.machine.devices import chosen
 from helpers.models.huggingface import quiet
 from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import gpt2_file
@@ -22,12 +23,13 @@ LINES = (
 MASKED = ("The capital of France is <mask>.", "Every <mask> counts, world! <mask> it", "<mask>")
 
 
-def largest_difference(pt: Path, hf: Path, lines: list[str]) -> float:
+def largest_difference(pt: Path, hf: Path, lines: list[str], device: str = "cpu") -> float:
     """Load both folders from the disk and compare token ids and logits, line by line.
 
     Args:
         pt: what fairseq's hub loader reads: ``model.pt`` and ``dict.txt``.
         lines: texts; in those with ``<mask>`` the ids are fairseq's ``fill_mask``'s.
+        device: where both are computed.
 
     Raises:
         CourseError: ids differ, or logits by more than 1e-4.
@@ -35,11 +37,13 @@ def largest_difference(pt: Path, hf: Path, lines: list[str]) -> float:
     import torch
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
+    where = chosen(device)
+
     ready_to_import()
     quiet()
     from fairseq.models.roberta import RobertaModel
 
-    theirs = AutoModelForMaskedLM.from_pretrained(hf).eval()
+    theirs = AutoModelForMaskedLM.from_pretrained(hf).eval().to(where)
     tokenizer = AutoTokenizer.from_pretrained(hf)
     ours = RobertaModel.from_pretrained(
         str(pt),
@@ -48,6 +52,7 @@ def largest_difference(pt: Path, hf: Path, lines: list[str]) -> float:
         gpt2_encoder_json=str(gpt2_file("encoder.json")),
         gpt2_vocab_bpe=str(gpt2_file("vocab.bpe")),
     ).eval()
+    ours.to(where)
     differences = [0.0]
     for line in lines:
         ids = fairseq_ids(ours, line)
@@ -57,7 +62,7 @@ def largest_difference(pt: Path, hf: Path, lines: list[str]) -> float:
                 f"Hugging Face {other[:12]}.",
                 "This is a fault of the conversion; the folder was not written. Please report it.",
             )
-        batch = torch.tensor([ids[: theirs.config.max_position_embeddings - 2]])
+        batch = torch.tensor([ids[: theirs.config.max_position_embeddings - 2]], device=where)
         with torch.inference_mode():
             logits = ours.model(batch, features_only=False)[0] - theirs(batch).logits
         differences.append(float(logits.abs().max()))

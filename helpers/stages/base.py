@@ -52,9 +52,9 @@ class BaseReport(Report):
         return head, [row]
 
 
-def _report(found: Source) -> BaseReport:
+def _report(found: Source, device: str = "cpu") -> BaseReport:
     shape = shapes.shape(found.state)
-    loss = match.bits(found.state, found.dictionary)
+    loss = match.bits(found.state, found.dictionary, device)
     warning = match.warning(loss, found.dictionary)
     return BaseReport(
         source=found.name,
@@ -85,7 +85,7 @@ def _written(job: Job, found: Source) -> BaseReport:
     base = checkpoints.for_a_base(found.state, keep_optimizer=job.settings.keep_optimizer)
     checkpoints.write(base, job.out(job.workspace.base_model))
     job.out(job.workspace.base_dict).write_text(found.dictionary.text(), "utf-8")
-    return _report(dataclasses.replace(found, state=base))
+    return _report(dataclasses.replace(found, state=base), job.settings.device)
 
 
 def _trained_from_scratch(job: Job) -> Source:

@@ -10,6 +10,7 @@ from helpers.base.sources import refuse_unfit
 from helpers.common.errors import CourseError
 from helpers.common.symbols import MASK
 from helpers.ids.dictionary import Dictionary
+from helpers.machine.devices import chosen
 from helpers.models import checkpoints, shapes
 from helpers.models.folder_config import files_of, is_huggingface, tokenizer_of, weights_of
 from helpers.models.from_huggingface import read_folder
@@ -63,8 +64,8 @@ class BothModels:
         return tuple(found)
 
 
-def read_both(workspace: Workspace) -> BothModels:
-    """Read ``base/`` and ``hf/``.
+def read_both(workspace: Workspace, device: str = "cpu") -> BothModels:
+    """Read ``base/`` and ``hf/``, to be computed on a device.
 
     Raises:
         CourseError: they do not fit each other, or one of them is not whole.
@@ -83,7 +84,9 @@ def read_both(workspace: Workspace) -> BothModels:
     weights, vocabulary = weights_of(workspace.hf)[0], tokenizer_of(workspace.hf)[0]
     refuse_unfit(state, theirs, weights, vocabulary, "Run the notebook 05_convert again.")
     size = min(shapes.shape(each)["max_positions"] for each in (base, state))
-    return BothModels((model_of(base), model_of(state)), dictionary, size, tuple(notes))
+    where = chosen(device)
+    models = (model_of(base).to(where), model_of(state).to(where))
+    return BothModels(models, dictionary, size, tuple(notes))
 
 
 def own_guesses(workspace: Workspace, sentences: Sequence[str]) -> tuple[Row, ...]:

@@ -110,7 +110,9 @@ def read_fitting_pair(model: Path, dictionary_file: Path) -> tuple[dict, Diction
     return state, dictionary, notes
 
 
-def convert_into(folder: Path, state: dict, dictionary: Dictionary, lines: list[str]) -> float:
+def convert_into(
+    folder: Path, state: dict, dictionary: Dictionary, lines: list[str], device: str = "cpu"
+) -> float:
     """Write ``folder/pt`` and ``folder/hf``; the largest difference of their logits.
 
     Raises:
@@ -122,7 +124,7 @@ def convert_into(folder: Path, state: dict, dictionary: Dictionary, lines: list[
     checkpoints.write(checkpoints.for_a_base(state), pt / "model.pt")
     (pt / "dict.txt").write_text(dictionary.text(), "utf-8")
     write_folder(state, dictionary, hf)
-    return largest_difference(pt, hf, lines)
+    return largest_difference(pt, hf, lines, device)
 
 
 def _refuse_another_base(workspace: Workspace, model: Path) -> None:
@@ -167,7 +169,7 @@ def _work(job: Job) -> ConvertReport:
     _refuse_what_would_be_read_too(elsewhere(job.settings) or job.workspace.hf)
     state, dictionary, notes = read_fitting_pair(model, dictionary_file)
     lines = lines_to_compare(job.workspace)
-    difference = convert_into(job.folder, state, dictionary, lines)
+    difference = convert_into(job.folder, state, dictionary, lines, job.settings.device)
     if model.parent == job.workspace.pt:  # what is read is not replaced by its copy
         shutil.rmtree(job.folder / "pt")
     return ConvertReport(

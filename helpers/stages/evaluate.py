@@ -141,7 +141,7 @@ def _read_lines(workspace: Workspace, most: int) -> list[str]:
 
 def _work(job: Job) -> EvaluateReport:
     workspace, settings = job.workspace, job.settings
-    both = read_both(workspace)
+    both = read_both(workspace, settings.device)
     models, dictionary, size = both.models, both.dictionary, both.size
     lines = _read_lines(workspace, settings.max_lines)
     own = [(sentence, "") for sentence in settings.sentences]

@@ -26,7 +26,7 @@ from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.planning import plan_training, with_findings
 from helpers.training.plan.speed import from_probe
 from helpers.training.runs.compare import Trained
-from helpers.training.runs.folders import BEST, LAST, read_by
+from helpers.training.runs.folders import BEST, LAST, read_by, write_computed, written
 from helpers.training.runs.going_on import how_it_went, is_done
 from helpers.training.runs.resume import begin_or_resume, finish, keep_newest, results
 from helpers.training.runs.watching import stopped
@@ -43,7 +43,8 @@ TENSORBOARDS = ("tensorboard", "tensorboardX")  # fairseq takes the one that is 
 class FinetuneReport(Report):
     """Losses are in bits per masked token; curves are ``(update, loss)`` in order.
 
-    ``replayed`` is the share of general text among the tokens that were trained on.
+    ``replayed`` is the share of general text among the tokens that were trained on; ``computed``
+    says on which device, in which precision, and why; several, where it went on elsewhere.
     """
 
     TITLE = "The base model was trained further"
@@ -53,6 +54,7 @@ class FinetuneReport(Report):
     train_curve: tuple[tuple[int, float], ...]
     valid_curve: tuple[tuple[int, float], ...]
     replayed: float = 0.0
+    computed: tuple[str, ...] = ()
 
     def table(self) -> Table:
         head = ("updates", "best at update", "validation loss (bits)", "perplexity")
@@ -114,6 +116,7 @@ def _work(job: Job) -> FinetuneReport:
                 dictionary = Dictionary.load(workspace.base_dict)
                 general = scripts_to_divide([place / "train1" for place in mixed], dictionary)
                 job.events.extend(filter(None, [of_undivided(general, "The general text")]))
+        write_computed(folder, f"{plan.machine.device}, in {plan.precision}")
         try:
             train(
                 finetune_command(workspace, settings, resumed=done > 0),
@@ -154,6 +157,8 @@ def _report(
     best, last = results(folder)
     trained = Trained.read(folder.name, folder)
     general = replayed(folder) if settings.replay else None
+    run = written(folder)
+    computed = run.computed if run else ()
     return FinetuneReport(
         updates=last.updates,
         best_update=best.updates,
@@ -161,7 +166,9 @@ def _report(
         train_curve=trained.train,
         valid_curve=trained.valid,
         replayed=general.share if general else 0.0,
+        computed=computed,
         notes=(
+            *(f"Computed on {how}." for how in computed),
             *_ruined(workspace, best.loss),
             *how_it_went(folder, last.updates, settings),
             *kept,

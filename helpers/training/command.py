@@ -7,15 +7,17 @@ from pathlib import Path
 from helpers.common.fairseq import tool
 from helpers.common.files import PROJECT
 from helpers.ids.data_bin import data_folders
+from helpers.machine.devices import chosen
 from helpers.training.base_model import base_model, longest_sample
 from helpers.training.options.extra import CONFIG_FILE, options
+from helpers.training.precision import precision
 from helpers.training.schedule import warmup_updates
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 CONFIG = PROJECT / "helpers" / "config"
 LOG_INTERVAL = 10  # as it stands there
-UNITS = PROJECT / "helpers" / "training" / "fairseq_masks"  # the plug-in that hides whole ones
+PLUGIN = PROJECT / "helpers" / "training" / "fairseq_plugin"
 # What Hydra reads as a text without quotes: no number, no truth, no nothing.
 _PLAIN = re.compile(r"(?!(?i:null|true|false|nan|inf)$)[A-Za-z_/][\w./-]*", re.ASCII)
 MIXED, TENSORBOARD = "data", "tensorboard"  # folders beside the checkpoints
@@ -49,7 +51,8 @@ def overrides(
         "lr_scheduler.total_num_update": settings.max_update,
         "optimizer.weight_decay": settings.weight_decay,
         "dataset.max_tokens": settings.max_tokens,
-        **_hidden(settings.mask_unit),
+        **_device(settings),
+        **_task(workspace, settings),
         "task.tokens_per_sample": longest_sample(workspace, settings),
         "task.sample_break_mode": settings.sample_break_mode,
         "task.mask_prob": settings.mask_prob,
@@ -64,11 +67,22 @@ def overrides(
     }
 
 
-def _hidden(unit: str) -> dict[str, object]:
-    """What is hidden as a whole; single tokens are left to fairseq's own task."""
-    if unit == "token":
-        return {}
-    return {"task._name": "masked_lm_units", "+task.mask_unit": unit, "+common.user_dir": UNITS}
+def _device(settings: FinetuneSettings) -> dict[str, object]:
+    """The device; by itself fairseq takes the first GPU, where PyTorch can use one."""
+    device = chosen(settings.device)
+    if device.type == "cpu":
+        return {"common.cpu": True}
+    return {"distributed_training.device_id": device.index}
+
+
+def _task(workspace: Workspace, settings: FinetuneSettings) -> dict[str, object]:
+    """What is hidden as a whole, and how it is computed; what fairseq itself can is left to it."""
+    numbers = precision(workspace, settings).name
+    half = {"common.fp16": True} if numbers == "fp16" else {}
+    if settings.mask_unit == "token" and numbers != "bf16":
+        return half
+    ours = {"+task.mask_unit": settings.mask_unit, "+task.bfloat16": numbers == "bf16"}
+    return half | {"task._name": "masked_lm_course", "+common.user_dir": PLUGIN, **ours}
 
 
 def folders_to_train(workspace: Workspace, settings: FinetuneSettings) -> list[Path]:

@@ -1,6 +1,11 @@
 """The learning rate of each update: fairseq's polynomial decay, a straight rise and fall."""
 
+import numpy as np
+
+from helpers.training.options.extra import options
 from helpers.workflow.training_settings import FinetuneSettings
+
+BENDS = 32  # points of a curve that is not straight
 
 
 def warmup_updates(settings: FinetuneSettings) -> int:
@@ -11,6 +16,12 @@ def warmup_updates(settings: FinetuneSettings) -> int:
 def rate(update: int, settings: FinetuneSettings) -> float:
     """The rate after so many updates: up to ``lr`` at the end of warm-up, and 0 at the last.
 
+    With ``lr_scheduler.power`` in ``extra`` the fall is no straight line, and it ends at
+    ``lr_scheduler.end_learning_rate`` (fairseq's ``PolynomialDecayLRSchedule.step_update``).
+
+    Raises:
+        CourseError: one of ``extra`` is not possible.
+
     >>> settings = FinetuneSettings(max_update=100, warmup_share=0.2, lr=1e-3)
     >>> [rate(update, settings) for update in (10, 20, 60, 100)]
     [0.0005, 0.001, 0.0005, 0.0]
@@ -18,7 +29,14 @@ def rate(update: int, settings: FinetuneSettings) -> float:
     warmup, last = warmup_updates(settings), settings.max_update
     if warmup and update <= warmup:
         return settings.lr * update / warmup
-    return settings.lr * (last - update) / (last - warmup)
+    power, end = _power(settings), options(settings).get("lr_scheduler.end_learning_rate", 0.0)
+    if update >= last:
+        return end
+    return (settings.lr - end) * ((last - update) / (last - warmup)) ** power + end
+
+
+def _power(settings: FinetuneSettings) -> float:
+    return options(settings).get("lr_scheduler.power", 1.0)
 
 
 def corners(first: int, settings: FinetuneSettings) -> list[tuple[int, float]]:
@@ -29,4 +47,7 @@ def corners(first: int, settings: FinetuneSettings) -> list[tuple[int, float]]:
     """
     warmup, last = warmup_updates(settings), settings.max_update
     bends = {first, last} | ({warmup} if first < warmup < last else set())
+    if _power(settings) != 1:
+        falls = np.linspace(max(first, warmup), last, BENDS).round()
+        bends |= {*map(int, falls), max(first, last - 1)}  # with power 0 it falls at the last
     return [(update, rate(update, settings)) for update in sorted(bends)]

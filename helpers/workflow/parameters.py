@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from helpers.common.errors import CourseError
@@ -65,6 +65,14 @@ def _none_empty(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 FileNames = Annotated[Strings, AfterValidator(_none_empty)]
+Device = Annotated[
+    str,
+    Field(
+        pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$",
+        description="What models are computed on: 'cpu', the processor; 'cuda', the first GPU, or "
+        "'cuda:1', the second; 'auto': the first GPU, if there is one.",
+    ),
+]
 
 
 class WrongSettings(CourseError):
@@ -118,7 +126,7 @@ class Settings(Shown, BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     # Settings that change how fast the work is done, never what comes out.
-    SPEED: ClassVar[frozenset[str]] = frozenset({"workers", "engine"})
+    SPEED: ClassVar[frozenset[str]] = frozenset({"workers", "engine", "device"})
     # Fields by heading, in the order of a panel; empty: all of them without one.
     GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {}
     # Shares that add up to 1: a panel moves the others along with one of them.

@@ -16,7 +16,10 @@ from helpers.common.files import possible, write_whole
 from helpers.common.names import cut
 from helpers.workflow.refusals import what
 
-VERSIONS = ("roberta-course", "ve-fairseq", "torch", "transformers", "tiktoken", "scikit-learn")
+VERSIONS = (
+    *("roberta-course", "ve-fairseq", "torch", "transformers", "tiktoken", "scikit-learn"),
+    "rjieba",
+)
 LONGEST_REASON = 200  # characters that are told of why the record cannot be read
 
 

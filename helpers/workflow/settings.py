@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from helpers.common.symbols import LONGEST_LINE, MASK
-from helpers.workflow.parameters import BEYOND, About, FileNames, Settings, Strings
+from helpers.workflow.parameters import BEYOND, About, Device, FileNames, Settings, Strings
 from helpers.workflow.refusals import shown
 
 NO_SHARE = 1e-9  # a share up to this is none
@@ -53,6 +53,7 @@ class BaseSettings(Settings):
     keep_optimizer: bool = Field(
         False, description="Keep the optimizer's state, which fine-tuning needs to 'continue'."
     )
+    device: Device = "auto"
 
     @field_validator("source")
     @classmethod
@@ -193,11 +194,12 @@ class ConvertSettings(Settings):
     pytorch_dump_folder_path: Annotated[str, About(path="made")] = Field(
         "", description="Where the Hugging Face model goes; empty: hf/ in the workspace."
     )
+    device: Device = "auto"
 
 
 class EvaluateSettings(Settings):
     GROUPS: ClassVar = {
-        "Measuring": ("max_lines", "mask_share", "seed"),
+        "Measuring": ("max_lines", "mask_share", "seed", "device"),
         "Examples": ("sentences",),
     }
 
@@ -210,6 +212,7 @@ class EvaluateSettings(Settings):
         description="Sentences with one <mask> each for the table; empty: taken from the test.",
     )
     seed: int = Field(1, ge=0, le=MAX_SEED, description="Decides which tokens are hidden.")
+    device: Device = "auto"
 
     @field_validator("sentences")
     @classmethod

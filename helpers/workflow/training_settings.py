@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from helpers.workflow.parameters import BEYOND, About, FileNames, Settings, Strings
+from helpers.workflow.parameters import BEYOND, About, Device, FileNames, Settings, Strings
 from helpers.workflow.refusals import shown
 
 # fairseq adds the epoch to it, and there are fewer epochs than updates, of which there are at
@@ -40,9 +40,10 @@ class FinetuneSettings(Settings):
         "What is hidden": ("mask_prob", "mask_unit"),
         "Against learning by heart": ("dropout", "weight_decay", "patience"),
         "Against forgetting": ("replay", "replay_files"),
+        "Machine": ("device", "precision"),
         "fairseq": ("extra", "tensorboard"),
     }
-    SPEED: ClassVar = frozenset({"tensorboard"})
+    SPEED: ClassVar = frozenset({"device", "tensorboard"})
 
     start: Literal["weights", "continue"] = Field(
         "weights",
@@ -144,6 +145,12 @@ class FinetuneSettings(Settings):
         le=MAX_SEED,
         description="Decides the order of the batches and the masks; results that differ by no "
         "more than those of two seeds differ by chance.",
+    )
+    device: Device = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        description="The numbers in which matrices are multiplied: 'bf16' and 'fp16' are half as "
+        "long as 'fp32', and much faster where the device has units for them; 'auto' finds out.",
     )
     extra: Strings = Field(
         (),

@@ -137,15 +137,20 @@ def printed(bench: Bench) -> str:
     return "\n".join(f"\n{title}\n{text_table(*table)}" for title, table in tables(bench).items())
 
 
-def machine(bench: Bench) -> list[tuple[object, ...]]:
-    """What it was measured on, without its name."""
+def processor() -> str:
+    """The processor by its maker's name."""
     info = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in info if line.startswith("model name")]
+    return next(iter(models), platform.machine())
+
+
+def machine(bench: Bench) -> list[tuple[object, ...]]:
+    """What it was measured on, without its name."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     versions = (f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     return [
         ("date", datetime.date.today().isoformat()),
-        ("processor", next(iter(models), platform.machine())),
+        ("processor", processor()),
         ("cores, and workers of every tool that has workers", bench.workers),
         ("memory", f"{total / 1e9:.1f} GB"),
         ("load before it began (processes that ran already)", f"{bench.load:.1f}"),
@@ -181,7 +186,7 @@ def picture(bench: Bench) -> Picture:
     return drawn
 
 
-def _markdown(head: Sequence[str], body: Sequence[Sequence[object]]) -> str:
+def markdown(head: Sequence[str], body: Sequence[Sequence[object]]) -> str:
     numbers = [all(str(cell)[0].isdigit() for cell in column) for column in zip(*body, strict=True)]
     lines = [head, ["---:" if number else "---" for number in numbers], *body]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
@@ -192,13 +197,13 @@ def readme(bench: Bench) -> str:
     last = bench.times[-1]
     slow, fast = last.median(peers.FAIRSEQ, "both"), last.median(peers.KIT, "both")
     again = " The largest corpora hold documents more than once, each time in another order."
-    sections = (f"## {title}\n\n{_markdown(*table)}" for title, table in tables(bench).items())
+    sections = (f"## {title}\n\n{markdown(*table)}" for title, table in tables(bench).items())
     return TEMPLATE.read_text("utf-8").format(
         size=f"{last.bytes / MB:.3g}",
         fairseq=f"{slow:.1f}",
         kit=f"{fast:.2f}",
         ratio=f"{slow / fast:.1f}",
-        machine=_markdown(("measured on", ""), machine(bench)),
+        machine=markdown(("measured on", ""), machine(bench)),
         tables="\n\n".join(sections),
         packages=bench.packages,
         distinct=f"{bench.bytes / MB:.1f}",

@@ -59,6 +59,8 @@ def values_of(model: type[Settings], name: str) -> st.SearchStrategy:
         return st.lists(line, min_size=1).map(tuple)
     if name == "encoding":
         return st.sampled_from(["utf-8", "auto", "gb18030", "GBK", "latin-1", "utf_16_le"])
+    if name == "device":
+        return st.sampled_from(["auto", "cpu", "cuda", "cuda:1", "cuda:17"])
     if info.annotation is str:
         return line
     if info.annotation is float:

@@ -15,6 +15,7 @@ HELPERS = PROJECT / "helpers"
 # beside the folders (``__main__``, ``batch``, ``environment``) import from all of them.
 LAYERS = (
     "common",
+    "machine",
     "workflow",
     "text.decoding",
     "text",
@@ -24,10 +25,9 @@ LAYERS = (
     "training.log",
     "training.options",
     "training",
-    "training.fairseq_bf16",
     "training.runs",
     "training.plan",
-    "training.fairseq_masks",
+    "training.fairseq_plugin",
     "base",
     "stages",
     "explorer",

@@ -17,7 +17,7 @@ from tests.support.commands import command
 OPTIONS = {
     "check": "",
     "sample": "--packages",
-    "base": "--source --dict --keep-optimizer",
+    "base": "--source --dict --keep-optimizer --device",
     "split": "--txt-files --train --valid --test --seed --unit --text-field --encoding --errors "
     "--deduplicate --max-line-tokens",
     "encode": "--engine --workers",
@@ -26,9 +26,9 @@ OPTIONS = {
     "finetune": "--max-update --lr --warmup-share --max-tokens --update-freq --validate-every "
     "--dropout --weight-decay --seed --start --keep-checkpoints --clip-norm --sample-break-mode "
     "--mask-prob --patience --replay --replay-files --extra --tensorboard "
-    "--mask-unit --plan --probe",
-    "convert": "--roberta-checkpoint-path --pytorch-dump-folder-path",
-    "evaluate": "--max-lines --mask-share --sentences --seed",
+    "--mask-unit --device --precision --plan --probe",
+    "convert": "--roberta-checkpoint-path --pytorch-dump-folder-path --device",
+    "evaluate": "--max-lines --mask-share --sentences --seed --device",
     "run": "--parameter --only",
     "watch": "",
 }
@@ -117,7 +117,7 @@ def test_base_takes_a_model_and_a_dictionary_of_the_shells_folder(tmp_path, monk
     words = ("--source", "model.pt", "--dict", "dict.txt", "--keep-optimizer", "--force")
     assert run("base", "--workspace", workspace.root, *words) == 0
     files = {"source": str(tmp_path / "model.pt"), "dict_file": str(tmp_path / "dict.txt")}
-    assert seen == {**files, "keep_optimizer": True, "force": True}
+    assert seen == {**files, "keep_optimizer": True, "device": "auto", "force": True}
     for word in ("scratch", "course"):
         assert run("base", "--workspace", workspace.root, "--source", word) == 0
         assert seen["source"] == word

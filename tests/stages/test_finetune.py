@@ -76,7 +76,7 @@ def test_the_folder_holds_the_two_checkpoints_and_the_record(
     assert not [name for name in found if name.endswith(".tmp") or name.startswith("checkpoint_1")]
     identity = json.loads((course.checkpoints / "run.json").read_text())
     assert identity["settings"] == training.of_the_result()
-    assert set(identity) == {"base", "data", "settings"}
+    assert set(identity) == {"base", "computed", "data", "settings"}
 
 
 def test_other_settings_move_the_old_checkpoints_aside_and_begin_at_the_base(

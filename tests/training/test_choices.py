@@ -25,9 +25,9 @@ NO_RATE = 1e-9  # so that no validation is better than the one before
 OPTIONS = (  # far out, each of them
     *("optimizer.adam_betas=(0,0.99999)", "optimizer.adam_eps=1e-12", "optimizer.use_old_adam=y"),
     *("model.encoder_layerdrop=0.9", "model.activation_dropout=0.9"),
-    *("dataset.num_workers=1", "dataset.data_buffer_size=0", "dataset.curriculum=1000000000"),
+    *("dataset.data_buffer_size=0", "dataset.curriculum=1000000000"),
     *("task.random_token_prob=0.5", "task.leave_unmasked_prob=0.5"),
-    *("common.empty_cache_freq=1", "common.cpu=on"),
+    "common.empty_cache_freq=1",
     *("lr_scheduler.power=0", f"lr_scheduler.end_learning_rate={NO_RATE}"),
 )
 

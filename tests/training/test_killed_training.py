@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from helpers.common.errors import CourseError
+from helpers.machine.resources import Machine
 from helpers.models.summaries import summary
 from helpers.stages.finetune import FinetuneReport
 from helpers.stages.road import ROAD
 from helpers.training.log.events import LOG
 from helpers.training.plan import planning
-from helpers.training.plan.machine import Machine
 from helpers.training.runs.folders import BEST, LAST, written
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace

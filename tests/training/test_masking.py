@@ -187,9 +187,9 @@ def task_of(data_bin: Path, unit: str, **more: object):
     if unit == "token":
         task = MaskedLMTask.setup_task(MaskedLMConfig(**course))
     else:
-        from helpers.training.fairseq_masks import UnitMaskedLMConfig, UnitMaskedLMTask
+        from helpers.training.fairseq_plugin import CourseMaskedLMConfig, CourseMaskedLMTask
 
-        task = UnitMaskedLMTask.setup_task(UnitMaskedLMConfig(**course, mask_unit=unit))
+        task = CourseMaskedLMTask.setup_task(CourseMaskedLMConfig(**course, mask_unit=unit))
     for split in ("train", "valid"):
         task.load_dataset(split)
     return task

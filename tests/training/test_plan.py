@@ -10,12 +10,12 @@ import pytest
 
 from helpers.common.errors import CourseError, StageMissing
 from helpers.common.fairseq import CALM
+from helpers.machine.resources import Machine
 from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
 from helpers.training.command import finetune_command
 from helpers.training.log.events import Event, events
 from helpers.training.plan.findings import findings, recipe_rate
-from helpers.training.plan.machine import Machine
 from helpers.training.plan.plan import Finding, TrainingPlan
 from helpers.training.plan.planning import plan_training
 from helpers.training.schedule import rate
@@ -48,10 +48,14 @@ def trained(workspace: Workspace, settings: FinetuneSettings) -> tuple[list[Even
     return events(log), 1024 * int(memory.read_text())
 
 
-def test_what_is_planned_is_what_fairseq_does(copied: Workspace):
+@pytest.mark.parametrize(
+    "extra", [(), ("lr_scheduler.power=2.5", "lr_scheduler.end_learning_rate=1e-4")]
+)
+def test_what_is_planned_is_what_fairseq_does(copied: Workspace, extra):
     """Updates, tokens, rates, validations: to the last one. Checkpoints and memory nearly."""
     one_pass = plan_training(copied, WHOLE).data.updates
-    settings = WHOLE.model_copy(update={"max_update": 2 * one_pass + 1})
+    more = {"max_update": 2 * one_pass + 1, "extra": extra}
+    settings = WHOLE.model_copy(update=more)
     plan = plan_training(copied, settings)
     said, memory = trained(copied, settings)
     passes = [event.values for event in said if event.kind == "train"]
@@ -141,20 +145,14 @@ def plan(small: Workspace) -> TrainingPlan:
     machine = Machine("a processor", 10**10, 10**11)
     speed = dataclasses.replace(found.speed, token=1e-4)
     network = dataclasses.replace(found.network, width=128)
-    settings = FinetuneSettings(max_tokens=4096)
+    settings = FinetuneSettings(max_tokens=4096, precision="fp32", device="cpu")
     parts = {"data": data, "machine": machine, "speed": speed, "network": network}
     return dataclasses.replace(found, **parts, settings=settings)
 
 
-@pytest.mark.parametrize("extra", [(), ("common.fp16=n",), ("lr_scheduler.power=1",)])
+@pytest.mark.parametrize("extra", [(), ("lr_scheduler.power=2",)])
 def test_nothing_is_said_of_a_good_one(plan: TrainingPlan, extra):
     assert findings(with_settings(extra=extra)(plan)) == ()
-
-
-def test_with_the_hardware_half_precision_is_no_trap(plan: TrainingPlan):
-    gpu = with_part("machine", capability=8.0)(with_settings(extra=("common.fp16=true",))(plan))
-    assert findings(gpu) == ()
-    assert len(findings(with_part("machine", capability=6.1)(gpu))) == 1
 
 
 @pytest.mark.parametrize("mode", ["complete", "complete_doc"])
@@ -174,16 +172,6 @@ def test_general_text_is_counted(small: Workspace, mode: str):
     assert files == {path: path.stat().st_mtime_ns for path in small.root.rglob("*.[bi][id][nx]")}
 
 
-def test_a_training_that_is_to_leave_the_gpu_alone_is_planned_on_the_processor(
-    small: Workspace, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)  # here there may be none
-    for said in ("y", "1", "true", "on"):
-        settings = SHORT.model_copy(update={"extra": (f"common.cpu={said}",)})
-        machine = plan_training(small, settings).machine
-        assert machine.kind == "cpu" and machine.device.startswith("the processor")
-
-
 def with_settings(**values: object) -> Callable[[TrainingPlan], TrainingPlan]:
     return lambda plan: dataclasses.replace(plan, settings=plan.settings.model_copy(update=values))
 
@@ -192,6 +180,12 @@ def with_part(part: str, **values: object) -> Callable[[TrainingPlan], TrainingP
     return lambda plan: dataclasses.replace(
         plan, **{part: dataclasses.replace(getattr(plan, part), **values)}
     )
+
+
+def tight(plan: TrainingPlan) -> TrainingPlan:
+    """The model has room, and the batch has not."""
+    deep = with_part("network", layers=24)(plan)
+    return with_part("machine", memory=6 * 10**8)(deep)
 
 
 def after_the_bases(updates: int) -> Callable[[TrainingPlan], TrainingPlan]:
@@ -205,7 +199,7 @@ def after_the_bases(updates: int) -> Callable[[TrainingPlan], TrainingPlan]:
     [
         (with_part("machine", disk=10**6), "Its checkpoints need", True),
         (with_part("machine", memory=10**8), "The model alone needs", True),
-        (with_part("machine", memory=8 * 10**8), "of memory, and 800.0 MB are free", False),
+        (tight, "of memory, and 600.0 MB are free", False),
         (with_settings(warmup_share=0.9), "The rate rises in 450 of 500 updates", False),
         (with_settings(lr=5e-3), "A rate of 0.005 is high for a model 128 numbers wide", False),
         (with_part("network", width=768), "A rate of 0.001 is high", False),
@@ -218,11 +212,6 @@ def after_the_bases(updates: int) -> Callable[[TrainingPlan], TrainingPlan]:
         (with_part("data", hidden=0), "Validation hides no token at all", True),
         (with_part("data", scripts={"Thai": 7}), "7 of Thai. Each such letter", False),
         (with_settings(validate_every=1), "fairseq will validate and save 500 times", False),
-        (with_settings(extra=("common.fp16=true",)), "common.fp16 asks for half precision", True),
-        (with_settings(extra=("common.fp16=y",)), "common.fp16 asks for half precision", True),
-        (with_settings(extra=("common.amp=on",)), "common.amp asks for half precision", True),
-        (with_settings(extra=("common.bf16=True",)), "common.bf16 asks for half precision", False),
-        (with_settings(extra=("lr_scheduler.power=2",)), "lr_scheduler.power changes the", False),
     ],
 )
 def test_each_trap_is_said(plan: TrainingPlan, change, said, stops):
@@ -233,10 +222,10 @@ def test_each_trap_is_said(plan: TrainingPlan, change, said, stops):
 
 def test_what_fits_is_what_was_wanted(plan: TrainingPlan):
     """Lower max_tokens, more batches: the update is the same, and has room."""
-    tight = with_part("machine", memory=8 * 10**8)(plan)
-    tokens, batches = tight.that_fits(4096)
+    found = tight(plan)
+    tokens, batches = found.that_fits(4096)
     assert tokens < 4096 == tokens * batches
-    assert tight.model_memory + tight.network.kept(tokens) <= 8 * 10**8
+    assert found.model_memory + found.network.kept(tokens) <= 6 * 10**8
 
 
 def test_only_what_cannot_be_done_stops_it(plan: TrainingPlan):

@@ -122,3 +122,15 @@ def test_only_one_that_is_the_same_but_for_its_end_goes_on(changed: dict, goes_o
     assert not wanted.goes_on(dataclasses.replace(made, base="c"))
     assert not wanted.goes_on(dataclasses.replace(made, data={}))
     assert not wanted.goes_on(None)
+
+
+def test_the_same_options_in_another_order_are_the_same_training(workspace: Workspace) -> None:
+    given_ = ["optimizer.adam_eps=1e-8", "lr_scheduler.power=2", "common.wandb_project= a"]
+    other_ = ["common.wandb_project=a", "lr_scheduler.power=2.0", "optimizer.adam_eps=0.00000001"]
+    different = ["common.wandb_project=b", *other_[1:]]
+    made = []
+    for number, extra in enumerate((given_, other_, different)):
+        folder = workspace.root / f"{number}"
+        other(extra=extra).write(folder)
+        made.append(written(folder))
+    assert made[0].is_same(made[1]) and not made[0].is_same(made[2])

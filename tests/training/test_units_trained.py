@@ -11,7 +11,7 @@ from helpers.common.errors import CourseError
 from helpers.models import checkpoints
 from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
-from helpers.training.command import UNITS, finetune_command, overrides
+from helpers.training.command import PLUGIN, finetune_command, overrides
 from helpers.training.plan.planning import plan_training
 from helpers.training.runs.folders import BEST, LAST
 from helpers.workflow.settings import ConvertSettings, EvaluateSettings
@@ -67,7 +67,7 @@ def test_what_is_trained_with_units_is_a_model_like_any_other(
     assert report.updates == 2
     assert re.search(r"The general text has .* [\d,]+ of Thai\. Each such", " ".join(report.notes))
     log = (chinese.checkpoints / "train.log").read_text("utf-8")
-    assert "task: UnitMaskedLMTask" in log and "'mask_unit': word" in log
+    assert "task: CourseMaskedLMTask" in log and "'mask_unit': word" in log
     for name in (BEST, LAST):
         assert checkpoints.read(chinese.checkpoints / name)["cfg"]["task"]["_name"] == "masked_lm"
     opened = opened_by_fairseq(chinese.checkpoints / BEST, chinese.data_bin)
@@ -102,14 +102,15 @@ def test_the_loss_tells_units_apart(chinese: Workspace) -> None:
 
 
 def test_single_tokens_are_left_to_fairseq(small: Workspace) -> None:
-    mine = overrides(small, FinetuneSettings())
+    plain = FinetuneSettings(precision="fp32")
+    mine = overrides(small, plain)
     assert not {"task._name", "+task.mask_unit", "+common.user_dir"} & {*mine}
-    assert not [word for word in finetune_command(small, FinetuneSettings()) if "user_dir" in word]
+    assert not [word for word in finetune_command(small, plain) if "user_dir" in word]
 
 
 @pytest.mark.parametrize("unit", ["character", "word"])
 def test_units_are_found_by_the_plug_in(small: Workspace, unit: str) -> None:
     command = finetune_command(small, FinetuneSettings(mask_unit=unit))
-    assert {"task._name=masked_lm_units", f"+task.mask_unit={unit}"} <= {*command}
-    assert UNITS.is_absolute() and (UNITS / "__init__.py").is_file()
+    assert {"task._name=masked_lm_course", f"+task.mask_unit={unit}"} <= {*command}
+    assert PLUGIN.is_absolute() and (PLUGIN / "__init__.py").is_file()
     assert [word for word in command if word.startswith("+common.user_dir=")]

@@ -86,7 +86,7 @@ FAILURES = (
         r"^FloatingPointError: Minimum loss scale reached \(([^)]*)\)",
         "After update {update} no scale of the loss keeps the gradients in half precision's "
         "range (the smallest is {0}): the training has most likely diverged.",
-        "Train with a lower learning rate (it was {lr}) or a longer warm-up, or without fp16",
+        "Train with a lower learning rate (it was {lr}) or a longer warm-up, or precision = fp32",
     ),
     Failure(
         r"^FloatingPointError: gradients are Nan/Inf|(?:NaN|Inf) detected in output of",
@@ -165,13 +165,13 @@ FAILURES = (
     Failure(
         r"no kernel image is available for execution on the device",
         "This build of torch has no code for a GPU of this age.",
-        "Install a build of torch that has it, or train on the CPU (common.cpu=true)",
+        "Install a build of torch that has it, or train on the processor (device = cpu)",
     ),
     Failure(
         r"Torch not compiled with CUDA enabled|Found no NVIDIA driver|No CUDA GPUs are available",
         "The settings need a GPU, as half precision (fp16) does, and torch finds none.",
-        "Train without fp16, or install torch with CUDA on a computer that has a GPU and its "
-        "driver",
+        "Set precision = auto and device = auto, or install torch with CUDA on a computer that has "
+        "a GPU and its driver",
     ),
     Failure(
         r"^Could not override '([^']+)'",

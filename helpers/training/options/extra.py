@@ -21,9 +21,6 @@ from helpers.workflow.training_settings import FinetuneSettings, option
 CONFIG_FILE = PROJECT / "helpers" / "config" / "finetuning" / "finetune.yaml"
 # From what to what each number can be.
 RANGES = {
-    "common.amp_batch_retries": (0, 100),  # below, one batch is tried for ever
-    "common.amp_init_scale": (1, BEYOND),
-    "common.amp_scale_window": (1, BEYOND),
     "common.empty_cache_freq": (0, BEYOND),
     "common.fp16_init_scale": (1, 2**24),
     "common.fp16_scale_tolerance": (0, 0.5),  # above, batches that overflow are skipped for ever
@@ -31,7 +28,6 @@ RANGES = {
     "common.min_loss_scale": (1e-8, 1),
     "dataset.curriculum": (0, BEYOND),
     "dataset.data_buffer_size": (0, 1000),
-    "dataset.num_workers": (0, 16),
     "lr_scheduler.end_learning_rate": (0, 1),
     "lr_scheduler.power": (0, 10),
     "model.activation_dropout": (0, 0.9),
@@ -61,11 +57,18 @@ class Rule(NamedTuple):
     why: str
 
 
-FP16, BF16, AMP = "common.fp16", "common.bf16", "common.amp"
 LEFT, REPLACED = "task.leave_unmasked_prob", "task.random_token_prob"
-ONE_PRECISION = "there is one precision at a time"
-ALONE = "fairseq makes no use of the first without the second"
+# Of use in fp16 only, which `auto` may be.
+OF_FP16 = (
+    *("common.fp16_init_scale", "common.fp16_no_flatten_grads", "common.fp16_scale_tolerance"),
+    *("common.fp16_scale_window", "common.memory_efficient_fp16", "common.min_loss_scale"),
+    *("common.on_cpu_convert_precision", "optimizer.fp16_adam_stats"),
+)
 RULES = (
+    *(
+        Rule((name, "precision"), lambda _, given: given in ("fp16", "auto"), "it is for fp16 only")
+        for name in OF_FP16
+    ),
     Rule((REPLACED, LEFT), lambda *shares: sum(shares) <= 1, "they are shares of what is hidden"),
     Rule(
         (REPLACED, LEFT, "mask_unit"),
@@ -73,11 +76,6 @@ RULES = (
         "only of single tokens another share can be shown or replaced",
     ),
     Rule(("lr_scheduler.end_learning_rate", "lr"), lambda end, lr: end <= lr, "a rate has to fall"),
-    Rule((FP16, BF16), lambda *both: not all(both), ONE_PRECISION),
-    Rule((FP16, AMP), lambda *both: not all(both), ONE_PRECISION),
-    Rule((BF16, AMP), lambda *both: not all(both), ONE_PRECISION),
-    Rule(("common.memory_efficient_fp16", FP16), lambda a, b: b or not a, ALONE),
-    Rule(("common.memory_efficient_bf16", BF16), lambda a, b: b or not a, ALONE),
 )
 
 

@@ -35,6 +35,10 @@ OF_SETTINGS = {
     "checkpoint.keep_interval_updates_pattern": "keep_checkpoints",
     "checkpoint.patience": "patience",
     "common.tensorboard_logdir": "tensorboard",
+    "common.cpu": "device",
+    "common.fp16": "precision",
+    "common.bf16": "precision",
+    "common.amp": "precision",
     "model.dropout": "dropout",
     "model.attention_dropout": "dropout",
 }
@@ -68,6 +72,7 @@ KEPT = {
         *("optimization.stop_time_hours", "optimization.stop_min_lr"),
         "common.threshold_loss_scale",  # above min_loss_scale, it would go on for ever
     ),
+    "processes that read would hide the same tokens in every epoch": ("dataset.num_workers",),
     "no text may be left out in silence": (
         *("dataset.required_batch_size_multiple", "dataset.skip_invalid_size_inputs_valid_test"),
         *("task.shorten_method", "task.shorten_data_split_list", "task.skip_masking"),
@@ -108,6 +113,7 @@ KEPT = {
         *("*._name", "task.d2v2_multi"),
     ),
     "in such a training fairseq makes no use of it": (
+        *("common.memory_efficient_bf16", "common.amp_*"),
         *("common.no_progress_bar", "common.use_plasma_view", "common.plasma_path"),
         *("dataset.required_seq_len_multiple", "dataset.dataset_impl", "dataset.gen_subset"),
         *("dataset.grouped_shuffling", "dataset.update_epoch_batch_itr"),

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator
 
+from helpers.machine.devices import unused_gpu
 from helpers.tokens.units import of_undivided
-from helpers.training.options.extra import usual
 from helpers.training.plan.plan import Finding, TrainingPlan, size
 from helpers.training.schedule import corners, warmup_updates
 
@@ -19,8 +19,6 @@ OTHER_BATCH = 4  # times more or less
 # RoBERTa has read its text 40 times, each time with other masks.
 OFTEN = 40
 FEW_HIDDEN = 500  # tokens
-# What half precision needs of a GPU, in CUDA's capabilities; a processor cannot train with fp16.
-NEEDED = {"common.fp16": 7.0, "common.amp": 7.0, "common.bf16": 8.0}
 SOON = 10  # seconds from one checkpoint to the next
 LONG_WARMUP = 0.5  # share of the updates
 ENOUGH = 0.5  # share of lr that the rate has to come to
@@ -189,23 +187,21 @@ def _checkpoints(plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _precision(plan: TrainingPlan) -> Iterator[Finding]:
-    has = plan.machine.capability
-    for name in sorted(name for name in NEEDED if plan.options.get(name)):
-        if has < NEEDED[name]:
-            yield Finding(
-                f"{name} asks for half precision, for which {plan.machine.device} has no hardware.",
-                f"Leave {name} out of extra.",
-                stops=not has and name != "common.bf16",  # with bf16 a processor is only slower
-            )
-
-
-def _other_rates(plan: TrainingPlan) -> Iterator[Finding]:
-    rates = {n: value for n, value in plan.options.items() if n.startswith("lr_scheduler.")}
-    if changed := sorted(name for name, value in rates.items() if value != usual(name)):
+    if plan.precision.name == "bf16" and not plan.machine.capability and not plan.faster_in_bf16:
         yield Finding(
-            f"{', '.join(changed)} changes the learning rate: the course draws the curve without "
-            "it.",
-            "TensorBoard shows the true one, and so does fairseq's log.",
+            "precision = bf16 makes it no faster: a trial of this processor was not clearly faster "
+            "with it, and it has fewer digits.",
+            "Set precision to auto or fp32.",
+        )
+
+
+def _no_gpu(plan: TrainingPlan) -> Iterator[Finding]:
+    if plan.settings.device == "auto" and (wrong := unused_gpu()):
+        yield Finding(
+            f"There may be a GPU, and PyTorch cannot use it: {wrong}. The training is on the "
+            "processor, which takes many times as long.",
+            "Mend that (a driver is updated, or another build of torch installed), or set device "
+            "to cpu.",
         )
 
 
@@ -223,5 +219,5 @@ LOOKS = (
     _patience,
     _checkpoints,
     _precision,
-    _other_rates,
+    _no_gpu,
 )

@@ -7,11 +7,12 @@ import numpy as np
 from helpers.common.errors import CourseError
 from helpers.common.progress import duration
 from helpers.common.report import Report, Table
+from helpers.machine.costs import FILES, PYTHON, Network
+from helpers.machine.resources import Machine
 from helpers.training.options.extra import options
-from helpers.training.plan.costs import FILES, PYTHON, Network
 from helpers.training.plan.data import Data
-from helpers.training.plan.machine import Machine
 from helpers.training.plan.speed import Speed
+from helpers.training.precision import Precision, faster_in_bf16
 from helpers.training.schedule import corners, warmup_updates
 from helpers.workflow.training_settings import FinetuneSettings
 
@@ -39,6 +40,7 @@ class TrainingPlan(Report):
         data: what one pass over the text consists of.
         network: what its costs depend on.
         machine: the device, and what is free there.
+        precision: in which numbers it multiplies, and why.
         base_updates: what the base has behind it.
         first: updates of the base's that count for this run (``start = "continue"``).
         done: updates of this very training that were done before.
@@ -51,6 +53,7 @@ class TrainingPlan(Report):
     data: Data
     network: Network
     machine: Machine
+    precision: Precision
     base_updates: int
     first: int
     done: int = 0
@@ -95,6 +98,11 @@ class TrainingPlan(Report):
         at_end = np.isin((seen - self.first) % self.data.updates, ends)
         due = int((at_end | (seen % self.settings.validate_every == 0)).sum())
         return min(1, self.updates) + round(due * (self.updates - 1) / max(1, len(seen)))
+
+    @property
+    def faster_in_bf16(self) -> bool:
+        """Whether a trial of the processor says so."""
+        return faster_in_bf16(self.network, self.settings.max_tokens)
 
     @property
     def model_memory(self) -> int:
@@ -144,6 +152,7 @@ class TrainingPlan(Report):
             ("the text is read", f"{self.passes:,.2f} times"),
             ("validations", f"{self.validations:,}, each of {data.valid:,} tokens"),
             ("trains on", self.machine.device),
+            ("multiplies in", str(self.precision)),
             ("memory", f"about {size(self.memory)}; {size(self.machine.memory)} are free"),
             ("… of which fairseq itself", size(PYTHON)),
             ("… the model", f"{size(net.state)}: weights, gradients, optimizer"),

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from helpers.training.base_model import base_model, longest_sample
-from helpers.training.options.extra import options
-from helpers.training.plan.costs import Network
+from helpers.machine.devices import chosen
+from helpers.machine.resources import Machine, machine
+from helpers.training.base_model import base_model
 from helpers.training.plan.data import read_data
 from helpers.training.plan.findings import findings
-from helpers.training.plan.machine import Machine, machine
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.speed import from_trial
+from helpers.training.precision import network, precision
 from helpers.training.runs.going_on import There, what_is_there
 from helpers.training.runs.resume import updates_before
 from helpers.training.samples import Sizes
@@ -39,33 +39,21 @@ def plan_training(
     """
     first = updates_before(workspace, settings)
     there = what_is_there(workspace, settings, inputs) if inputs else There()
-    base = base_model(workspace)
-    shape = base.shape
-    network = Network(
-        parameters=base.parameters,
-        layers=shape["encoder_layers"],
-        width=shape["encoder_embed_dim"],
-        inner=shape["encoder_ffn_embed_dim"],
-        heads=shape["encoder_attention_heads"],
-        vocabulary=base.vocabulary,
-        sample=longest_sample(workspace, settings),
-        positions=shape["max_positions"],
-        dropout=settings.dropout,
-        mask_prob=settings.mask_prob,
-    )
-    on_cpu = bool(options(settings).get("common.cpu"))
-    device = machine(workspace.root, on_cpu)
+    base, needs = base_model(workspace), network(workspace, settings)
+    device, numbers = chosen(settings.device), precision(workspace, settings)
+    has = machine(workspace.root, device)
     if there.folder == workspace.training:
-        device = _with_what_is_replaced(device, there.folder)
+        has = _with_what_is_replaced(has, there.folder)
     plan = TrainingPlan(
         settings=settings,
         data=read_data(workspace, settings, general),
-        network=network,
-        machine=device,
+        network=needs,
+        machine=has,
+        precision=numbers,
         base_updates=base.updates,
         first=first,
         done=there.updates,
-        speed=from_trial(network, settings, device.kind),
+        speed=from_trial(needs, settings, device.type, numbers.name),
         notes=(there.said,) if there.said else (),
     )
     return with_findings(plan)

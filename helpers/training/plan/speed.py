@@ -6,9 +6,9 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.common.files import fresh_folder, remove
+from helpers.machine.costs import Network
 from helpers.training.command import CONFIG_FILE, overrides, train_command
 from helpers.training.log.events import LOG, TRAIN, events
-from helpers.training.plan.costs import Network
 from helpers.training.train import train
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
@@ -29,10 +29,10 @@ class Speed:
         return self.token / VALIDATING
 
 
-def from_trial(network: Network, settings: FinetuneSettings, kind: str) -> Speed:
+def from_trial(network: Network, settings: FinetuneSettings, kind: str, precision: str) -> Speed:
     """From products of matrices of the model's sizes, which take a moment on such a device."""
     tokens = settings.max_tokens * settings.update_freq
-    seconds = network.seconds(settings.max_tokens, settings.update_freq, kind)
+    seconds = network.seconds(settings.max_tokens, settings.update_freq, kind, precision)
     return Speed(seconds / tokens, "by a trial of this machine; half or double is possible")
 
 

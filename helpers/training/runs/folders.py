@@ -6,6 +6,7 @@ goes on, or was stopped, is ``checkpoints.unfinished``; ``checkpoints.unfinished
 room for another. In each, ``run.json`` names base, data and settings.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -58,12 +59,14 @@ class Run:
             known.
         went_on_after: where it went on after updates that were done with another ``max_update``:
             these updates, and that ``max_update``; several, where it did so several times.
+        computed: on which device and in which precision; several, where it went on elsewhere.
     """
 
     base: str
     data: dict[str, object] = dataclasses.field(default_factory=dict)
     settings: dict[str, object] = dataclasses.field(default_factory=dict)
     went_on_after: tuple[tuple[int, int], ...] = ()
+    computed: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     @classmethod
     def of(
@@ -79,7 +82,7 @@ class Run:
         if others:
             data["replay"] = [*others, read_by(workspace)]
         base = inputs[workspace.base_model].sha256
-        return cls(base=base, data=data, settings=settings.of_the_result())
+        return cls(base=base, data=data, settings=_in_order(settings.of_the_result()))
 
     def is_same(self, other: "Run | None") -> bool:
         """Whether another is made from the same, however often it went on."""
@@ -112,12 +115,20 @@ class Run:
     def write(self, folder: Path) -> None:
         """Write ``run.json``."""
         content = dataclasses.asdict(self)
-        if not self.went_on_after:
-            del content["went_on_after"]
+        for name in ("went_on_after", "computed"):
+            if not content[name]:
+                del content[name]
         write_whole(folder / RUN, json.dumps(content, indent=1) + "\n")
 
 
 _RUN = TypeAdapter(Run)
+
+
+def write_computed(folder: Path, how: str) -> None:
+    """Add to ``run.json`` on which device, and in which precision, a training goes on."""
+    run = written(folder)
+    if run and how not in run.computed:
+        dataclasses.replace(run, computed=(*run.computed, how)).write(folder)
 
 
 def _patience(run: Run) -> float:
@@ -146,7 +157,25 @@ def written(folder: Path) -> Run | None:
     except (OSError, ValidationError):
         return None
     settings = FinetuneSettings().of_the_result() | run.settings
-    return dataclasses.replace(run, settings=settings) if run.settings else run
+    return dataclasses.replace(run, settings=_in_order(settings)) if run.settings else run
+
+
+def _in_order(settings: dict[str, object]) -> dict[str, object]:
+    """With ``extra`` in the order of its names, and each number as Python writes it.
+
+    >>> _in_order({"extra": ["b.x=1.50", "a.y= 1e-8"]})
+    {'extra': ['a.y=1e-08', 'b.x=1.5']}
+    """
+    extra = settings.get("extra")
+    if not isinstance(extra, list):
+        return settings
+    found = []
+    for name, _, value in (str(each).partition("=") for each in extra):
+        value = value.strip()
+        with contextlib.suppress(ValueError):
+            value = repr(float(value))
+        found.append(f"{name}={value}")
+    return settings | {"extra": sorted(found)}
 
 
 def earlier(workspace: Workspace) -> list[Path]:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 
-from helpers.training.plan.machine import seconds_a_byte, seconds_of_product
+from helpers.machine.resources import seconds_a_byte, seconds_of_product
 
 NUMBER = 4  # bytes, in single precision
 # Fitted to the peak memory of ten trainings on a processor, of 4 and 12 layers 128 and 768 wide.
@@ -57,10 +57,10 @@ class Network:
         """Bytes of a checkpoint: weights, and the optimizer's two numbers for each."""
         return 3 * NUMBER * self.parameters
 
-    def seconds(self, tokens: int, batches: int, kind: str) -> float:
+    def seconds(self, tokens: int, batches: int, kind: str, precision: str = "fp32") -> float:
         """One update of so many batches of so many tokens, by a trial of such a device."""
         width, inner = self.width, self.inner
-        product = functools.partial(seconds_of_product, kind)
+        product = functools.partial(seconds_of_product, kind, precision)
         layer = 4 * product(tokens, width, width)
         layer += product(tokens, width, inner) + product(tokens, inner, width)
         # Each sample's own: queries by keys, and by what they choose the values.

@@ -1,7 +1,9 @@
-"""A fairseq plug-in (``common.user_dir``): masked-LM training that hides whole characters or words.
+"""A fairseq plug-in (``common.user_dir``): a task with more masks and bfloat16.
 
-The model and its checkpoints are those of fairseq's own task ``masked_lm``; only what is hidden of
-a sample is found otherwise, by :mod:`helpers.training.masking`.
+The model and its checkpoints are those of fairseq's own task ``masked_lm``. What is hidden of a
+sample is found by :mod:`helpers.training.masking`, where that is more than single tokens. With
+bfloat16, matrices are multiplied in it by PyTorch's autocast; weights, sums and optimizer stay in
+single precision.
 """
 
 import functools
@@ -24,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 from helpers.ids.dictionary import Dictionary
 from helpers.training.masking import Fate, mask_sample, units_of
 
-NAME = "masked_lm_units"
+NAME = "masked_lm_course"
 # Other ways of fairseq's to mask, which are not done here.
 LEFT_ALONE = {
     "leave_unmasked_prob": 0.1,
@@ -39,10 +41,11 @@ LEFT_ALONE = {
 
 
 @dataclass
-class UnitMaskedLMConfig(MaskedLMConfig):
-    mask_unit: ChoiceEnum(["character", "word"]) = field(
-        default="character", metadata={"help": "what is hidden as a whole, or not at all"}
+class CourseMaskedLMConfig(MaskedLMConfig):
+    mask_unit: ChoiceEnum(["token", "character", "word"]) = field(
+        default="token", metadata={"help": "what is hidden as a whole, or not at all"}
     )
+    bfloat16: bool = field(default=False, metadata={"help": "multiply matrices in bfloat16"})
 
 
 Pair = tuple[torch.Tensor, torch.Tensor]
@@ -60,10 +63,12 @@ class Half(BaseWrapperDataset):
         return targets if self.dataset.return_masked_tokens else seen
 
 
-@register_task(NAME, dataclass=UnitMaskedLMConfig)
-class UnitMaskedLMTask(MaskedLMTask):
-    def __init__(self, cfg: UnitMaskedLMConfig, dictionary=None) -> None:
+@register_task(NAME, dataclass=CourseMaskedLMConfig)
+class CourseMaskedLMTask(MaskedLMTask):
+    def __init__(self, cfg: CourseMaskedLMConfig, dictionary=None) -> None:
         super().__init__(cfg, dictionary)
+        if str(cfg.mask_unit) == "token":
+            return
         if other := [name for name, value in LEFT_ALONE.items() if getattr(cfg, name) != value]:
             raise ValueError(f"task.{other[0]} cannot be set where whole units are hidden")
         theirs = self.source_dictionary
@@ -71,7 +76,9 @@ class UnitMaskedLMTask(MaskedLMTask):
         self.ours = Dictionary(tuple(symbols), (1,) * len(symbols))
 
     def _regular_dataset(self, src_dataset, target_dataset):
-        """fairseq's datasets, with masks of ours in them."""
+        """fairseq's datasets, with masks of ours in them where whole units are hidden."""
+        if str(self.cfg.mask_unit) == "token":
+            return super()._regular_dataset(src_dataset, target_dataset)
         inputs, targets = src_dataset, target_dataset.dataset  # caches, each of a MaskTokensDataset
         both = functools.lru_cache(maxsize=8)(functools.partial(self._masked, inputs.dataset))
         for cache in (inputs, targets):
@@ -89,6 +96,26 @@ class UnitMaskedLMTask(MaskedLMTask):
         targets = np.where(fates == Fate.UNTOUCHED, masks.pad_idx, sample)
         return torch.from_numpy(seen), torch.from_numpy(targets)
 
+    def train_step(self, sample, model, criterion, *others, **named):
+        return super().train_step(sample, model, self._computing(criterion), *others, **named)
+
+    def valid_step(self, sample, model, criterion):
+        return super().valid_step(sample, model, self._computing(criterion))
+
+    def _computing(self, criterion: Callable) -> Callable:
+        """A criterion that multiplies matrices in the numbers of this task.
+
+        (Around the whole step, fairseq's own autocast, which is off, would have the last word.)
+        """
+        if not self.cfg.bfloat16:
+            return criterion
+
+        def computed(model, sample):
+            with torch.autocast(sample["target"].device.type, torch.bfloat16):
+                return criterion(model, sample)
+
+        return computed
+
 
 state_dict = Trainer.state_dict
 
@@ -99,7 +126,8 @@ def state_of_a_plain_model(trainer: Trainer) -> dict:
     cfg = state["cfg"]
     if cfg["task"]["_name"] != NAME:
         return state
-    task = {name: value for name, value in cfg["task"].items() if name != "mask_unit"}
+    ours = CourseMaskedLMConfig.__dataclass_fields__.keys() - MaskedLMConfig.__dataclass_fields__
+    task = {name: value for name, value in cfg["task"].items() if name not in ours}
     plain = {"task": task | {"_name": "masked_lm"}, "common": cfg["common"] | {"user_dir": None}}
     return state | {"cfg": cfg | plain}
 

@@ -7,9 +7,14 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from helpers.common.processes import cores
 
+if TYPE_CHECKING:
+    import torch
+
+NUMBERS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # by PyTorch's names
 PATIENCE = 0.03  # seconds that a trial is repeated for; the fastest counts
 ROWS = 1024  # of a trial's product; for more of them the time grows alike
 
@@ -26,28 +31,27 @@ class Machine:
     disk: int
     capability: float = 0.0
 
-    @property
-    def kind(self) -> str:
-        """PyTorch's name of such a device."""
-        return "cuda" if self.capability else "cpu"
 
-
-def machine(folder: Path, on_cpu: bool = False) -> Machine:
-    """The device that fairseq takes, its free memory, and the room on the folder's disk.
-
-    Args:
-        on_cpu: it is told to leave a GPU alone (``common.cpu``).
-    """
+def machine(folder: Path, device: "torch.device") -> Machine:
+    """A device by its name, its free memory, and the room on the folder's disk."""
     import torch
 
     while not folder.exists():
         folder = folder.parent
     disk = shutil.disk_usage(folder).free
-    if torch.cuda.is_available() and not on_cpu:
-        capability = float("{}.{}".format(*torch.cuda.get_device_capability()))
-        name, free = torch.cuda.get_device_name(), torch.cuda.mem_get_info()[0]
-        return Machine(name, free, disk, capability)
+    if device.type == "cuda":
+        name, free = torch.cuda.get_device_name(device), torch.cuda.mem_get_info(device)[0]
+        return Machine(name, free, disk, capability(device))
     return Machine(f"the processor, {cores()} cores", _free_memory(), disk)
+
+
+def capability(device: "torch.device") -> float:
+    """What a GPU can, in CUDA's numbers, such as 8.0; 0 of a processor."""
+    import torch
+
+    if device.type != "cuda":
+        return 0.0
+    return float("{}.{}".format(*torch.cuda.get_device_capability(device)))
 
 
 def _free_memory() -> int:
@@ -62,16 +66,22 @@ def _free_memory() -> int:
 
 
 @functools.lru_cache(maxsize=64)
-def seconds_of_product(kind: str, rows: int, inner: int, columns: int) -> float:
-    """How long such a device takes for the product of two matrices in single precision: a trial."""
+def seconds_of_product(kind: str, precision: str, rows: int, inner: int, columns: int) -> float:
+    """How long such a device takes for the product of two matrices: a trial.
+
+    Args:
+        precision: a key of ``NUMBERS``; what is in single precision before is rounded in it.
+    """
     import torch
 
     tried = min(rows, ROWS)
-    one, other, product = (
-        torch.ones(shape, device=kind)
-        for shape in ((tried, inner), (inner, columns), (tried, columns))
+    one = torch.ones((tried, inner), device=kind)
+    narrow = getattr(torch, NUMBERS[precision])
+    other, product = (
+        torch.ones(shape, device=kind, dtype=narrow)
+        for shape in ((inner, columns), (tried, columns))
     )
-    return _fastest(kind, lambda: torch.mm(one, other, out=product)) * rows / tried
+    return _fastest(kind, lambda: torch.mm(one.to(narrow), other, out=product)) * rows / tried
 
 
 @functools.lru_cache(maxsize=2)

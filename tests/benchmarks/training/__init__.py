@@ -1,0 +1,1 @@
+"""How fast a model is trained: this kit, fairseq, Hugging Face's Trainer and a lean loop."""

@@ -1,0 +1,237 @@
+"""``python -m tests.benchmarks.training FOLDER``: how fast each trainer is, on this machine.
+
+All train the same model on the same samples, in the same precision, and take turns. It writes
+``README.md`` and ``speed.png`` beside this file.
+"""
+
+import dataclasses
+import datetime
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from helpers.common.errors import CourseError
+from helpers.common.figures import BLUE, ORANGE, Picture
+from helpers.common.files import PROJECT, fresh_folder, write_whole
+from helpers.common.processes import cores
+from helpers.common.report import text_table
+from helpers.machine.devices import chosen, refused_gpu
+from helpers.machine.resources import machine
+from helpers.stages.road import ROAD
+from helpers.training.command import CONFIG_FILE, overrides, train_command
+from helpers.training.log.events import TRAIN, parse_event
+from helpers.training.precision import precision
+from helpers.training.train import LAUNCHER
+from helpers.workflow.settings import BaseSettings
+from helpers.workflow.training_settings import FinetuneSettings
+from helpers.workflow.workspace import Workspace
+from tests.benchmarks.report import markdown, processor
+from tests.benchmarks.training.trained import RATE, WARM, Task
+from tests.support import checkpoint_makers as make
+
+HERE = Path(__file__).parent
+KIT, FAIRSEQ, TRAINER, LEAN = "this kit", "fairseq", "Hugging Face Trainer", "a lean loop"
+MODULES = {TRAINER: "hugging_face", LEAN: "lean"}
+TURNS = 3
+_TIME = re.compile(r"\[\d+-\d+-\d+ (\d+):(\d+):(\d+),(\d+)\]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """A model, tokens of a batch, and updates of a run."""
+
+    layers: int
+    width: int
+    tokens: int
+    updates: int
+
+    def __str__(self) -> str:
+        return f"{self.layers} × {self.width}"
+
+
+SIZES = (Size(4, 128, 2048, 18), Size(12, 768, 1024, 8))
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One trainer's run: tokens a second, the most bytes in memory, and its last losses' mean."""
+
+    rate: float
+    memory: int
+    loss: float
+
+
+def prepared(folder: Path, size: Size) -> Workspace:
+    """The sample up to data-bin, and a model of this size with random weights."""
+    work = Workspace(folder / f"{size.layers}-{size.width}")
+    widths = (size.layers, size.width, 4 * size.width, size.width // 64)
+    shape = dict(zip(make.TINY, widths, strict=True))
+    if not (work.data_bin / "train.bin").exists():
+        ROAD.run("sample", work, ROAD["sample"].settings())
+        weights = make.fitting(make.tensors(shape))
+        base = make.put(make.current(weights, shape), folder / f"base-{size.width}")
+        ROAD.run("base", work, BaseSettings(source=str(base)))
+        for name in ("split", "encode", "binarize"):
+            ROAD.run(name, work, ROAD[name].settings())
+    return work
+
+
+def command(trainer: str, task: Task) -> list[str]:
+    """How a trainer is started."""
+    if trainer in MODULES:
+        module = f"tests.benchmarks.training.{MODULES[trainer]}"
+        return [sys.executable, "-m", module, *task.words()]
+    settings = FinetuneSettings(
+        max_update=task.updates,
+        validate_every=task.updates,
+        lr=RATE,
+        max_tokens=task.tokens,
+        precision=task.precision,
+    )
+    work = Workspace(task.workspace)
+    silent = {"++checkpoint.no_save": True, "++dataset.disable_validation": True}
+    said = {"common.log_interval": 1, "hydra.run.dir": fresh_folder(work.training)}
+    words = train_command(CONFIG_FILE, overrides(work, settings) | silent | said)
+    return [sys.executable, "-P", str(LAUNCHER), *words[1:]] if trainer == KIT else words
+
+
+def run(trainer: str, task: Task) -> Run:
+    """Run a trainer in a process of its own.
+
+    Raises:
+        CourseError: it failed.
+    """
+    log = task.workspace / "benchmark.log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            command(trainer, task),
+            stdout=sink,
+            stderr=sink,
+            env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = status
+    said = log.read_text("utf-8", errors="replace")
+    if status:
+        raise CourseError(f"{trainer} failed: {said[-2000:]}", f"Its output is in {log}.")
+    rate, losses = json.loads(said.splitlines()[-1]) if trainer in MODULES else _logged(said)
+    return Run(rate, 1024 * usage.ru_maxrss, statistics.mean(losses[-5:]))
+
+
+def _logged(said: str) -> tuple[float, list[float]]:
+    """Tokens a second after the first updates, and the losses, of fairseq's log."""
+    times, tokens, losses = [], [], []
+    for line in said.splitlines():
+        event, time = parse_event(line), _TIME.search(line)
+        if event and time and event.kind == TRAIN:
+            hours, minutes, seconds, thousandths = map(int, time.groups())
+            times.append(3600 * hours + 60 * minutes + seconds + thousandths / 1000)
+            tokens.append(event.values["wpb"])
+            losses.append(event.loss)
+    lasted = (times[-1] - times[WARM - 1]) % 86400
+    return sum(tokens[WARM:]) / lasted, losses
+
+
+Runs = Mapping[tuple[Size, str, str], list[Run]]
+
+
+def measured(folder: Path) -> Runs:
+    """All trainers at all sizes, in single precision and in what suits the device, in turns."""
+    found: dict[tuple[Size, str, str], list[Run]] = {}
+    for size in SIZES:
+        work = prepared(folder, size)
+        suits = precision(work, FinetuneSettings(max_tokens=size.tokens)).name
+        for numbers in dict.fromkeys(("fp32", suits)):
+            task = Task(work.root, size.updates, size.tokens, numbers)
+            trainers = [KIT, TRAINER, LEAN] if numbers != "fp32" else [KIT, FAIRSEQ, TRAINER, LEAN]
+            for _ in range(TURNS):
+                for trainer in trainers:
+                    each = run(trainer, task)
+                    print(f"{size} {numbers} {trainer}: {each}", file=sys.stderr, flush=True)
+                    found.setdefault((size, numbers, trainer), []).append(each)
+    return found
+
+
+def rows(runs: Runs) -> Iterator[tuple[object, ...]]:
+    """A row for each trainer: medians, and the ratio to the lean loop of that size."""
+    for (size, numbers, trainer), each in runs.items():
+        rate = statistics.median(run.rate for run in each)
+        lean = statistics.median(run.rate for run in runs[size, numbers, LEAN])
+        yield (
+            str(size),
+            numbers,
+            trainer,
+            f"{rate:,.0f}",
+            f"{min(run.rate for run in each):,.0f} to {max(run.rate for run in each):,.0f}",
+            f"{rate / lean:.2f}",
+            f"{max(run.memory for run in each) / 1e9:.2f} GB",
+            f"{statistics.median(run.loss for run in each):.2f}",
+        )
+
+
+HEAD = (
+    *("model", "precision", "trainer", "tokens a second", "from … to"),
+    *("of the lean loop's", "memory", "loss at the end, bits"),
+)
+
+
+def picture(runs: Runs) -> Picture:
+    """Tokens a second of each trainer, by the lean loop's."""
+    drawn = Picture(height=4.2)
+    axes = drawn.subplots()
+    groups = list(dict.fromkeys((size, numbers) for size, numbers, _ in runs))
+    colours = {KIT: BLUE, FAIRSEQ: "#7f9fc4", TRAINER: ORANGE, LEAN: "#8a8a8a"}
+    for place, trainer in enumerate(colours):
+        at, high = [], []
+        for group, (size, numbers) in enumerate(groups):
+            if each := runs.get((size, numbers, trainer)):
+                lean = statistics.median(run.rate for run in runs[size, numbers, LEAN])
+                at.append(group + 0.2 * (place - 1.5))
+                high.append(statistics.median(run.rate for run in each) / lean)
+        axes.bar(at, high, 0.18, color=colours[trainer], label=trainer)
+    axes.set_xticks(range(len(groups)), [f"{size}\n{numbers}" for size, numbers in groups])
+    axes.set(
+        title="Training speed beside a lean loop in PyTorch",
+        xlabel="model (layers × width) and precision",
+        ylabel="tokens a second, by the lean loop's",
+    )
+    axes.grid(axis="y", alpha=0.3)
+    drawn.legend(loc="outside lower center", ncols=4)
+    return drawn
+
+
+def main() -> None:
+    """Measure, and write what was measured."""
+    folder = Path(sys.argv[1]).resolve()
+    load = os.getloadavg()[0]
+    runs = measured(folder)
+    table = list(rows(runs))
+    print(text_table(HEAD, table))
+    where = machine(folder, chosen("auto"))
+    refused = refused_gpu()
+    told = [
+        ("date", datetime.date.today().isoformat()),
+        ("device", where.device),
+        ("processor", processor()),
+        ("cores", cores()),
+        ("load before it began (processes that ran already)", f"{load:.1f}"),
+        ("GPU", f"none was measured: {refused}" if refused else where.device),
+    ]
+    text = (HERE / "template.md").read_text("utf-8")
+    text = text.format(
+        machine=markdown(("measured on", ""), told),
+        table=markdown(HEAD, table),
+        turns=TURNS,
+        warm=WARM,
+    )
+    write_whole(HERE / "speed.png", picture(runs)._repr_png_())
+    write_whole(HERE / "README.md", text)
+
+
+if __name__ == "__main__":
+    main()

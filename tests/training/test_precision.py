@@ -1,0 +1,140 @@
+"""Precision and device of a training: what is chosen, what it costs, what is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from helpers.common.errors import CourseError
+from helpers.machine import devices
+from helpers.models import checkpoints
+from helpers.stages.road import ROAD
+from helpers.training import precision as of_training
+from helpers.training.command import PLUGIN, overrides
+from helpers.training.log.events import VALID, events
+from helpers.training.plan.planning import plan_training
+from helpers.training.precision import precision
+from helpers.training.runs.folders import BEST, RUN
+from helpers.workflow.settings import ConvertSettings
+from helpers.workflow.workspace import Workspace
+from tests.support.small import SHORT, untrained
+
+LONGER = SHORT.model_copy(update={"max_update": 40, "validate_every": 40, "lr": 3e-3})
+AUTO = SHORT.model_copy(update={"precision": "auto"})
+
+
+def test_bfloat16_learns_what_single_precision_does(small: Workspace, tmp_path: Path) -> None:
+    """Within 1 %; its checkpoint is a plain one in single precision, and can be converted."""
+    losses = {}
+    for name in ("fp32", "bf16"):
+        work = untrained(small, tmp_path / name)
+        settings = LONGER.model_copy(update={"precision": name})
+        report = ROAD.run("finetune", work, settings)
+        found = [e.loss for e in events(work.checkpoints / "train.log") if e.kind == VALID]
+        losses[name] = found[-1]
+        assert found[-1] < found[0] - 0.5  # it did learn
+        assert [f"in {name}: as it was set" in how for how in report.computed] == [True]
+        assert any(f"in {name}: as it was set" in note for note in report.notes)
+        assert json.loads((work.checkpoints / RUN).read_text())["computed"] == [*report.computed]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.01)
+    assert losses["bf16"] != losses["fp32"]
+    state = checkpoints.read(work.checkpoints / BEST)
+    assert {tensor.dtype for tensor in state["model"].values()} == {torch.float32}
+    task = state["cfg"]["task"]
+    assert task["_name"] == "masked_lm" and not {"bfloat16", "mask_unit"} & task.keys()
+    assert ROAD.run("convert", work, ConvertSettings()).difference < 1e-4
+
+
+@pytest.mark.parametrize(("gain", "chosen"), [(1.3, "bf16"), (1.1, "fp32"), (0.2, "fp32")])
+def test_of_a_processor_a_trial_decides(
+    small: Workspace, monkeypatch: pytest.MonkeyPatch, gain: float, chosen: str
+) -> None:
+    seconds = {"fp32": gain, "bf16": 1.0}
+    monkeypatch.setattr(of_training.Network, "seconds", lambda *given: seconds[given[-1]])
+    found = precision(small, AUTO.model_copy(update={"device": "cpu"}))
+    assert found.name == chosen and "trial of this processor" in found.why
+
+
+@pytest.mark.parametrize(
+    ("capability", "start", "chosen", "given"),
+    [
+        (9.0, "weights", "bf16", {"+task.bfloat16": True, "+common.user_dir": PLUGIN}),
+        (7.5, "weights", "fp16", {"common.fp16": True}),
+        (7.5, "continue", "fp32", {}),
+        (6.1, "weights", "fp32", {}),
+    ],
+)
+def test_of_a_gpu_its_units_decide(
+    small: Workspace, monkeypatch: pytest.MonkeyPatch, capability, start, chosen, given
+) -> None:
+    """Here there may be none: what PyTorch says of one stands in its place."""
+    a_gpu(monkeypatch, capability)
+    settings = AUTO.model_copy(update={"start": start, "device": "cuda:1"})
+    assert precision(small, settings).name == chosen
+    if start == "weights":
+        names = {"+task.bfloat16", "+common.user_dir", "common.fp16", "common.cpu"}
+        said = overrides(small, settings)
+        assert {name: said[name] for name in names & said.keys()} == given
+        assert said["distributed_training.device_id"] == 1
+
+
+def a_gpu(monkeypatch: pytest.MonkeyPatch, capability: float) -> None:
+    major, minor = divmod(round(10 * capability), 10)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: (major, minor))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "capability", "said"),
+    [
+        ({"device": "cuda"}, None, "asks for a GPU, and PyTorch can use none"),
+        ({"device": "cuda:0"}, None, "asks for a GPU, and PyTorch can use none"),
+        ({"device": "cuda:2"}, 9.0, "cuda:2 is not there: PyTorch finds 2"),
+        ({"device": "cpu", "precision": "fp16"}, None, "fp16 needs a GPU of CUDA capability 7.0"),
+        ({"device": "cuda", "precision": "bf16"}, 7.5, "bf16 needs a GPU of CUDA capability 8.0"),
+        ({"device": "cuda", "precision": "fp16"}, 6.1, "fp16 needs a GPU of CUDA capability 7.0"),
+    ],
+)
+def test_what_is_not_there_is_refused_before_anything_begins(
+    small: Workspace, monkeypatch: pytest.MonkeyPatch, wanted, capability, said
+) -> None:
+    if capability:
+        a_gpu(monkeypatch, capability)
+    elif wanted["device"] != "cpu" and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    before = (small.checkpoints / BEST).stat()
+    with pytest.raises(CourseError, match=said):
+        ROAD.run("finetune", small, SHORT.model_copy(update=wanted), force=True)
+    assert (small.checkpoints / BEST).stat() == before and not small.training.exists()
+
+
+def test_a_driver_that_is_too_old_is_said(
+    small: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In PyTorch's words of it; by itself it trains on the processor."""
+    words = "The NVIDIA driver on your system is too old (found version 11040). Please update"
+
+    def init() -> None:
+        raise RuntimeError(words)
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.cuda.is_built", lambda: True)
+    monkeypatch.setattr("torch.cuda.init", init)
+    with pytest.raises(CourseError, match=r"can use none: “.* too old \(found version 11040\)”"):
+        devices.chosen("cuda")
+    assert devices.chosen("auto").type == "cpu"
+    plan = plan_training(small, SHORT)
+    assert any("driver on your system is too old" in note for note in plan.notes)
+    words = "Found no NVIDIA driver on your system. Please check"
+    assert devices.unused_gpu() == ""
+
+
+def test_bfloat16_without_units_for_it_is_a_trap(
+    small: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = {"fp32": 1.0, "bf16": 5.0}
+    monkeypatch.setattr(of_training.Network, "seconds", lambda *given: slow[given[-1]])
+    plan = plan_training(small, SHORT.model_copy(update={"precision": "bf16", "device": "cpu"}))
+    assert any("bf16 makes it no faster" in note for note in plan.notes)
