@@ -16,6 +16,7 @@ from helpers.ids.binary_files import binarize_file
 from helpers.ids.dictionary import Dictionary
 from helpers.training.command import CONFIG_FILE, overrides, train_command
 from helpers.training.log.failures import FAILURES
+from helpers.training.runs.folders import LAST
 from helpers.training.train import LAUNCHER, train
 from helpers.workflow.workspace import Workspace
 from tests.support.small import SHORT
@@ -31,12 +32,14 @@ class Trial:
     Attributes:
         folder: of this training alone.
         data: a copy of the data, to be changed.
+        trained: a checkpoint of a training that went well.
         closing: what ends with the test.
         limit: an option of the shell's ``ulimit``, with its value in kB.
     """
 
     folder: Path
     data: Path
+    trained: Path
     closing: contextlib.ExitStack
     limit: str = ""
 
@@ -65,7 +68,7 @@ class Trial:
 def trial(small: Workspace, tmp_path: Path) -> Iterator[Trial]:
     data = shutil.copytree(small.data_bin, tmp_path / "data 数据")
     with contextlib.ExitStack() as closing:
-        yield Trial(tmp_path, data, closing)
+        yield Trial(tmp_path, data, small.checkpoints / LAST, closing)
 
 
 def failure(small: Workspace, trial: Trial, make: Callable | None = None) -> CourseError:
@@ -135,6 +138,13 @@ def no_smaller_scale(trial: Trial) -> dict[str, object]:
     """fp16 that runs on a processor: the first overflow is one too many."""
     half = {"common.fp16": True, "common.memory_efficient_fp16": True}
     return half | {"common.fp16_init_scale": 2**20, "common.min_loss_scale": 2**20}
+
+
+def another_precision(trial: Trial) -> dict[str, object]:
+    """It would go on in fp16, from single precision."""
+    half = {"common.fp16": True, "common.memory_efficient_fp16": True}
+    goes_on = {"checkpoint.finetune_from_model": None, "checkpoint.restore_file": trial.trained}
+    return half | goes_on
 
 
 def another_width(trial: Trial) -> dict[str, object]:
@@ -272,6 +282,7 @@ LONG: tuple[Case, ...] = (
     (only_long_lines, r"all have more tokens than max_tokens = 32\.", "Raise max_tokens"),
     (no_lines, "A split of the data has no lines", "Split again"),
     (no_train, r"split train are not there: .*data 数据/train\.bin", "03_binarize"),
+    (another_precision, "in another precision than it would go on in", "Set precision to what"),
     (no_dictionary, r"could not use .*data 数据/dict\.txt: No such file", "See that it is there"),
     (an_index_too_large, "stands for no word of the dictionary", "03_binarize"),
     (cut_data, "A file in data-bin is damaged", "03_binarize"),

@@ -185,7 +185,7 @@ def with_part(part: str, **values: object) -> Callable[[TrainingPlan], TrainingP
 def tight(plan: TrainingPlan) -> TrainingPlan:
     """The model has room, and the batch has not."""
     deep = with_part("network", layers=24)(plan)
-    return with_part("machine", memory=6 * 10**8)(deep)
+    return with_part("machine", memory=7 * 10**8)(deep)
 
 
 def after_the_bases(updates: int) -> Callable[[TrainingPlan], TrainingPlan]:
@@ -199,7 +199,7 @@ def after_the_bases(updates: int) -> Callable[[TrainingPlan], TrainingPlan]:
     [
         (with_part("machine", disk=10**6), "Its checkpoints need", True),
         (with_part("machine", memory=10**8), "The model alone needs", True),
-        (tight, "of memory, and 600.0 MB are free", False),
+        (tight, "of memory, and 700.0 MB are free", False),
         (with_settings(warmup_share=0.9), "The rate rises in 450 of 500 updates", False),
         (with_settings(lr=5e-3), "A rate of 0.005 is high for a model 128 numbers wide", False),
         (with_part("network", width=768), "A rate of 0.001 is high", False),
@@ -225,7 +225,7 @@ def test_what_fits_is_what_was_wanted(plan: TrainingPlan):
     found = tight(plan)
     tokens, batches = found.that_fits(4096)
     assert tokens < 4096 == tokens * batches
-    assert found.model_memory + found.network.kept(tokens) <= 6 * 10**8
+    assert found.model_memory + found.network.kept(tokens) <= 7 * 10**8
 
 
 def test_only_what_cannot_be_done_stops_it(plan: TrainingPlan):

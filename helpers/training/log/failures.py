@@ -101,6 +101,13 @@ FAILURES = (
         "Binarize again (notebook 03_binarize) with the dictionary that belongs to the base model",
     ),
     Failure(
+        r"^AssertionError: Optimizer does not match",
+        "What was trained so far was trained in another precision than it would go on in: fp16 has "
+        "another optimizer than fp32 and bf16.",
+        "Set precision to what it was (run.json beside the checkpoints says that), or begin again "
+        "with force",
+    ),
+    Failure(
         r"size mismatch for (\S+): [^\n]*Size\(\[([\d, ]*)\]\) from checkpoint, "
         r"[^\n]*Size\(\[([\d, ]*)\]\)",
         "The model to be trained has another shape than the checkpoint: {0} is {2} and not {1}.",

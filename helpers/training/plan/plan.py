@@ -107,7 +107,7 @@ class TrainingPlan(Report):
     @property
     def model_memory(self) -> int:
         """Bytes of Python, and of weights, gradients and optimizer."""
-        return self.network.state + PYTHON
+        return self.network.state + PYTHON[self.precision.name]
 
     @property
     def memory(self) -> int:
@@ -154,7 +154,7 @@ class TrainingPlan(Report):
             ("trains on", self.machine.device),
             ("multiplies in", str(self.precision)),
             ("memory", f"about {size(self.memory)}; {size(self.machine.memory)} are free"),
-            ("… of which fairseq itself", size(PYTHON)),
+            ("… of which fairseq itself", size(PYTHON[self.precision.name])),
             ("… the model", f"{size(net.state)}: weights, gradients, optimizer"),
             ("… a batch", size(net.kept(data.largest))),
             ("disk", f"{size(self.disk)} for checkpoints; {size(self.machine.disk)} are free"),
