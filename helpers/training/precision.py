@@ -84,9 +84,7 @@ def _suitable(
             return Precision("fp32", "this GPU has no units for less")
         if settings.start == "continue":
             return Precision("fp32", "the base's optimizer cannot go on in fp16, of this GPU")
-        return Precision(
-            "fp16", "this GPU has units for it, and none for bf16; fairseq rounds weights"
-        )
+        return Precision("fp16", "this GPU has units for it, and none for bf16")
     if faster_in_bf16(network(workspace, settings), settings.max_tokens):
         return Precision("bf16", "a trial of this processor was clearly faster with it")
     return Precision("fp32", "a trial of this processor was not clearly faster with bf16")
