@@ -1,9 +1,6 @@
-"""What a training costs: memory, disk and time, by the sizes of model and batch."""
+"""What a training costs: memory and disk, by the sizes of model and batch."""
 
 import dataclasses
-import functools
-
-from helpers.machine.resources import seconds_a_byte, seconds_of_product
 
 NUMBER = 4  # bytes, in single precision
 # Fitted to the peak memory of fourteen trainings on a processor, of 4 and 12 layers 128 and 768
@@ -12,9 +9,6 @@ NUMBER = 4  # bytes, in single precision
 PYTHON = {"fp32": 400 * 10**6, "bf16": 600 * 10**6, "fp16": 400 * 10**6}
 ATTENTION, WIDTHS, INNER = 0.5, 4, 1  # kept for the gradient of a layer, a token, …
 ATTENTION_DROPPED, WIDTHS_DROPPED, INNER_DROPPED = 3.5, 7, 2  # … and with dropout
-# How often what is kept for the gradient passes through memory in an update, and the numbers of the
-# optimizer; a product is computed once forwards and twice back.
-PASSES, OPTIMIZER, PRODUCTS = 6, 3, 3
 FILES = 4  # checkpoints that lie there together while another is written
 
 
@@ -58,18 +52,3 @@ class Network:
     def checkpoint(self) -> int:
         """Bytes of a checkpoint: weights, and the optimizer's two numbers for each."""
         return 3 * NUMBER * self.parameters
-
-    def seconds(self, tokens: int, batches: int, kind: str, precision: str = "fp32") -> float:
-        """One update of so many batches of so many tokens, by a trial of such a device."""
-        width, inner = self.width, self.inner
-        product = functools.partial(seconds_of_product, kind, precision)
-        layer = 4 * product(tokens, width, width)
-        layer += product(tokens, width, inner) + product(tokens, inner, width)
-        # Each sample's own: queries by keys, and by what they choose the values.
-        each = 2 * self.heads * product(self.sample, width // self.heads, self.sample)
-        layer += each * tokens / self.sample
-        hidden = max(1, round(self.mask_prob * tokens))
-        head = product(hidden, width, self.vocabulary)
-        products = PRODUCTS * (self.layers * layer + head)
-        copies = PASSES * self.kept(tokens) + OPTIMIZER * self.state / batches
-        return batches * (products + copies * seconds_a_byte(kind))

@@ -26,10 +26,10 @@ from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.planning import plan_training, with_findings
 from helpers.training.plan.speed import from_probe
 from helpers.training.runs.compare import Trained
-from helpers.training.runs.folders import BEST, LAST, read_by, write_computed, written
+from helpers.training.runs.folders import BEST, LAST, Computed, read_by, write_computed, written
 from helpers.training.runs.going_on import how_it_went, is_done
 from helpers.training.runs.resume import begin_or_resume, finish, keep_newest, results
-from helpers.training.runs.watching import stopped
+from helpers.training.runs.watching import left, stopped
 from helpers.training.train import train
 from helpers.workflow.definition import Job, Prints, Stage
 from helpers.workflow.training_settings import FinetuneSettings
@@ -116,7 +116,7 @@ def _work(job: Job) -> FinetuneReport:
                 dictionary = Dictionary.load(workspace.base_dict)
                 general = scripts_to_divide([place / "train1" for place in mixed], dictionary)
                 job.events.extend(filter(None, [of_undivided(general, "The general text")]))
-        write_computed(folder, f"{plan.machine.device}, in {plan.precision}")
+        write_computed(folder, Computed(plan.machine.device, *plan.precision))
         try:
             train(
                 finetune_command(workspace, settings, resumed=done > 0),
@@ -128,6 +128,8 @@ def _work(job: Job) -> FinetuneReport:
             )
         except KeyboardInterrupt:
             raise stopped(workspace, job.events) from None
+        except CourseError as failed:
+            raise CourseError(failed.message, f"{failed.hint} {left(workspace)}".strip()) from None
         finally:
             for begun in folder.glob("*.tmp"):  # on a full disk there is no room for what is half
                 begun.unlink()
@@ -158,7 +160,7 @@ def _report(
     trained = Trained.read(folder.name, folder)
     general = replayed(folder) if settings.replay else None
     run = written(folder)
-    computed = run.computed if run else ()
+    computed = tuple(map(str, run.computed)) if run else ()
     return FinetuneReport(
         updates=last.updates,
         best_update=best.updates,

@@ -5,14 +5,14 @@ weights stay as they are. fp16 has one digit more and a small range: gradients a
 fairseq finds out as it goes, and weights are rounded where they are saved.
 """
 
-import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from helpers.common.errors import CourseError
 from helpers.machine.costs import Network
 from helpers.machine.devices import chosen
 from helpers.machine.resources import capability
 from helpers.training.base_model import base_model, longest_sample
+from helpers.training.trial import update_seconds
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -24,8 +24,7 @@ NEEDED = {"bf16": 8.0, "fp16": 7.0}
 GAIN = 1.2  # so many times as fast, at least, is worth fewer digits
 
 
-@dataclasses.dataclass(frozen=True)
-class Precision:
+class Precision(NamedTuple):
     """``fp32``, ``bf16`` or ``fp16``, and why; the reason is a part of a sentence."""
 
     name: str
@@ -66,7 +65,8 @@ def precision(workspace: Workspace, settings: FinetuneSettings) -> Precision:
     if has < needed and (device.type == "cuda" or settings.precision == "fp16"):
         where = "the processor" if device.type == "cpu" else f"this GPU ({has})"
         raise CourseError(
-            f"precision = {settings.precision} needs a GPU of CUDA capability {needed}, and "
+            f"precision = {settings.precision} needs a GPU of CUDA capability {needed} or "
+            "newer, and "
             f"training would be on {where}.",
             "Set precision to auto, which takes what the device has units for.",
         )
@@ -93,7 +93,7 @@ def _suitable(
 def faster_in_bf16(network: Network, tokens: int) -> bool:
     """Whether an update with batches of so many tokens takes clearly less time: a trial.
 
-    (It takes half a second, and is remembered. A processor without units for it is slower.)
+    (A processor without units for it is slower.)
     """
-    full, half = (network.seconds(tokens, 1, "cpu", name) for name in ("fp32", "bf16"))
+    full, half = (update_seconds(network, tokens, 1, "cpu", name) for name in ("fp32", "bf16"))
     return full >= GAIN * half

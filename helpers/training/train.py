@@ -51,7 +51,7 @@ def train(
             if event := told.hear(line):
                 curve.add(event)
                 progress.update(min(event.update, max_update), curve.words())
-            elif says(BEGINS, line):
+            elif says(BEGINS, line) and not told.least:  # it says so at each epoch
                 progress.update(progress.done, "it trains; the first numbers are still to come")
 
         try:

@@ -12,6 +12,7 @@ import difflib
 import glob
 import html
 import json
+import re
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,10 +66,23 @@ def _none_empty(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 FileNames = Annotated[Strings, AfterValidator(_none_empty)]
+
+
+def _device(name: str) -> str:
+    """
+    >>> _device(" CUDA:1")
+    'cuda:1'
+    """
+    name = name.strip().lower()
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", name, re.ASCII):
+        raise ValueError("it must be auto, cpu, cuda, or cuda:1 for the second GPU")
+    return name
+
+
 Device = Annotated[
     str,
+    AfterValidator(_device),
     Field(
-        pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$",
         description="What models are computed on: 'cpu', the processor; 'cuda', the first GPU, or "
         "'cuda:1', the second; 'auto': the first GPU, if there is one.",
     ),

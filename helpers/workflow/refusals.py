@@ -27,7 +27,6 @@ WORDS = {
     "less_than": "it must be less than {lt}",
     "less_than_equal": "it must be less than or equal to {le}",
     "literal_error": "it must be {expected}",
-    "string_pattern_mismatch": "it must be auto, cpu, cuda, or cuda:1 for the second GPU",
     "tuple_type": "it must be a text or a list of texts",
     "too_short": "it must not be empty",
 }

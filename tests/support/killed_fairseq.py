@@ -10,8 +10,12 @@ import runpy
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from helpers.common.errors import CourseError
 
 PROGRAM = Path(__file__)
 LAUNCHER = PROGRAM.parents[2] / "helpers" / "training" / "fairseq_hydra_train.py"
@@ -19,11 +23,8 @@ CHANGES = {"os.rename", "os.remove", "os.link"}
 TO_WRITE = os.O_WRONLY | os.O_RDWR
 
 
-def killed_before(step: int, work) -> bool:
-    """Do what trains, and kill the training; False where it came to its end before.
-
-    Anything that is killed ends in a CourseError, and that is left out.
-    """
+def killed_before(step: int, work) -> "CourseError | None":
+    """Do what trains, and kill the training: what is said of it; None where it came to its end."""
     from helpers.common.errors import CourseError
 
     with pytest.MonkeyPatch.context() as patch:
@@ -31,9 +32,9 @@ def killed_before(step: int, work) -> bool:
         patch.setenv("KILLED_BEFORE", str(step))
         try:
             work()
-        except CourseError:
-            return True
-    return False
+        except CourseError as error:
+            return error
+    return None
 
 
 def main() -> None:

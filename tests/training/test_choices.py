@@ -81,6 +81,14 @@ def test_single_lines_with_other_options_end_early_and_stay_ended(work: Workspac
     assert (work.checkpoints / LAST).read_bytes() == before and said(work) == log
 
 
+def test_at_each_epoch_the_numbers_stay(work: Workspace, capsys: pytest.CaptureFixture) -> None:
+    """fairseq says each time that it begins."""
+    ROAD.run("finetune", work, SHORT.model_copy(update={"max_update": 7}))
+    assert said(work).count("Start iterating over samples") == 3
+    *_, after = capsys.readouterr().err.partition("validation loss")
+    assert after and "first numbers" not in after
+
+
 def test_general_text_is_trained_on_and_its_files_are_inputs(
     work: Workspace, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from helpers.common.errors import CourseError
 from helpers.training.log.events import LOG
 from helpers.training.runs.compare import CHANCE, Comparison, Trained, _notes, compare_runs
-from helpers.training.runs.folders import RUN, Run, written
+from helpers.training.runs.folders import RUN, Computed, Run, written
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -87,7 +87,25 @@ def test_what_went_on_is_told(workspace: Workspace) -> None:
         workspace.checkpoints, {10: 9.0}, dataclasses.replace(PLAIN, went_on_after=((5, 5), (7, 7)))
     )
     trained(workspace.root / "checkpoints.1", {10: 9.0})
-    assert [row["went on after"] for row in rows(compare_runs(workspace))] == [[5, 7], None]
+    name = "went on from another max_update after"
+    assert [row[name] for row in rows(compare_runs(workspace))] == [[5, 7], None]
+
+
+def test_what_it_was_computed_in_is_compared_and_not_what_was_asked_for(workspace) -> None:
+    """With another device, and another reason, seeds still differ in nothing else."""
+    made = {}
+    for number, (asked, took, seed) in enumerate(
+        [("auto", "bf16", 1), ("bf16", "bf16", 2), ("auto", "fp32", 1)]
+    ):
+        name = f"checkpoints.{number}"
+        its = PLAIN.settings | {"precision": asked, "seed": seed, "max_update": 10}
+        how = (Computed(f"device {number}", took, f"reason {number}"),)
+        made[name] = dataclasses.replace(PLAIN, settings=its, computed=how)
+        trained(workspace.root / name, {10: 9.0 + number}, made[name])
+    found = compare_runs(workspace)
+    took = {row["training"]: row["precision"] for row in rows(found)}
+    assert took == {"checkpoints.0": "bf16", "checkpoints.1": "bf16", "checkpoints.2": "fp32"}
+    assert "checkpoints.1 and checkpoints.0 differ in their seed only" in " ".join(found.notes)
 
 
 @pytest.mark.parametrize(

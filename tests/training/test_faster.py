@@ -10,18 +10,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as some
 
-from helpers.common.fairseq import ready_to_import
 from helpers.common.files import PROJECT
 from helpers.models import checkpoints
+from helpers.training import summed_loss
 from helpers.training.command import finetune_command
 from helpers.training.log.events import EPOCH, events
 from helpers.training.runs.folders import LAST
 from helpers.training.train import LAUNCHER
 from helpers.workflow.workspace import Workspace
 from tests.support.small import SHORT, untrained
-
-ready_to_import()
-from helpers.training import fairseq_faster as faster  # noqa: E402 (fairseq has to be ready)
 
 MANY = SHORT.model_copy(
     update={"max_update": 50, "validate_every": 50, "update_freq": 2, "dropout": 0.1}
@@ -108,7 +105,7 @@ def test_the_summed_loss_and_its_gradients_are_those_of_pytorch(
     targets = torch.randint(0, vocabulary, (rows,), generator=drawn)
 
     def by_parts() -> torch.Tensor:
-        return faster.SummedLoss.apply(*given_, targets, torch.float32)
+        return summed_loss.SummedLoss.apply(*given_, targets, torch.float32)
 
     def by_pytorch() -> torch.Tensor:
         x, weight, bias = given_
@@ -116,7 +113,7 @@ def test_the_summed_loss_and_its_gradients_are_those_of_pytorch(
 
     found = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(faster.AT_ONCE, "cpu", at_once)
+        patch.setitem(summed_loss.AT_ONCE, "cpu", at_once)
         for way in (by_parts, by_pytorch):
             loss = way()
             found.append((loss, *torch.autograd.grad(weighed * loss, given_)))

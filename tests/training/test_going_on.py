@@ -10,7 +10,7 @@ import pytest
 from helpers.models.summaries import summary
 from helpers.panels.settings.previews import of_finetune
 from helpers.training.log.events import LOG
-from helpers.training.runs.folders import BEST, LAST, earlier, unfinished, written
+from helpers.training.runs.folders import BEST, LAST, earlier, in_between, unfinished, written
 from helpers.training.runs.going_on import how_it_went, is_done
 from helpers.training.runs.resume import begin_or_resume, finish
 from helpers.workflow.definition import Job
@@ -120,6 +120,19 @@ def test_also_one_that_had_made_room_for_another(done: Workspace) -> None:
     assert updates == until and notes[1] == f"It went on from the {until} updates in {aside.name}."
     assert "An unfinished training with other settings or data is kept in" in notes[0]
     assert not aside.exists()
+
+
+def test_the_last_checkpoint_is_one_in_between_where_it_goes_on(done: Workspace) -> None:
+    """As it would be in one go; it has that name again, and the oldest has to go."""
+    until = written(done.checkpoints).settings["max_update"]
+    kept = {"keep_checkpoints": 2, "validate_every": until // 2, "patience": 1}
+    folder = stopped_there(done, **kept, max_update=2 * until)
+    lose_patience(folder, 1)
+    folder.rename(done.checkpoints)
+    more = wanted(done, **kept | {"patience": 2}, max_update=2 * until)
+    assert begin_or_resume(job(done, more))[0] == until
+    [named] = [path for path in in_between(done.training) if path.stem.endswith(f"_{until}")]
+    assert named.samefile(done.training / LAST)
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,10 @@ def test_killed_again_and_again_it_ends_as_if_nothing_had_been(ready, small) -> 
     """In the middle of a checkpoint's writing, of its second name, and before it has its name."""
     saved = []
     for step in (5, 9, 9):
-        assert killed_before(step, trains(ready, SHORT))
+        failed = killed_before(step, trains(ready, SHORT))
         saved.append(summary(ready.training / LAST).updates)
+        assert "The system killed fairseq" in failed.message
+        assert f"{saved[-1]} of 6 updates are saved in checkpoints.unfinished" in failed.hint
         assert not list(ready.training.glob("*.tmp"))
     assert saved == [1, 2, 3]
     report = trains(ready, SHORT)()

@@ -167,6 +167,8 @@ def test_general_text_is_counted(small: Workspace, mode: str):
     files = {path: path.stat().st_mtime_ns for path in small.root.rglob("*.[bi][id][nx]")}
     exact = ROAD.plan("finetune", small, settings)
     assert "about so" not in str(exact)
+    assert exact.data.general == pytest.approx(exact.data.tokens / 2, rel=0.1)
+    assert f"{exact.data.general:,} tokens" in str(exact)
     assert exact.data.tokens == pytest.approx(roughly.data.tokens, rel=0.25)
     assert exact.data.updates > alone.updates and exact.data.valid == alone.valid
     assert files == {path: path.stat().st_mtime_ns for path in small.root.rglob("*.[bi][id][nx]")}

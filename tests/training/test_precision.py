@@ -1,5 +1,6 @@
 """Precision and device of a training: what is chosen, what it costs, what is refused."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from helpers.training.log.events import VALID, events
 from helpers.training.plan.planning import plan_training
 from helpers.training.precision import precision
 from helpers.training.runs.folders import BEST, RUN
+from helpers.training.trial import AROUND, update_seconds
 from helpers.workflow.settings import ConvertSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.small import SHORT, untrained
@@ -36,7 +38,8 @@ def test_bfloat16_learns_what_single_precision_does(small: Workspace, tmp_path: 
         assert found[-1] < found[0] - 0.5  # it did learn
         assert [f"in {name}: as it was set" in how for how in report.computed] == [True]
         assert any(f"in {name}: as it was set" in note for note in report.notes)
-        assert json.loads((work.checkpoints / RUN).read_text())["computed"] == [*report.computed]
+        [(device, *how)] = json.loads((work.checkpoints / RUN).read_text())["computed"]
+        assert device.startswith("the processor") and how == [name, "as it was set"]
     assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.01)
     assert losses["bf16"] != losses["fp32"]
     state = checkpoints.read(work.checkpoints / BEST)
@@ -46,12 +49,47 @@ def test_bfloat16_learns_what_single_precision_does(small: Workspace, tmp_path: 
     assert ROAD.run("convert", work, ConvertSettings()).difference < 1e-4
 
 
+def test_what_auto_has_taken_is_not_trained_again_by_its_name(
+    small: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = untrained(small, tmp_path / "work")
+    monkeypatch.setattr(of_training, "faster_in_bf16", lambda *_: True)
+    ROAD.run("finetune", work, AUTO)
+    before = (work.checkpoints / BEST).stat()
+    same = ROAD.run("finetune", work, AUTO.model_copy(update={"precision": "bf16"}))
+    assert (work.checkpoints / BEST).stat() == before
+    assert "in bf16: a trial" in same.computed[0]
+    monkeypatch.setattr(of_training, "faster_in_bf16", lambda *_: False)
+    ROAD.run("finetune", work, AUTO)  # whatever a trial says now
+    assert (work.checkpoints / BEST).stat() == before
+    other = ROAD.run("finetune", work, AUTO.model_copy(update={"precision": "fp32"}))
+    assert "in fp32: as it was set" in other.computed[0]
+    assert (work.root / "checkpoints.precision-auto" / BEST).is_file()
+
+
+@pytest.mark.parametrize("device", ["CPU", " cpu "])
+def test_a_device_may_be_written_in_capitals(device: str) -> None:
+    assert SHORT.__class__(device=device).device == "cpu"
+
+
+def test_each_part_of_an_update_is_tried(small: Workspace) -> None:
+    """More of anything takes longer; whether it is as long as told, a benchmark says."""
+    network = of_training.network(small, SHORT)
+    plain = update_seconds(network, 512, 1, "cpu", "fp32")
+    assert plain > AROUND
+    assert update_seconds(network, 512, 3, "cpu", "fp32") > plain
+    for more in ({"layers": 99}, {"mask_prob": 0.9}, {"parameters": 10**9}):
+        larger = dataclasses.replace(network, **more)
+        assert update_seconds(larger, 512, 1, "cpu", "fp32") > plain
+    assert update_seconds(network, 512, 1, "cpu", "bf16") > AROUND
+
+
 @pytest.mark.parametrize(("gain", "chosen"), [(1.3, "bf16"), (1.1, "fp32"), (0.2, "fp32")])
 def test_of_a_processor_a_trial_decides(
     small: Workspace, monkeypatch: pytest.MonkeyPatch, gain: float, chosen: str
 ) -> None:
     seconds = {"fp32": gain, "bf16": 1.0}
-    monkeypatch.setattr(of_training.Network, "seconds", lambda *given: seconds[given[-1]])
+    monkeypatch.setattr(of_training, "update_seconds", lambda *given: seconds[given[-1]])
     found = precision(small, AUTO.model_copy(update={"device": "cpu"}))
     assert found.name == chosen and "trial of this processor" in found.why
 
@@ -135,6 +173,6 @@ def test_bfloat16_without_units_for_it_is_a_trap(
     small: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = {"fp32": 1.0, "bf16": 5.0}
-    monkeypatch.setattr(of_training.Network, "seconds", lambda *given: slow[given[-1]])
+    monkeypatch.setattr(of_training, "update_seconds", lambda *given: slow[given[-1]])
     plan = plan_training(small, SHORT.model_copy(update={"precision": "bf16", "device": "cpu"}))
     assert any("bf16 makes it no faster" in note for note in plan.notes)

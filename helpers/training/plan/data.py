@@ -27,6 +27,7 @@ class Data:
     Attributes:
         samples: sequences in one pass over all of train.
         tokens: dictionary indices in them, with the ``<s>`` of each and the ``</s>`` of each line.
+        general: those of the lines of general text that is mixed in.
         epochs: the updates of each of fairseq's epochs, which make a pass together.
         valid: dictionary indices that a validation reads.
         hidden: how many of them are to be guessed; about so, where they are many.
@@ -37,6 +38,7 @@ class Data:
 
     samples: int
     tokens: int
+    general: int
     epochs: tuple[int, ...]
     valid: int
     hidden: int
@@ -76,6 +78,7 @@ def read_data(
     roughly = bool(settings.replay) and not general
     if roughly:
         general = [_full_lines(own, settings.replay, limit - 1) for own in lines]
+    mixed_in = sum(int(each.sum(dtype=np.int64)) for each in general)
     if settings.replay:  # fairseq reads both as one
         lines = [np.append(own, more) for own, more in zip(lines, general, strict=True)]
     samples = [sample_sizes(each, mode, limit) for each in lines]
@@ -88,6 +91,7 @@ def read_data(
     return Data(
         samples=sum(map(len, samples)),
         tokens=sum(int(each.sum()) for each in samples),
+        general=mixed_in,
         epochs=tuple(-(-len(each) // settings.update_freq) for each in batched),
         valid=int(valid.sum()),
         hidden=_hidden(valid, settings),

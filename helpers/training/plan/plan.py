@@ -145,6 +145,7 @@ class TrainingPlan(Report):
         general = "; about so, with general text" if data.roughly else ""
         rows = [
             ("train", f"{read}{general}"),
+            *([("of which general text", f"{data.general:,} tokens")] if data.general else []),
             ("the base has behind it", done),
             ("tokens an update", f"{self.tokens_per_update:,.1f}"),
             ("updates of a pass", f"{data.updates:,}"),

@@ -53,7 +53,7 @@ def plan_training(
         base_updates=base.updates,
         first=first,
         done=there.updates,
-        speed=from_trial(needs, settings, device.type, numbers.name),
+        speed=from_trial(needs, settings, str(device), numbers.name),
         notes=(there.said,) if there.said else (),
     )
     return with_findings(plan)

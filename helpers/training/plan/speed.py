@@ -10,6 +10,7 @@ from helpers.machine.costs import Network
 from helpers.training.command import CONFIG_FILE, overrides, train_command
 from helpers.training.log.events import LOG, TRAIN, events
 from helpers.training.train import train
+from helpers.training.trial import update_seconds
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -29,10 +30,10 @@ class Speed:
         return self.token / VALIDATING
 
 
-def from_trial(network: Network, settings: FinetuneSettings, kind: str, precision: str) -> Speed:
-    """From products of matrices of the model's sizes, which take a moment on such a device."""
+def from_trial(network: Network, settings: FinetuneSettings, device: str, precision: str) -> Speed:
+    """From the parts of an update, which are tried on the device for a moment."""
     tokens = settings.max_tokens * settings.update_freq
-    seconds = network.seconds(settings.max_tokens, settings.update_freq, kind, precision)
+    seconds = update_seconds(network, settings.max_tokens, settings.update_freq, device, precision)
     return Speed(seconds / tokens, "by a trial of this machine; half or double is possible")
 
 

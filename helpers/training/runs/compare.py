@@ -73,7 +73,8 @@ def _with_known_settings(run: Run | None) -> Run | None:
         return None
     if not its:
         return None
-    return dataclasses.replace(run, settings=its | {n: plain[n] for n in known if n in plain})
+    told = {n: plain[n] for n in known if n in plain} | {"precision": run.precision}
+    return dataclasses.replace(run, settings=its | told)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,11 @@ class Comparison(Report):
         runs = [one.run for one in self.trainings]
         names = different([run.settings for run in runs if run])
         went_on = any(run and run.went_on_after for run in runs)
-        head = ("training", *names, *(["went on after"] if went_on else []))
+        head = (
+            "training",
+            *names,
+            *(["went on from another max_update after"] if went_on else []),
+        )
         rows = []
         for one in self.trainings:
             values = [one.run.settings.get(name) if one.run else None for name in names]
@@ -193,7 +198,7 @@ def _differing_in_seed(trainings: Sequence[Trained]) -> list[list[Trained]]:
     found: dict[str, dict[str, Trained]] = {}
     for one in trainings:
         if one.is_done and one.valid:
-            what = dataclasses.asdict(one.run)
+            what = dataclasses.asdict(dataclasses.replace(one.run, computed=()))
             seed = json.dumps(what["settings"].pop("seed"))
             found.setdefault(json.dumps(what, sort_keys=True), {}).setdefault(seed, one)
     return [[*by_seed.values()] for by_seed in found.values() if len(by_seed) > 1]

@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -48,6 +49,17 @@ def saved(folder: Path) -> list[Path]:
     return [*filter(Path.is_file, ends), *in_between(folder)]
 
 
+class Computed(NamedTuple):
+    """On which device a training was computed, in which precision, and why in that."""
+
+    device: str
+    precision: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.device}, in {self.precision}: {self.why}"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
     """What a training was made from.
@@ -59,14 +71,14 @@ class Run:
             known.
         went_on_after: where it went on after updates that were done with another ``max_update``:
             these updates, and that ``max_update``; several, where it did so several times.
-        computed: on which device and in which precision; several, where it went on elsewhere.
+        computed: where and how; several, where it went on elsewhere.
     """
 
     base: str
     data: dict[str, object] = dataclasses.field(default_factory=dict)
     settings: dict[str, object] = dataclasses.field(default_factory=dict)
     went_on_after: tuple[tuple[int, int], ...] = ()
-    computed: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    computed: tuple[Computed, ...] = dataclasses.field(default=(), compare=False)
 
     @classmethod
     def of(
@@ -85,10 +97,25 @@ class Run:
         return cls(base=base, data=data, settings=_in_order(settings.of_the_result()))
 
     def is_same(self, other: "Run | None") -> bool:
-        """Whether another is made from the same, however often it went on."""
-        return other is not None and self == dataclasses.replace(
-            other, went_on_after=self.went_on_after
+        """Whether another is made from the same, however often it went on.
+
+        One that was left to choose its precision is the same as one that was given what it chose;
+        and one that may choose takes any.
+        """
+        if other is None:
+            return False
+        settings, wanted = other.settings, self.settings.get("precision")
+        if wanted in ("auto", other.precision):
+            settings = settings | {"precision": wanted}
+        return self == dataclasses.replace(
+            other, went_on_after=self.went_on_after, settings=settings
         )
+
+    @property
+    def precision(self) -> str:
+        """What it was computed in; as it was set, where it was not computed yet."""
+        found = dict.fromkeys(each.precision for each in self.computed)
+        return " and ".join(found) or str(self.settings.get("precision"))
 
     def goes_on(self, other: "Run | None") -> bool:
         """Whether another is made from the same, but for where it ends, and has no more patience.
@@ -124,8 +151,8 @@ class Run:
 _RUN = TypeAdapter(Run)
 
 
-def write_computed(folder: Path, how: str) -> None:
-    """Add to ``run.json`` on which device, and in which precision, a training goes on."""
+def write_computed(folder: Path, how: Computed) -> None:
+    """Add to ``run.json`` how a training goes on."""
     run = written(folder)
     if run and how not in run.computed:
         dataclasses.replace(run, computed=(*run.computed, how)).write(folder)

@@ -125,11 +125,26 @@ def _copy_to_go_on(before: Path, run: Run, draft: Path, folder: Path) -> None:
     try:
         for file in files_below(before):
             _second(file, draft / file.relative_to(before))
+        _name_in_between(draft, run)
         _went_on(run, before).write(draft)
     except BaseException:
         remove(draft)
         raise
     draft.rename(folder)
+
+
+def _name_in_between(folder: Path, run: Run) -> None:
+    """Give the last checkpoint the name that it has where a training does not end with it.
+
+    (``keep_newest`` has taken it away.)
+    """
+    last = summary(folder / LAST)
+    every = run.settings["validate_every"] if run.settings["keep_checkpoints"] else 0
+    if last and every and last.updates % every == 0:
+        epoch = checkpoints.read(folder / LAST)["extra_state"]["train_iterator"]["epoch"]
+        name = folder / f"checkpoint_{epoch}_{last.updates}.pt"
+        if not name.exists():
+            _second(folder / LAST, name)
 
 
 def _second(file: Path, target: Path) -> None:

@@ -90,7 +90,7 @@ def left(workspace: Workspace) -> str:
     of = f" of {cell(run.settings['max_update'])}" if run and run.settings else ""
     return (
         f"{found.updates:,}{of} updates are saved in {folder.name}: begun with the same settings, "
-        "or a larger max_update, the training goes on from there."
+        "or a larger max_update, the training goes on from there; with others it begins anew."
     )
 
 

@@ -1,0 +1,123 @@
+"""How long an update takes: its parts are tried on the device, each for a moment."""
+
+import functools
+import statistics
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from helpers.machine.costs import Network
+
+if TYPE_CHECKING:
+    pass
+
+NUMBERS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # by PyTorch's names
+PATIENCE = 0.05  # seconds that a part is repeated for, after a first time that does not count
+# For more of them the time grows alike.
+TOKENS, ROWS, WEIGHTS = 1024, 256, 2**22
+AROUND = 0.02  # seconds of an update in which fairseq reads, hides and logs
+
+
+def update_seconds(
+    network: Network, tokens: int, batches: int, device: str, precision: str
+) -> float:
+    """One update of so many batches of so many tokens, as fast as the device is just now.
+
+    Where other programs run, it is slower, as the training will be.
+
+    Args:
+        device: by PyTorch's name, such as ``cuda:1``.
+        precision: a key of ``NUMBERS``.
+    """
+    layer = _layer(
+        *(network.width, network.inner, network.heads, network.dropout),
+        *(network.sample, min(tokens, TOKENS), device, precision),
+    )
+    hidden = max(1, round(network.mask_prob * tokens))
+    rows = min(hidden, ROWS)
+    head = _head(network.width, network.vocabulary, rows, device, precision)
+    batch = network.layers * layer * tokens + head * hidden
+    return batches * batch + network.parameters * _step(device) + AROUND
+
+
+@functools.lru_cache(maxsize=64)
+def _layer(
+    width: int,
+    inner: int,
+    heads: int,
+    dropout: float,
+    sample: int,
+    tokens: int,
+    device: str,
+    precision: str,
+) -> float:
+    """Seconds of a token in one layer, forwards and back."""
+    import torch
+
+    layer = torch.nn.TransformerEncoderLayer(
+        width, heads, inner, dropout, "gelu", batch_first=True, device=device
+    )
+    samples = max(1, tokens // sample)
+    states = torch.randn(samples, sample, width, device=device, requires_grad=True)
+    kind, numbers = torch.device(device).type, getattr(torch, NUMBERS[precision])
+
+    def work() -> None:
+        with torch.autocast(kind, numbers, enabled=precision != "fp32"):
+            found = layer(states)
+        found.float().sum().backward()
+        layer.zero_grad()
+
+    return _seconds(work, device) / (samples * sample)
+
+
+@functools.lru_cache(maxsize=64)
+def _head(width: int, vocabulary: int, rows: int, device: str, precision: str) -> float:
+    """Seconds of a hidden token in the loss, with its gradient."""
+    import torch
+
+    from helpers.training.summed_loss import SummedLoss
+
+    shapes = ((rows, width), (vocabulary, width), (vocabulary,))
+    given = [torch.randn(shape, device=device, requires_grad=True) for shape in shapes]
+    wanted = torch.zeros(rows, dtype=torch.long, device=device)
+    numbers = getattr(torch, NUMBERS[precision])
+
+    def work() -> None:
+        torch.autograd.grad(SummedLoss.apply(*given, wanted, numbers), given)
+
+    return _seconds(work, device) / rows
+
+
+@functools.lru_cache(maxsize=4)
+def _step(device: str) -> float:
+    """Seconds of a parameter, whose gradient is divided, measured and clipped, in Adam."""
+    import torch
+
+    weight = torch.zeros(WEIGHTS, device=device, requires_grad=True)
+    weight.grad = torch.zeros_like(weight)
+    adam = torch.optim.AdamW([weight], fused=True)
+
+    def work() -> None:
+        weight.grad.mul_(0.5)
+        torch.nn.utils.clip_grad_norm_([weight], 1.0)
+        adam.step()
+
+    return _seconds(work, device) / WEIGHTS
+
+
+def _seconds(work: Callable[[], object], device: str) -> float:
+    """The median of some times."""
+    import torch
+
+    def timed() -> float:
+        before = time.perf_counter()
+        work()
+        if device.startswith("cuda"):
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - before
+
+    timed()  # memory is fetched
+    found, begun = [], time.perf_counter()
+    while not found or time.perf_counter() - begun < PATIENCE:
+        found.append(timed())
+    return statistics.median(found)
