@@ -4,7 +4,7 @@ import torch
 
 # Numbers in the rows that are there at once: what a processor's caches hold, and what keeps a GPU
 # busy.
-AT_ONCE = {"cpu": 2**22, "cuda": 2**25}
+AT_ONCE = {"cpu": 2**23, "cuda": 2**25}
 
 
 class SummedLoss(torch.autograd.Function):

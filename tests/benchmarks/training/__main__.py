@@ -25,6 +25,8 @@ from helpers.machine.resources import machine
 from helpers.stages.road import ROAD
 from helpers.training.command import CONFIG_FILE, overrides, train_command
 from helpers.training.log.events import TRAIN, parse_event
+from helpers.training.plan.plan import TrainingPlan
+from helpers.training.plan.planning import plan_training
 from helpers.training.precision import precision
 from helpers.training.train import LAUNCHER
 from helpers.workflow.settings import BaseSettings
@@ -59,11 +61,15 @@ SIZES = (Size(4, 128, 2048, 18), Size(12, 768, 1024, 8))
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One trainer's run: tokens a second, the most bytes in memory, and its last losses' mean."""
+    """One trainer's run: tokens a second, the most bytes in memory, and its last losses' mean.
+
+    ``planned`` are the tokens a second that the plan tells before, of this kit only.
+    """
 
     rate: float
     memory: int
     loss: float
+    planned: float = 0.0
 
 
 def prepared(folder: Path, size: Size) -> Workspace:
@@ -81,23 +87,41 @@ def prepared(folder: Path, size: Size) -> Workspace:
     return work
 
 
-def command(trainer: str, task: Task) -> list[str]:
-    """How a trainer is started."""
-    if trainer in MODULES:
-        module = f"tests.benchmarks.training.{MODULES[trainer]}"
-        return [sys.executable, "-m", module, *task.words()]
-    settings = FinetuneSettings(
+def settings_of(task: Task) -> FinetuneSettings:
+    """What this kit is given, and fairseq."""
+    return FinetuneSettings(
         max_update=task.updates,
         validate_every=task.updates,
         lr=RATE,
         max_tokens=task.tokens,
         precision=task.precision,
     )
-    work = Workspace(task.workspace)
+
+
+def command(trainer: str, task: Task) -> list[str]:
+    """How a trainer is started."""
+    if trainer in MODULES:
+        module = f"tests.benchmarks.training.{MODULES[trainer]}"
+        return [sys.executable, "-m", module, *task.words()]
+    work, settings = Workspace(task.workspace), settings_of(task)
     silent = {"++checkpoint.no_save": True, "++dataset.disable_validation": True}
     said = {"common.log_interval": 1, "hydra.run.dir": fresh_folder(work.training)}
     words = train_command(CONFIG_FILE, overrides(work, settings) | silent | said)
     return [sys.executable, "-P", str(LAUNCHER), *words[1:]] if trainer == KIT else words
+
+
+def planned(task: Task) -> float:
+    """Tokens a second that the plan tells; in a fresh process, as a student sees it."""
+    code = (
+        "import sys; from tests.benchmarks.training import __main__ as bench; "
+        "print(1 / bench.plan_of(bench.Task.of_arguments()).speed.token)"
+    )
+    words = [sys.executable, "-c", code, *task.words()]
+    return float(subprocess.check_output(words, env=os.environ | {"PYTHONPATH": str(PROJECT)}))
+
+
+def plan_of(task: Task) -> TrainingPlan:
+    return plan_training(Workspace(task.workspace), settings_of(task))
 
 
 def run(trainer: str, task: Task) -> Run:
@@ -120,7 +144,8 @@ def run(trainer: str, task: Task) -> Run:
     if status:
         raise CourseError(f"{trainer} failed: {said[-2000:]}", f"Its output is in {log}.")
     rate, losses = json.loads(said.splitlines()[-1]) if trainer in MODULES else _logged(said)
-    return Run(rate, 1024 * usage.ru_maxrss, statistics.mean(losses[-5:]))
+    told = planned(task) if trainer == KIT else 0.0
+    return Run(rate, 1024 * usage.ru_maxrss, statistics.mean(losses[-5:]), told)
 
 
 def _logged(said: str) -> tuple[float, list[float]]:
@@ -169,6 +194,7 @@ def rows(runs: Runs) -> Iterator[tuple[object, ...]]:
             f"{rate:,.0f}",
             f"{min(run.rate for run in each):,.0f} to {max(run.rate for run in each):,.0f}",
             f"{rate / lean:.2f}",
+            f"{told:,.0f}" if (told := statistics.median(run.planned for run in each)) else "",
             f"{max(run.memory for run in each) / 1e9:.2f} GB",
             f"{statistics.median(run.loss for run in each):.2f}",
         )
@@ -176,7 +202,7 @@ def rows(runs: Runs) -> Iterator[tuple[object, ...]]:
 
 HEAD = (
     *("model", "precision", "trainer", "tokens a second", "from … to"),
-    *("of the lean loop's", "memory", "loss at the end, bits"),
+    *("of the lean loop's", "as planned", "memory", "loss at the end, bits"),
 )
 
 
