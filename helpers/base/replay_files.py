@@ -14,7 +14,7 @@ from helpers.common.report import enumerated
 from helpers.text.decoding.damage import about
 from helpers.text.files import Found, not_read, text_files
 from helpers.text.inputs import Input, input_of, look_at, of_empty
-from helpers.training.runs.folders import read_by
+from helpers.training.runs.run import read_by
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace

@@ -24,7 +24,7 @@ from helpers.tokens.line_ids import encode_lines
 from helpers.tokens.wrap import shortened
 from helpers.training.base_model import longest_sample
 from helpers.training.command import general_tokens
-from helpers.training.runs.folders import read_by
+from helpers.training.runs.run import read_by
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 

@@ -12,7 +12,8 @@ from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, summaries
 from helpers.models.comparison import largest_difference, lines_to_compare
 from helpers.models.huggingface import FILES, write_folder
-from helpers.training.runs.folders import BEST, written
+from helpers.training.runs.folders import BEST
+from helpers.training.runs.run import written
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.record import fingerprint
 from helpers.workflow.settings import ConvertSettings

@@ -26,9 +26,10 @@ from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.planning import plan_training, with_findings
 from helpers.training.plan.speed import from_probe
 from helpers.training.runs.compare import Trained
-from helpers.training.runs.folders import BEST, LAST, Computed, read_by, write_computed, written
+from helpers.training.runs.folders import BEST, LAST
 from helpers.training.runs.going_on import how_it_went, is_done
 from helpers.training.runs.resume import begin_or_resume, finish, keep_newest, results
+from helpers.training.runs.run import Computed, read_by, write_computed, written
 from helpers.training.runs.watching import left, stopped
 from helpers.training.train import train
 from helpers.workflow.definition import Job, Prints, Stage

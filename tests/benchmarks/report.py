@@ -187,10 +187,8 @@ def picture(bench: Bench) -> Picture:
 
 
 def markdown(head: Sequence[str], body: Sequence[Sequence[object]]) -> str:
-    numbers = [
-        all(str(cell)[:1].isdigit() for cell in column if cell != "")
-        for column in zip(*body, strict=True)
-    ]
+    columns = ([str(cell) for cell in column if cell != ""] for column in zip(*body, strict=True))
+    numbers = [all(cell[0].isdigit() for cell in column) for column in columns]
     lines = [head, ["---:" if number else "---" for number in numbers], *body]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 

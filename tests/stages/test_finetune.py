@@ -13,8 +13,9 @@ from helpers.models.summaries import summary
 from helpers.stages.road import ROAD
 from helpers.training.command import finetune_command
 from helpers.training.log.events import LOG, TRAIN, curve, events
-from helpers.training.runs.folders import LAST, written
+from helpers.training.runs.folders import LAST
 from helpers.training.runs.resume import _mend
+from helpers.training.runs.run import written
 from helpers.training.train import train
 from helpers.workflow.settings import BinarizeSettings, EncodeSettings, SplitSettings
 from helpers.workflow.training_settings import FinetuneSettings

@@ -11,7 +11,7 @@ import pytest
 from helpers.common.errors import CourseError
 from helpers.training.log.events import LOG
 from helpers.training.runs.compare import CHANCE, Comparison, Trained, _notes, compare_runs
-from helpers.training.runs.folders import RUN, Computed, Run, written
+from helpers.training.runs.run import RUN, Computed, Run, written
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 

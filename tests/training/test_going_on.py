@@ -10,9 +10,10 @@ import pytest
 from helpers.models.summaries import summary
 from helpers.panels.settings.previews import of_finetune
 from helpers.training.log.events import LOG
-from helpers.training.runs.folders import BEST, LAST, earlier, in_between, unfinished, written
+from helpers.training.runs.folders import BEST, LAST, earlier, in_between, unfinished
 from helpers.training.runs.going_on import how_it_went, is_done
 from helpers.training.runs.resume import begin_or_resume, finish
+from helpers.training.runs.run import written
 from helpers.workflow.definition import Job
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace

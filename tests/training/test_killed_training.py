@@ -14,7 +14,8 @@ from helpers.stages.finetune import FinetuneReport
 from helpers.stages.road import ROAD
 from helpers.training.log.events import LOG
 from helpers.training.plan import planning
-from helpers.training.runs.folders import BEST, LAST, written
+from helpers.training.runs.folders import BEST, LAST
+from helpers.training.runs.run import written
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 from tests.support.killed_fairseq import killed_before

@@ -16,7 +16,8 @@ from helpers.training.command import PLUGIN, overrides
 from helpers.training.log.events import VALID, events
 from helpers.training.plan.planning import plan_training
 from helpers.training.precision import precision
-from helpers.training.runs.folders import BEST, RUN
+from helpers.training.runs.folders import BEST
+from helpers.training.runs.run import RUN
 from helpers.training.trial import AROUND, update_seconds
 from helpers.workflow.settings import ConvertSettings
 from helpers.workflow.workspace import Workspace

@@ -9,16 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.training.runs.folders import (
-    LAST,
-    RUN,
-    Run,
-    earlier,
-    keep,
-    name_beside,
-    unfinished,
-    written,
-)
+from helpers.training.runs.folders import LAST, earlier, keep, name_beside, unfinished
+from helpers.training.runs.run import RUN, Run, written
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 

@@ -51,7 +51,7 @@ class CourseMaskedLMConfig(MaskedLMConfig):
 Pair = tuple[torch.Tensor, torch.Tensor]
 
 
-class Half(BaseWrapperDataset):
+class SeenOrHidden(BaseWrapperDataset):
     """In the place of fairseq's masked samples, or of what is to be guessed in them."""
 
     def __init__(self, masks: MaskTokensDataset, both: Callable[[int, int], Pair]) -> None:
@@ -82,7 +82,7 @@ class CourseMaskedLMTask(MaskedLMTask):
         inputs, targets = src_dataset, target_dataset.dataset  # caches, each of a MaskTokensDataset
         both = functools.lru_cache(maxsize=8)(functools.partial(self._masked, inputs.dataset))
         for cache in (inputs, targets):
-            cache.dataset = Half(cache.dataset, both)
+            cache.dataset = SeenOrHidden(cache.dataset, both)
         return super()._regular_dataset(src_dataset, target_dataset)
 
     def _masked(self, masks: MaskTokensDataset, epoch: int, index: int) -> Pair:

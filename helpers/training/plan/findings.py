@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from helpers.machine.devices import unused_gpu
 from helpers.tokens.units import of_undivided
 from helpers.training.plan.plan import Finding, TrainingPlan, size
+from helpers.training.precision import faster_in_bf16
 from helpers.training.schedule import corners, warmup_updates
 
 # RoBERTa's recipe (Liu et al. 2019, and fairseq's examples/roberta/README.pretraining.md): at a
@@ -187,7 +188,8 @@ def _checkpoints(plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _precision(plan: TrainingPlan) -> Iterator[Finding]:
-    if plan.precision.name == "bf16" and not plan.machine.capability and not plan.faster_in_bf16:
+    is_asked = plan.settings.precision == "bf16" and not plan.machine.capability
+    if is_asked and not faster_in_bf16(plan.network, plan.settings.max_tokens):
         yield Finding(
             "precision = bf16 makes it no faster: a trial of this processor was not clearly faster "
             "with it, and it has fewer digits.",

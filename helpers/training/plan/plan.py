@@ -9,10 +9,9 @@ from helpers.common.progress import duration
 from helpers.common.report import Report, Table
 from helpers.machine.costs import FILES, PYTHON, Network
 from helpers.machine.resources import Machine
-from helpers.training.options.extra import options
 from helpers.training.plan.data import Data
 from helpers.training.plan.speed import Speed
-from helpers.training.precision import Precision, faster_in_bf16
+from helpers.training.precision import Precision
 from helpers.training.schedule import corners, warmup_updates
 from helpers.workflow.training_settings import FinetuneSettings
 
@@ -66,11 +65,6 @@ class TrainingPlan(Report):
         return max(0, self.settings.max_update - max(self.first, self.done))
 
     @property
-    def options(self) -> dict[str, object]:
-        """The values of fairseq's other options, by their names."""
-        return options(self.settings)
-
-    @property
     def warmup(self) -> int:
         """Those of the updates in which the rate rises."""
         return max(0, warmup_updates(self.settings) - max(self.first, self.done))
@@ -98,11 +92,6 @@ class TrainingPlan(Report):
         at_end = np.isin((seen - self.first) % self.data.updates, ends)
         due = int((at_end | (seen % self.settings.validate_every == 0)).sum())
         return min(1, self.updates) + round(due * (self.updates - 1) / max(1, len(seen)))
-
-    @property
-    def faster_in_bf16(self) -> bool:
-        """Whether a trial of the processor says so."""
-        return faster_in_bf16(self.network, self.settings.max_tokens)
 
     @property
     def model_memory(self) -> int:

@@ -10,7 +10,8 @@ from helpers.common.errors import CourseError
 from helpers.common.names import printable
 from helpers.common.report import Report, Table
 from helpers.training.log.events import LOG, TRAIN, VALID, curve, events, stopped_early
-from helpers.training.runs.folders import Run, earlier, unfinished, written
+from helpers.training.runs.folders import earlier, unfinished
+from helpers.training.runs.run import Run, written
 from helpers.workflow.parameters import WrongSettings
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace

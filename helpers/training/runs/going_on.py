@@ -16,7 +16,8 @@ from typing import NamedTuple
 from helpers.common.report import cell
 from helpers.models.summaries import summary
 from helpers.training.log.events import LOG, stopped_early
-from helpers.training.runs.folders import LAST, Run, earlier, saved, unfinished, written
+from helpers.training.runs.folders import LAST, earlier, saved, unfinished
+from helpers.training.runs.run import Run, written
 from helpers.training.schedule import rate
 from helpers.workflow.record import Fingerprint, is_as_known
 from helpers.workflow.training_settings import FinetuneSettings

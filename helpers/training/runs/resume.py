@@ -21,18 +21,9 @@ from helpers.models.finite import refuse_not_finite
 from helpers.models.summaries import Summary, summary
 from helpers.training.log.diagnosis import diverged
 from helpers.training.log.events import LOG
-from helpers.training.runs.folders import (
-    BEST,
-    CRASHED,
-    LAST,
-    Run,
-    in_between,
-    keep,
-    saved,
-    unfinished,
-    written,
-)
+from helpers.training.runs.folders import BEST, CRASHED, LAST, in_between, keep, saved, unfinished
 from helpers.training.runs.going_on import is_done, made_from, possible, to_go_on_from, trained
+from helpers.training.runs.run import Run, written
 from helpers.workflow.definition import Job
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace

@@ -10,7 +10,8 @@ from helpers.common.report import Report, cell
 from helpers.models.summaries import summary
 from helpers.training.log.events import LOG, Tail
 from helpers.training.log.live import Curve
-from helpers.training.runs.folders import BEST, LAST, written
+from helpers.training.runs.folders import BEST, LAST
+from helpers.training.runs.run import written
 from helpers.workflow.definition import Stage
 from helpers.workflow.lock import DONE, Holder
 from helpers.workflow.workspace import Workspace
