@@ -4,12 +4,10 @@ import functools
 import statistics
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
 
 from helpers.machine.costs import Network
 
-if TYPE_CHECKING:
-    pass
 
 NUMBERS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # by PyTorch's names
 PATIENCE = 0.05  # seconds that a part is repeated for, after a first time that does not count
