@@ -5,9 +5,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-
 from helpers.machine.costs import Network
-
 
 NUMBERS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # by PyTorch's names
 PATIENCE = 0.05  # seconds that a part is repeated for, after a first time that does not count
