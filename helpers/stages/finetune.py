@@ -31,6 +31,7 @@ from helpers.training.runs.going_on import how_it_went, is_done
 from helpers.training.runs.resume import begin_or_resume, finish, keep_newest, results
 from helpers.training.runs.run import Computed, read_by, write_computed, written
 from helpers.training.runs.watching import left, stopped
+from helpers.training.several import refuse_too_many
 from helpers.training.train import train
 from helpers.workflow.definition import Job, Prints, Stage
 from helpers.workflow.training_settings import FinetuneSettings
@@ -65,6 +66,7 @@ class FinetuneReport(Report):
 def _check_settings(workspace: Workspace, settings: FinetuneSettings) -> None:
     """Raise CourseError where fairseq would say nothing, or not before it has begun."""
     options(settings)
+    refuse_too_many(settings)
     if settings.replay_files and not settings.replay:
         raise CourseError(
             "replay_files names general text, and replay = 0 uses none of it.",
@@ -117,7 +119,7 @@ def _work(job: Job) -> FinetuneReport:
                 dictionary = Dictionary.load(workspace.base_dict)
                 general = scripts_to_divide([place / "train1" for place in mixed], dictionary)
                 job.events.extend(filter(None, [of_undivided(general, "The general text")]))
-        write_computed(folder, Computed(plan.machine.device, *plan.precision))
+        write_computed(folder, Computed(plan.where, *plan.precision))
         try:
             train(
                 finetune_command(workspace, settings, resumed=done > 0),

@@ -1,7 +1,7 @@
 """The command ``fairseq-hydra-train``: the settings of a training as Hydra's overrides."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from helpers.common.fairseq import tool
@@ -12,6 +12,7 @@ from helpers.training.base_model import base_model, longest_sample
 from helpers.training.options.extra import CONFIG_FILE, options
 from helpers.training.precision import precision
 from helpers.training.schedule import warmup_updates
+from helpers.training.several import distributed, starter
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -70,9 +71,8 @@ def overrides(
 def _device(settings: FinetuneSettings) -> dict[str, object]:
     """The device; by itself fairseq takes the first GPU, where PyTorch can use one."""
     device = chosen(settings.device)
-    if device.type == "cpu":
-        return {"common.cpu": True}
-    return {"distributed_training.device_id": device.index}
+    alone = {} if device.type == "cpu" else {"distributed_training.device_id": device.index}
+    return {"common.cpu": device.type == "cpu"} | (distributed(settings) or alone)
 
 
 def _task(workspace: Workspace, settings: FinetuneSettings) -> dict[str, object]:
@@ -139,12 +139,19 @@ def finetune_command(
     workspace: Workspace, settings: FinetuneSettings, resumed: bool = False
 ) -> list[str]:
     """The command that a student would type."""
-    return train_command(CONFIG_FILE, overrides(workspace, settings, resumed))
+    return train_command(CONFIG_FILE, overrides(workspace, settings, resumed), starter(settings))
 
 
-def train_command(config: Path, overrides: Mapping[str, object]) -> list[str]:
-    """``fairseq-hydra-train`` with a config file and Hydra overrides."""
+def train_command(
+    config: Path, overrides: Mapping[str, object], starter: Sequence[str] = ()
+) -> list[str]:
+    """``fairseq-hydra-train`` with a config file and Hydra overrides.
+
+    Args:
+        starter: the command that starts several processes of it.
+    """
     return [
+        *starter,
         tool("fairseq-hydra-train"),
         *("--config-dir", str(config.parent), "--config-name", config.stem),
         *(f"{key}={hydra_value(value)}" for key, value in overrides.items()),

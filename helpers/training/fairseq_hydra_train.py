@@ -80,15 +80,25 @@ def validate_and_save_in_time(cfg, trainer, task, epoch_itr, valid_subsets, end_
     updates, every = trainer.get_num_updates(), cfg.checkpoint.save_interval_updates
     is_due = end_of_epoch or updates >= cfg.optimization.max_update
     is_due = is_due or (every > 0 and updates % every == 0)
-    if not is_due and (told or time.monotonic() - saved >= SAVE_EVERY):
+    ends = any_was_told(trainer.device)
+    if not is_due and (ends or time.monotonic() - saved >= SAVE_EVERY):
         checkpoint_utils.save_checkpoint(cfg.checkpoint, trainer, epoch_itr, None)
         saved = time.monotonic()
-        if told:
+        if ends:
             return [None], True
     losses, stop = validate_and_save(cfg, trainer, task, epoch_itr, valid_subsets, end_of_epoch)
     if is_due:
         saved = time.monotonic()
-    return losses, stop or bool(told)
+    return losses, stop or ends
+
+
+def any_was_told(device):
+    """Whether this process was told to end, or another of the same training: they end together."""
+    if not torch.distributed.is_initialized():
+        return bool(told)
+    number = torch.tensor(len(told), device=device)
+    torch.distributed.all_reduce(number)
+    return number.item() > 0
 
 
 def save_whole(state, file, async_write=False):

@@ -13,6 +13,7 @@ from helpers.training.log.events import BEGINS, Event, events, parse_event, says
 from helpers.training.log.live import Curve
 
 LAUNCHER = Path(__file__).with_name("fairseq_hydra_train.py")
+SIDE_BY_SIDE = Path(__file__).with_name("side_by_side.py")
 # fairseq would leave out the batch, and where that is each one, it would never end.
 LEFT_OUT = "attempting to recover from OOM"
 
@@ -69,9 +70,16 @@ def train(
 
 def _that_saves(command: Sequence[str]) -> list[str]:
     """The same command, which saves a checkpoint when it is told to end."""
-    program, *arguments = command
-    python = [sys.executable, "-P", str(LAUNCHER)]
-    return [*(python if program == tool("fairseq-hydra-train") else [program]), *arguments]
+    theirs = tool("fairseq-hydra-train")
+    if theirs not in command:
+        return list(command)
+    at = command.index(theirs)
+    starter, arguments = command[:at], command[at + 1 :]
+    python = [sys.executable, "-P"]
+    if starter and starter[0] == tool("torchrun"):
+        number = starter[2].rpartition("=")[2]
+        starter = [*python, str(SIDE_BY_SIDE), number]
+    return [*starter, *python, str(LAUNCHER), *arguments]
 
 
 class _Told:

@@ -1,21 +1,24 @@
 """How long an update takes: its parts are tried on the device, each for a moment."""
 
+import contextlib
 import functools
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from helpers.machine.costs import Network
+from helpers.common.processes import cores
+from helpers.machine.costs import NUMBER, Network
 
 NUMBERS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # by PyTorch's names
 PATIENCE = 0.05  # seconds that a part is repeated for, after a first time that does not count
 # For more of them the time grows alike.
 TOKENS, ROWS, WEIGHTS = 1024, 256, 2**22
+EXCHANGED = 10**9  # bytes a second through gloo, between processes of one machine
 AROUND = 0.02  # seconds of an update in which fairseq reads, hides and logs
 
 
 def update_seconds(
-    network: Network, tokens: int, batches: int, device: str, precision: str
+    network: Network, tokens: int, batches: int, device: str, precision: str, beside: int = 1
 ) -> float:
     """One update of so many batches of so many tokens, as fast as the device is just now.
 
@@ -24,16 +27,37 @@ def update_seconds(
     Args:
         device: by PyTorch's name, such as ``cuda:1``.
         precision: a key of ``NUMBERS``.
+        beside: processes that share the cores.
     """
-    layer = _layer(
-        *(network.width, network.inner, network.heads, network.dropout),
-        *(network.sample, min(tokens, TOKENS), device, precision),
-    )
     hidden = max(1, round(network.mask_prob * tokens))
     rows = min(hidden, ROWS)
-    head = _head(network.width, network.vocabulary, rows, device, precision)
+    with _threads(max(1, cores() // beside)) as threads:
+        layer = _layer(
+            *(network.width, network.inner, network.heads, network.dropout),
+            *(network.sample, min(tokens, TOKENS), device, precision, threads),
+        )
+        head = _head(network.width, network.vocabulary, rows, device, precision, threads)
+        step = _step(device, threads)
     batch = network.layers * layer * tokens + head * hidden
-    return batches * batch + network.parameters * _step(device) + AROUND
+    return batches * batch + network.parameters * step + AROUND
+
+
+@contextlib.contextmanager
+def _threads(number: int) -> Iterator[int]:
+    """PyTorch with at most so many threads; their number."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, number))
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+
+def exchange_seconds(network: Network, number: int) -> float:
+    """So many processes on a processor add their gradients, once an update."""
+    return 2 * (number - 1) * NUMBER * network.parameters / EXCHANGED
 
 
 @functools.lru_cache(maxsize=64)
@@ -46,6 +70,7 @@ def _layer(
     tokens: int,
     device: str,
     precision: str,
+    _: int,
 ) -> float:
     """Seconds of a token in one layer, forwards and back."""
     import torch
@@ -67,7 +92,7 @@ def _layer(
 
 
 @functools.lru_cache(maxsize=64)
-def _head(width: int, vocabulary: int, rows: int, device: str, precision: str) -> float:
+def _head(width: int, vocabulary: int, rows: int, device: str, precision: str, _: int) -> float:
     """Seconds of a hidden token in the loss, with its gradient."""
     import torch
 
@@ -85,7 +110,7 @@ def _head(width: int, vocabulary: int, rows: int, device: str, precision: str) -
 
 
 @functools.lru_cache(maxsize=4)
-def _step(device: str) -> float:
+def _step(device: str, _: int) -> float:
     """Seconds of a parameter, whose gradient is divided, measured and clipped, in Adam."""
     import torch
 

@@ -40,7 +40,7 @@ class FinetuneSettings(Settings):
         "What is hidden": ("mask_prob", "mask_unit"),
         "Against learning by heart": ("dropout", "weight_decay", "patience"),
         "Against forgetting": ("replay", "replay_files"),
-        "Machine": ("device", "precision"),
+        "Machine": ("device", "precision", "nproc", "nodes"),
         "fairseq": ("extra", "tensorboard"),
     }
     SPEED: ClassVar = frozenset({"device", "tensorboard"})
@@ -151,6 +151,20 @@ class FinetuneSettings(Settings):
         "auto",
         description="The numbers in which matrices are multiplied: 'bf16' and 'fp16' are half as "
         "long as 'fp32', and much faster where the device has units for them; 'auto' finds out.",
+    )
+    nproc: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Processes that train side by side, each with batches of its own, on a GPU or "
+        "on a share of the cores: an update reads so many times as much text.",
+    )
+    nodes: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Machines of a SLURM job that train together, each with nproc processes; 0: "
+        "this one alone.",
     )
     extra: Strings = Field(
         (),

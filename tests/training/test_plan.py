@@ -227,7 +227,7 @@ def test_what_fits_is_what_was_wanted(plan: TrainingPlan):
     found = tight(plan)
     tokens, batches = found.that_fits(4096)
     assert tokens < 4096 == tokens * batches
-    assert found.model_memory + found.network.kept(tokens) <= 7 * 10**8
+    assert found.python + found.state + found.network.kept(tokens) <= 7 * 10**8
 
 
 def test_only_what_cannot_be_done_stops_it(plan: TrainingPlan):

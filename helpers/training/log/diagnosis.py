@@ -25,6 +25,12 @@ _CONFIGURATION = re.compile(
 )
 # Then comes what Python still says while it ends.
 _HYDRAS_ADVICE = re.compile(r"^Set the environment variable HYDRA_FULL_ERROR=1 [^\n]*$", re.M)
+# What a process says that misses another one, which has said before why it ended.
+_MISSES = re.compile(
+    r"^Traceback \(most recent call last\):\n(?:[ \t][^\n]*\n)*"
+    r"[\w.]+: [^\n]*(?:by peer|remote process exited)[^\n]*$",
+    re.M,
+)
 
 
 def why(log: Path, begun: int, code: int, update: int) -> CourseError:
@@ -122,7 +128,7 @@ def _less(printed: str) -> str:
 
 def _last_words(plain: str) -> str:
     """The text of the last exception, without its traceback; else the last lines."""
-    said = _HYDRAS_ADVICE.split(plain)[0]
+    said = _HYDRAS_ADVICE.split(_MISSES.sub("", plain))[0]
     *_, last = said.rpartition("Traceback (most recent call last):\n")
     lines = [line.rstrip()[:WIDEST] for line in last.splitlines() if line.strip()]
     if last != said:

@@ -14,6 +14,7 @@ from helpers.training.base_model import longest_sample
 from helpers.training.command import general_tokens
 from helpers.training.masking import number_hidden, scripts_to_divide
 from helpers.training.samples import Sizes, batches, sample_sizes
+from helpers.training.several import processes
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -92,13 +93,19 @@ def read_data(
         samples=sum(map(len, samples)),
         tokens=sum(int(each.sum()) for each in samples),
         general=mixed_in,
-        epochs=tuple(-(-len(each) // settings.update_freq) for each in batched),
+        epochs=tuple(_updates(len(each), settings) for each in batched),
         valid=int(valid.sum()),
         hidden=_hidden(valid, settings),
         scripts=scripts,
         roughly=roughly,
         largest=max(int(each.max()) for each in (*batched, batches(valid, settings.max_tokens)[0])),
     )
+
+
+def _updates(batches: int, settings: FinetuneSettings) -> int:
+    """Of an epoch: each process has its share of the batches, and makes updates of these."""
+    share = -(-batches // processes(settings))
+    return -(-share // settings.update_freq)
 
 
 def _hidden(valid: Sizes, settings: FinetuneSettings) -> int:

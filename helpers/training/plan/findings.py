@@ -8,6 +8,7 @@ from helpers.tokens.units import of_undivided
 from helpers.training.plan.plan import Finding, TrainingPlan, size
 from helpers.training.precision import faster_in_bf16
 from helpers.training.schedule import corners, warmup_updates
+from helpers.training.several import processes
 
 # RoBERTa's recipe (Liu et al. 2019, and fairseq's examples/roberta/README.pretraining.md): at a
 # width of 768 a rate of 1e-4 for 256 samples of 512 tokens, 5e-4 for 2,048 of them. The best rate
@@ -45,16 +46,18 @@ def _disk(plan: TrainingPlan) -> Iterator[Finding]:
 
 def _memory(plan: TrainingPlan) -> Iterator[Finding]:
     free = plan.machine.memory
-    if plan.model_memory > free:
+    if (alone := plan.python + plan.state) > free:
         yield Finding(
-            f"The model alone needs about {size(plan.model_memory)} of memory, and {size(free)} "
-            "are free.",
-            "Close other programs, or take a smaller base model.",
+            f"The model alone needs about {size(alone)} of memory, and {size(free)} are free.",
+            "Close other programs, or take a smaller base model."
+            if plan.there == 1
+            else "Lower nproc: each process has a model of its own.",
             stops=True,
         )
     elif plan.memory > free:
         settings = plan.settings
-        tokens, batches = plan.that_fits(round(plan.data.largest * settings.update_freq))
+        wanted = plan.data.largest * settings.update_freq * processes(settings)
+        tokens, batches = plan.that_fits(round(wanted))
         yield Finding(
             f"It needs about {size(plan.memory)} of memory, and {size(free)} are free.",
             f"Set max_tokens = {tokens} and update_freq = {batches}; the result is nearly the same."

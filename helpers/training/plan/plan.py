@@ -7,12 +7,13 @@ import numpy as np
 from helpers.common.errors import CourseError
 from helpers.common.progress import duration
 from helpers.common.report import Report, Table
-from helpers.machine.costs import FILES, PYTHON, Network
+from helpers.machine.costs import FILES, NUMBER, PYTHON, Network
 from helpers.machine.resources import Machine
 from helpers.training.plan.data import Data
 from helpers.training.plan.speed import Speed
 from helpers.training.precision import Precision
 from helpers.training.schedule import corners, warmup_updates
+from helpers.training.several import processes
 from helpers.workflow.training_settings import FinetuneSettings
 
 MANY = 10**6  # updates
@@ -94,14 +95,36 @@ class TrainingPlan(Report):
         return min(1, self.updates) + round(due * (self.updates - 1) / max(1, len(seen)))
 
     @property
-    def model_memory(self) -> int:
-        """Bytes of Python, and of weights, gradients and optimizer."""
-        return self.network.state + PYTHON[self.precision.name]
+    def there(self) -> int:
+        """The processes that share the memory of the device."""
+        return 1 if self.machine.capability else self.settings.nproc
+
+    @property
+    def state(self) -> int:
+        """Bytes of weights, gradients, optimizer; and of the gradients that processes exchange."""
+        exchanged = NUMBER * self.network.parameters if processes(self.settings) > 1 else 0
+        return self.there * (self.network.state + exchanged)
+
+    @property
+    def python(self) -> int:
+        """Bytes of Python with its libraries."""
+        return self.there * PYTHON[self.precision.name]
+
+    @property
+    def batch(self) -> int:
+        """Bytes at most of what the batches at a time leave for the gradient."""
+        return self.there * self.network.kept(self.data.largest)
 
     @property
     def memory(self) -> int:
-        """Bytes at most, with what a batch leaves for the gradient."""
-        return self.model_memory + self.network.kept(self.data.largest)
+        """Bytes at most."""
+        return self.python + self.state + self.batch
+
+    @property
+    def where(self) -> str:
+        """The device, and how many processes there are."""
+        number = processes(self.settings)
+        return self.machine.device + (f", by {number:,} processes" if number > 1 else "")
 
     @property
     def disk(self) -> int:
@@ -118,15 +141,16 @@ class TrainingPlan(Report):
 
     def that_fits(self, tokens: int) -> tuple[int, int]:
         """``max_tokens`` and ``update_freq`` for so many tokens an update in the free memory."""
-        room = ROOM * self.machine.memory - self.model_memory
+        tokens = -(-tokens // processes(self.settings))
+        room = ROOM * self.machine.memory - self.python - self.state
         most = max(tokens, self.network.sample)
-        while most > self.network.sample and self.network.kept(most) > room:
+        while most > self.network.sample and self.there * self.network.kept(most) > room:
             most = max(self.network.sample, most // 2)
         return most, max(1, round(tokens / most))
 
     def table(self) -> Table:
-        data, net = self.data, self.network
-        done = f"{self.base_updates:,} updates, {net.parameters:,} parameters"
+        data = self.data
+        done = f"{self.base_updates:,} updates, {self.network.parameters:,} parameters"
         counted = f" after {self.first:,} of the base's" if self.first else ""
         counted += f" after {self.done:,} that were done" if self.done else ""
         read = f"{data.samples:,} samples, {data.tokens:,} tokens with <s> and </s>"
@@ -141,12 +165,12 @@ class TrainingPlan(Report):
             ("updates", f"{self.updates:,}{counted}, {self.warmup:,} of them warm-up"),
             ("the text is read", f"{self.passes:,.2f} times"),
             ("validations", f"{self.validations:,}, each of {data.valid:,} tokens"),
-            ("trains on", self.machine.device),
+            ("trains on", self.where),
             ("multiplies in", str(self.precision)),
             ("memory", f"about {size(self.memory)}; {size(self.machine.memory)} are free"),
-            ("… of which fairseq itself", size(PYTHON[self.precision.name])),
-            ("… the model", f"{size(net.state)}: weights, gradients, optimizer"),
-            ("… a batch", size(net.kept(data.largest))),
+            ("… of which fairseq itself", size(self.python)),
+            ("… the model", f"{size(self.state)}: weights, gradients, optimizer"),
+            ("… a batch", size(self.batch)),
             ("disk", f"{size(self.disk)} for checkpoints; {size(self.machine.disk)} are free"),
             ("time", f"about {time} and fairseq's start ({self.speed.how})" if time else "none"),
         ]

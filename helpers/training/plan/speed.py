@@ -9,8 +9,9 @@ from helpers.common.files import fresh_folder, remove
 from helpers.machine.costs import Network
 from helpers.training.command import CONFIG_FILE, overrides, train_command
 from helpers.training.log.events import LOG, TRAIN, events
+from helpers.training.several import processes, starter
 from helpers.training.train import train
-from helpers.training.trial import update_seconds
+from helpers.training.trial import exchange_seconds, update_seconds
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -32,9 +33,14 @@ class Speed:
 
 def from_trial(network: Network, settings: FinetuneSettings, device: str, precision: str) -> Speed:
     """From the parts of an update, which are tried on the device for a moment."""
-    tokens = settings.max_tokens * settings.update_freq
-    seconds = update_seconds(network, settings.max_tokens, settings.update_freq, device, precision)
-    return Speed(seconds / tokens, "by a trial of this machine; half or double is possible")
+    tokens, number = settings.max_tokens * settings.update_freq, processes(settings)
+    kind = device, precision, settings.nproc
+    seconds = update_seconds(network, settings.max_tokens, settings.update_freq, *kind)
+    if number > 1 and device == "cpu":
+        seconds += exchange_seconds(network, number)
+    return Speed(
+        seconds / tokens / number, "by a trial of this machine; half or double is possible"
+    )
 
 
 def from_probe(workspace: Workspace, settings: FinetuneSettings, first: int, lock: int) -> Speed:
@@ -58,7 +64,8 @@ def from_probe(workspace: Workspace, settings: FinetuneSettings, first: int, loc
         "++dataset.disable_validation": True,
     }
     alone = settings.model_copy(update={"replay": 0.0, "tensorboard": False})
-    command = train_command(CONFIG_FILE, overrides(workspace, alone) | changed)
+    values = overrides(workspace, alone) | changed
+    command = train_command(CONFIG_FILE, values, starter(settings))
     log = folder / LOG
     train(command, log, max_update=last, must_load=workspace.base_model, done=first, lock=lock)
     speed = _measured(log)
