@@ -12,8 +12,8 @@ from helpers.training.log.diagnosis import EXPLODED, diverged, exploded, why
 from helpers.training.log.events import BEGINS, Event, events, parse_event, says, stopped_early
 from helpers.training.log.live import Curve
 
-LAUNCHER = Path(__file__).with_name("fairseq_hydra_train.py")
-SIDE_BY_SIDE = Path(__file__).with_name("side_by_side.py")
+LAUNCHER = Path(__file__).with_name("launcher") / "fairseq_hydra_train.py"
+SIDE_BY_SIDE = Path(__file__).with_name("launcher") / "side_by_side.py"
 # fairseq would leave out the batch, and where that is each one, it would never end.
 LEFT_OUT = "attempting to recover from OOM"
 

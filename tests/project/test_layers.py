@@ -24,6 +24,7 @@ LAYERS = (
     "models",
     "training.log",
     "training.options",
+    "training.launcher",
     "training",
     "training.runs",
     "training.plan",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from helpers.common.errors import CourseError
 
 PROGRAM = Path(__file__)
-LAUNCHER = PROGRAM.parents[2] / "helpers" / "training" / "fairseq_hydra_train.py"
+LAUNCHER = PROGRAM.parents[2] / "helpers" / "training" / "launcher" / "fairseq_hydra_train.py"
 CHANGES = {"os.rename", "os.remove", "os.link"}
 TO_WRITE = os.O_WRONLY | os.O_RDWR
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as some
 
 from helpers.common.files import PROJECT
 from helpers.models import checkpoints
-from helpers.training import summed_loss
 from helpers.training.command import finetune_command
+from helpers.training.launcher import summed_loss
 from helpers.training.log.events import EPOCH, events
 from helpers.training.runs.folders import LAST
 from helpers.training.train import LAUNCHER
@@ -30,7 +30,7 @@ MANY = SHORT.model_copy(
 PLAIN = """
 import runpy, sys
 sys.path.insert(0, {project!r})
-import helpers.training.fairseq_faster as faster
+import helpers.training.launcher.fairseq_faster as faster
 faster.make_faster = lambda: None
 runpy.run_path({launcher!r}, run_name="__main__")
 """

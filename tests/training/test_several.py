@@ -21,11 +21,11 @@ from helpers.stages.finetune import FinetuneReport
 from helpers.stages.road import ROAD
 from helpers.training import several
 from helpers.training.command import finetune_command
+from helpers.training.launcher.side_by_side import run
 from helpers.training.log.events import LOG, events
 from helpers.training.plan.planning import plan_training
 from helpers.training.runs.folders import LAST
 from helpers.training.several import refuse_too_many
-from helpers.training.side_by_side import run
 from helpers.training.train import SIDE_BY_SIDE
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
@@ -236,7 +236,7 @@ def test_they_end_as_the_first_that_fails(code: str, ends: int) -> None:
 
 
 def test_one_that_does_not_listen_is_killed(monkeypatch) -> None:
-    monkeypatch.setattr("helpers.training.side_by_side.GRACE", 0.2)
+    monkeypatch.setattr("helpers.training.launcher.side_by_side.GRACE", 0.2)
     deaf = "os.environ['RANK'] == '1' and sys.exit(4); signal.signal(15, signal.SIG_IGN)"
     before = signal.getsignal(signal.SIGTERM)
     try:

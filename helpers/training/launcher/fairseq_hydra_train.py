@@ -7,7 +7,7 @@ with the tool's own arguments.
 It also gives back what NumPy 2 has removed and fairseq's samples of single lines
 (``sample_break_mode=eos``) still ask for: the name ``numpy.compat.long``, which is ``int``. It
 begins in two thirds of the time, since what no masked language model needs is not imported; and it
-trains faster (see :mod:`helpers.training.fairseq_faster`).
+trains faster (see :mod:`helpers.training.launcher.fairseq_faster`).
 """
 
 import contextlib
@@ -48,8 +48,8 @@ with left_out("sklearn", "sklearn.metrics", "scipy", "scipy.stats"):
     from fairseq_cli.hydra_train import cli_main
 
     # It is run by its path; the course's modules are those that lie around it.
-    sys.path.insert(0, str(Path(__file__).parents[2]))
-    from helpers.training.fairseq_faster import make_faster
+    sys.path.insert(0, str(Path(__file__).parents[3]))
+    from helpers.training.launcher.fairseq_faster import make_faster
 
 # The methods of optimizers would import the whole of torch.compile, to be left alone by it.
 for method in vars(torch.optim.Optimizer).values():

@@ -14,7 +14,7 @@ from fairseq.models.roberta.model import RobertaLMHead
 from fairseq.optim import adam
 from torch.optim.adamw import adamw
 
-from helpers.training.summed_loss import SummedLoss
+from helpers.training.launcher.summed_loss import SummedLoss
 
 fairseqs_loss = MaskedLmLoss.forward
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # it is run by its path
+sys.path.insert(0, str(Path(__file__).parents[3]))  # it is run by its path
 
 from helpers.common.processes import cores, die_with_parent
 
