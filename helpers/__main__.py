@@ -36,6 +36,11 @@ def parser() -> argparse.ArgumentParser:
         if stage.plan:
             command.add_argument("--plan", action="store_true", help="tell only what it will do")
             command.add_argument("--probe", action="store_true", help="the same, tried a little")
+        if stage.job:
+            command.add_argument(
+                "--slurm", metavar="PROFILE", help="write the script of a SLURM job that does it"
+            )
+            command.add_argument("--submit", action="store_true", help="submit that job, too")
         for field, info in stage.settings.model_fields.items():
             _add_option(command, field, info)
     run = commands.add_parser("run", help="run the notebooks in order with papermill")
@@ -121,6 +126,11 @@ def dispatch(given: dict) -> int:
     settings = settings_from(command, given)
     if given.get("plan") or given.get("probe"):
         print(ROAD.plan(command, workspace, settings, probe=given["probe"]))
+        return 0
+    if ROAD[command].job and (given["slurm"] or given["submit"]):
+        if not given["slurm"]:
+            raise CourseError("--submit submits a SLURM job.", "Give --slurm PROFILE with it.")
+        print(ROAD[command].job(workspace, settings, given["slurm"], given["submit"]))
         return 0
     print(ROAD.run(command, workspace, settings, force=given["force"]))
     return 0

@@ -12,7 +12,7 @@ import shutil
 import signal
 import warnings
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from helpers.common.errors import CourseError
 from helpers.common.foreign_code import refuse_foreign_code
@@ -118,8 +118,28 @@ def slurm_cluster(profile: str) -> contextlib.AbstractContextManager:
     Raises:
         CourseError: this machine has no SLURM, or there is no such section, or it lacks something.
     """
-    import dask
     from dask_jobqueue import SLURMCluster
+
+    slurm_section(profile)
+    if not shutil.which("sbatch"):
+        raise CourseError(
+            "This machine has no sbatch: SLURM cannot be asked from here.",
+            "Run this step on a login node, or without --slurm.",
+        )
+    try:
+        return SLURMCluster(config_name=profile, scheduler_options={"dashboard_address": None})
+    except (TypeError, ValueError) as error:
+        raise refused_section(profile, error) from None
+
+
+def slurm_section(profile: str) -> dict[str, Any]:
+    """What a section of the user's jobqueue configuration says of a job, from now on whole.
+
+    Raises:
+        CourseError: there is no such section.
+    """
+    import dask
+    import dask_jobqueue  # noqa: F401 (it brings its defaults)
 
     known = dask.config.get("jobqueue", {})
     if profile not in known:
@@ -127,20 +147,18 @@ def slurm_cluster(profile: str) -> contextlib.AbstractContextManager:
             f"There is no section {profile} in your Dask jobqueue configuration.",
             f"There are: {', '.join(sorted(known))}. They stand in ~/.config/dask/jobqueue.yaml.",
         )
-    if not shutil.which("sbatch"):
-        raise CourseError(
-            "This machine has no sbatch: SLURM cannot be asked from here.",
-            "Run this step on a login node, or without --slurm.",
-        )
     # dask-jobqueue wants every key in a section; those that are left out get its defaults.
-    dask.config.set({f"jobqueue.{profile}": known["slurm"] | known[profile]})
-    try:
-        return SLURMCluster(config_name=profile, scheduler_options={"dashboard_address": None})
-    except (TypeError, ValueError) as error:
-        raise CourseError(
-            f"The section {profile} of your Dask jobqueue configuration is refused: {error}.",
-            "It needs cores, memory and, for most clusters, queue and walltime.",
-        ) from None
+    section = known["slurm"] | known[profile]
+    dask.config.set({f"jobqueue.{profile}": section})
+    return section
+
+
+def refused_section(profile: str, error: Exception) -> CourseError:
+    """What to say of a section that dask-jobqueue cannot make a job of."""
+    return CourseError(
+        f"The section {profile} of your Dask jobqueue configuration is refused: {error}.",
+        "It needs cores, memory and, for most clusters, queue and walltime.",
+    )
 
 
 def make_shards(client: "Client", tasks: list[ShardTask]) -> Iterator[ShardTask]:

@@ -32,6 +32,7 @@ from helpers.training.runs.resume import begin_or_resume, finish, keep_newest, r
 from helpers.training.runs.run import Computed, read_by, write_computed, written
 from helpers.training.runs.watching import left, stopped
 from helpers.training.several import refuse_too_many
+from helpers.training.slurm import write_job
 from helpers.training.train import train
 from helpers.workflow.definition import Job, Prints, Stage
 from helpers.workflow.training_settings import FinetuneSettings
@@ -205,4 +206,5 @@ FINETUNE = Stage(
     "Pressed once more, it ends at once, and what was trained since the last one is lost",
     after=("binarize", "prepare", "base"),
     plan=_plan,
+    job=write_job,
 )

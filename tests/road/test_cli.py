@@ -26,7 +26,7 @@ OPTIONS = {
     "finetune": "--max-update --lr --warmup-share --max-tokens --update-freq --validate-every "
     "--dropout --weight-decay --seed --start --keep-checkpoints --clip-norm --sample-break-mode "
     "--mask-prob --patience --replay --replay-files --extra --tensorboard "
-    "--mask-unit --device --precision --plan --probe",
+    "--mask-unit --device --precision --nproc --nodes --plan --probe --slurm --submit",
     "convert": "--roberta-checkpoint-path --pytorch-dump-folder-path --device",
     "evaluate": "--max-lines --mask-share --sentences --seed --device",
     "run": "--parameter --only",

@@ -357,6 +357,30 @@ def test_a_shell_says_the_signal_in_another_way(tmp_path: Path) -> None:
     assert "exit code 255" in ends(tmp_path, "exit 255").message
 
 
+@pytest.mark.parametrize(
+    ("says", "said"),
+    [
+        ("vm: task 1: Killed", "killed fairseq after update 0 (signal 9)"),
+        ("node-2: tasks 0-1: Exited with exit code 3", "exit code 3"),
+        ("vm: task 0: Terminated", "signal 15"),
+    ],
+)
+def test_srun_says_of_its_tasks_how_each_ended(says: str, said: str, tmp_path: Path) -> None:
+    later = "echo 'srun: error: vm: task 0: Terminated'"
+    script = f"echo 'srun: error: {says}'; {later}; exit 143"
+    assert said in ends(tmp_path, script).message
+
+
+def test_what_misses_another_process_is_not_what_has_happened(tmp_path: Path) -> None:
+    trace = "Traceback (most recent call last):\n  File x\n    y = z\n"
+    misses = f"{trace}RuntimeError: [pair.cc:1] Connection closed by peer [::1]\n"
+    (tmp_path / "said").write_text(f"{trace}ValueError: odd\n\n{misses}")
+    assert "ValueError: odd" in ends(tmp_path, f"cat '{tmp_path}/said'; exit 1").message
+    (tmp_path / "said").write_text(misses)
+    alone = ends(tmp_path, f"cat '{tmp_path}/said'; exit 1")
+    assert "another process of this training" in alone.message
+
+
 def test_of_a_long_output_the_beginning_and_the_end_are_read(tmp_path: Path) -> None:
     values = "'max_tokens': 4096, 'tokens_per_sample': 512, 'update_freq': [2], 'lr': [0.1]"
     error = ends(tmp_path, f'echo "{values}"; yes | head -c 2000000; kill -9 $$')

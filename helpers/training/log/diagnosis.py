@@ -4,6 +4,7 @@ import math
 import os
 import re
 import shutil
+import signal
 from pathlib import Path
 
 from helpers.common.errors import CourseError
@@ -25,11 +26,17 @@ _CONFIGURATION = re.compile(
 )
 # Then comes what Python still says while it ends.
 _HYDRAS_ADVICE = re.compile(r"^Set the environment variable HYDRA_FULL_ERROR=1 [^\n]*$", re.M)
-# What a process says that misses another one, which has said before why it ended.
+_TRACE = "Traceback (most recent call last):\n"
+# What a process says that misses another one of the same training, which may have said before why
+# it ended.
 _MISSES = re.compile(
-    r"^Traceback \(most recent call last\):\n(?:[ \t][^\n]*\n)*"
-    r"[\w.]+: [^\n]*(?:by peer|remote process exited)[^\n]*$",
+    rf"^{re.escape(_TRACE)}(?:[ \t][^\n]*\n)*"
+    r"RuntimeError: [^\n]*(?:by peer|remote process exited)[^\n]*$",
     re.M,
+)
+# What srun says of each of its tasks as it ends; its own exit status is the highest of theirs.
+_OF_A_TASK = re.compile(
+    r"^srun: error: \S+: tasks? [\d,-]+: (Killed|Terminated|Exited with exit code (\d+))", re.M
 )
 
 
@@ -44,6 +51,8 @@ def why(log: Path, begun: int, code: int, update: int) -> CourseError:
     """
     printed = _printed(log, begun)
     plain = _CONFIGURATION.sub("", printed).replace(str(log.parents[1]), "…")
+    if first := _OF_A_TASK.search(plain):
+        code = {"Killed": -signal.SIGKILL, "Terminated": code}.get(first[1]) or int(first[2] or 1)
     number = -code if code < 0 else code - 128 if code in SHELLS else 0
     ended = f"signal {number}" if number else f"exit code {code}"
     full = "disk full\n" if shutil.disk_usage(log.parent).free < FULL else ""
@@ -59,8 +68,15 @@ def why(log: Path, begun: int, code: int, update: int) -> CourseError:
             said = [group or "" for group in found.groups()]
             happened, mend = (t.format(*said, **values) for t in (failure.happened, failure.mend))
             return CourseError(happened, f"{mend}; fairseq's log is {log}.")
+    alone = _MISSES.sub("", plain)
+    if alone != plain and _TRACE not in alone:
+        return CourseError(
+            f"fairseq lost the connection to another process of this training after update "
+            f"{update:,}: that one has ended, or its machine is not reached any more.",
+            f"Run it again; fairseq's log is {log}.",
+        )
     return CourseError(
-        f"fairseq ended with {ended}:\n{_last_words(plain)}", f"The whole output is in {log}."
+        f"fairseq ended with {ended}:\n{_last_words(alone)}", f"The whole output is in {log}."
     )
 
 
@@ -128,8 +144,8 @@ def _less(printed: str) -> str:
 
 def _last_words(plain: str) -> str:
     """The text of the last exception, without its traceback; else the last lines."""
-    said = _HYDRAS_ADVICE.split(_MISSES.sub("", plain))[0]
-    *_, last = said.rpartition("Traceback (most recent call last):\n")
+    said = _HYDRAS_ADVICE.split(plain)[0]
+    *_, last = said.rpartition(_TRACE)
     lines = [line.rstrip()[:WIDEST] for line in last.splitlines() if line.strip()]
     if last != said:
         text = [n for n, line in enumerate(lines) if not line.startswith(" ")]

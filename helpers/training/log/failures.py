@@ -229,7 +229,7 @@ FAILURES = (
     ),
     Failure(
         r"signal (?:15|SIGTERM)$",
-        "Another program ended fairseq before its first update (signal 15), as a cluster does "
+        "Another program ended fairseq after update {update} (signal 15), as a cluster does "
         "when time is up.",
         "Run it again",
     ),

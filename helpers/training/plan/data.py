@@ -30,6 +30,7 @@ class Data:
         tokens: dictionary indices in them, with the ``<s>`` of each and the ``</s>`` of each line.
         general: those of the lines of general text that is mixed in.
         epochs: the updates of each of fairseq's epochs, which make a pass together.
+        batches: those of the shortest of fairseq's epochs.
         valid: dictionary indices that a validation reads.
         hidden: how many of them are to be guessed; about so, where they are many.
         largest: dictionary indices in the largest batch of train, padding left out.
@@ -41,6 +42,7 @@ class Data:
     tokens: int
     general: int
     epochs: tuple[int, ...]
+    batches: int
     valid: int
     hidden: int
     largest: int
@@ -94,6 +96,7 @@ def read_data(
         tokens=sum(int(each.sum()) for each in samples),
         general=mixed_in,
         epochs=tuple(_updates(len(each), settings) for each in batched),
+        batches=min(map(len, batched)),
         valid=int(valid.sum()),
         hidden=_hidden(valid, settings),
         scripts=scripts,

@@ -190,6 +190,16 @@ def _checkpoints(plan: TrainingPlan) -> Iterator[Finding]:
         )
 
 
+def _processes(plan: TrainingPlan) -> Iterator[Finding]:
+    number = processes(plan.settings)
+    if plan.data.batches < number:
+        yield Finding(
+            f"There are {number:,} processes, and a pass over the text has {plan.data.batches:,} "
+            "batches for them: some have nothing to do.",
+            "Lower nproc or max_tokens.",
+        )
+
+
 def _precision(plan: TrainingPlan) -> Iterator[Finding]:
     is_asked = plan.settings.precision == "bf16" and not plan.machine.capability
     if is_asked and not faster_in_bf16(plan.network, plan.settings.max_tokens):
@@ -223,6 +233,7 @@ LOOKS = (
     _words,
     _patience,
     _checkpoints,
+    _processes,
     _precision,
     _no_gpu,
 )
