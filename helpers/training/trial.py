@@ -96,7 +96,7 @@ def _head(width: int, vocabulary: int, rows: int, device: str, precision: str, _
     """Seconds of a hidden token in the loss, with its gradient."""
     import torch
 
-    from helpers.training.launcher.summed_loss import SummedLoss
+    from helpers.training.launcher.summed_loss import summed_loss
 
     shapes = ((rows, width), (vocabulary, width), (vocabulary,))
     given = [torch.randn(shape, device=device, requires_grad=True) for shape in shapes]
@@ -104,7 +104,7 @@ def _head(width: int, vocabulary: int, rows: int, device: str, precision: str, _
     numbers = getattr(torch, NUMBERS[precision])
 
     def work() -> None:
-        torch.autograd.grad(SummedLoss.apply(*given, wanted, numbers), given)
+        torch.autograd.grad(summed_loss(*given, wanted, numbers), given)
 
     return _seconds(work, device) / rows
 

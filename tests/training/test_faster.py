@@ -105,7 +105,7 @@ def test_the_summed_loss_and_its_gradients_are_those_of_pytorch(
     targets = torch.randint(0, vocabulary, (rows,), generator=drawn)
 
     def by_parts() -> torch.Tensor:
-        return summed_loss.SummedLoss.apply(*given_, targets, torch.float32)
+        return summed_loss.summed_loss(*given_, targets, torch.float32)
 
     def by_pytorch() -> torch.Tensor:
         x, weight, bias = given_
@@ -119,3 +119,16 @@ def test_the_summed_loss_and_its_gradients_are_those_of_pytorch(
             found.append((loss, *torch.autograd.grad(weighed * loss, given_)))
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4 * weighed)
+
+
+def test_without_gradients_none_is_computed(monkeypatch) -> None:
+    """As in a validation, whose weights could have gradients, too."""
+    x, weight, bias = (torch.ones(shape, requires_grad=True) for shape in ((3, 8), (70, 8), (70,)))
+    given_ = (x, weight, bias, torch.tensor([1, 2, 3]), torch.float32)
+    loss = summed_loss.summed_loss(*given_)
+    monkeypatch.setattr(torch.Tensor, "addmm_", None)
+    with torch.no_grad():
+        alone = summed_loss.summed_loss(*given_)
+    assert alone == loss and not alone.requires_grad
+    with pytest.raises(TypeError):
+        summed_loss.summed_loss(*given_)

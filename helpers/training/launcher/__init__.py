@@ -1,1 +1,1 @@
-"""The programs that train: the tool itself, faster and losing nothing, in one process or several."""
+"""The programs that train: the tool itself, faster and losing nothing, in one process or more."""

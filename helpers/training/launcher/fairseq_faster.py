@@ -14,7 +14,7 @@ from fairseq.models.roberta.model import RobertaLMHead
 from fairseq.optim import adam
 from torch.optim.adamw import adamw
 
-from helpers.training.launcher.summed_loss import SummedLoss
+from helpers.training.launcher.summed_loss import summed_loss
 
 fairseqs_loss = MaskedLmLoss.forward
 
@@ -29,7 +29,7 @@ def loss_by_parts(self, model, sample, reduce=True):
         return fairseqs_loss(self, model, sample, reduce)
     features = model(**sample["net_input"], features_only=True)[0][hidden]
     features = head.layer_norm(head.activation_fn(head.dense(features)))
-    loss = SummedLoss.apply(features, head.weight, head.bias, sample["target"][hidden], kind)
+    loss = summed_loss(features, head.weight, head.bias, sample["target"][hidden], kind)
     size = hidden.int().sum()
     told = {"loss": loss.data, "sample_size": size}
     told |= {name: sample[name] for name in ("ntokens", "nsentences")}

@@ -7,7 +7,7 @@ import torch
 AT_ONCE = {"cpu": 2**23, "cuda": 2**25}
 
 
-class SummedLoss(torch.autograd.Function):
+def summed_loss(x, weight, bias, targets, kind):
     """The sum over rows of the cross-entropy, in nats, of ``x @ weight.T + bias``.
 
     Args:
@@ -16,10 +16,13 @@ class SummedLoss(torch.autograd.Function):
         targets: what was hidden, (rows,), int64.
         kind: in which matrices are multiplied; all sums are in single precision.
     """
+    # (Asked within a function of autograd, whether gradients are needed is always answered yes.)
+    return _SummedLoss.apply(x, weight, bias, targets, kind, torch.is_grad_enabled())
 
+
+class _SummedLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, weight, bias, targets, kind):
-        needed = any(ctx.needs_input_grad)
+    def forward(ctx, x, weight, bias, targets, kind, needed):
         narrow, table = x.to(kind), weight.to(kind)
         total = x.new_zeros((), dtype=torch.float32)
         if needed:
@@ -51,4 +54,4 @@ class SummedLoss(torch.autograd.Function):
         found = ctx.saved_tensors
         if gradient.device.type != "cpu" or gradient != 1:  # a GPU need not be waited for
             found = [each * gradient for each in found]
-        return *found, None, None
+        return *found, None, None, None
