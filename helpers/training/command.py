@@ -71,8 +71,9 @@ def overrides(
 def _device(settings: FinetuneSettings) -> dict[str, object]:
     """The device; by itself fairseq takes the first GPU, where PyTorch can use one."""
     device = chosen(settings.device)
-    alone = {} if device.type == "cpu" else {"distributed_training.device_id": device.index}
-    return {"common.cpu": device.type == "cpu"} | (distributed(settings) or alone)
+    if device.type == "cpu":
+        return {"common.cpu": True} | distributed(settings)
+    return distributed(settings) or {"distributed_training.device_id": device.index}
 
 
 def _task(workspace: Workspace, settings: FinetuneSettings) -> dict[str, object]:

@@ -116,6 +116,9 @@ def test_of_a_gpu_its_units_decide(
         said = overrides(small, settings)
         assert {name: said[name] for name in names & said.keys()} == given
         assert said["distributed_training.device_id"] == 1
+        both = overrides(small, settings.model_copy(update={"device": "cuda", "nproc": 2}))
+        assert both["distributed_training.device_id"] == "${oc.env:LOCAL_RANK}"
+        assert "distributed_training.distributed_backend" not in both  # NCCL, fairseq's own
 
 
 def a_gpu(monkeypatch: pytest.MonkeyPatch, capability: float) -> None:

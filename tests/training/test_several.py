@@ -203,6 +203,21 @@ def test_what_is_not_there_is_said_before_anything_starts(settings, said, mend, 
     assert not ready.training.exists()
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"nproc": 3}, "this machine has 2 GPUs that PyTorch can use"),
+        ({"nproc": 2, "device": "cuda:1"}, "device = cuda:1 names one"),
+    ],
+)
+def test_of_gpus_each_process_has_one(settings, said, monkeypatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    refuse_too_many(SHORT.model_copy(update={"nproc": 2}))
+    with pytest.raises(CourseError, match=said):
+        refuse_too_many(SHORT.model_copy(update=settings))
+
+
 def test_a_job_of_other_machines_is_refused(monkeypatch) -> None:
     monkeypatch.setenv("SLURM_JOB_NUM_NODES", "3")
     with pytest.raises(CourseError, match="this job has 3"):
