@@ -22,6 +22,7 @@ from helpers.training.command import MIXED, finetune_command, folders_to_train
 from helpers.training.log.events import LOG
 from helpers.training.masking import scripts_to_divide
 from helpers.training.options.extra import options
+from helpers.training.plan.largest_batch import with_batches
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.planning import plan_training, with_findings
 from helpers.training.plan.speed import from_probe
@@ -105,7 +106,9 @@ def _plan(
 
 
 def _work(job: Job) -> FinetuneReport:
-    workspace, settings, folder = job.workspace, job.settings, job.workspace.training
+    workspace, folder = job.workspace, job.workspace.training
+    settings = _with_batches(job)
+    job = dataclasses.replace(job, settings=settings)
     plan = _plan(workspace, settings, {} if job.force else job.inputs, None)
     if kernel() is None:  # in a notebook it has a cell of its own
         print(plan, file=sys.stderr)
@@ -142,6 +145,20 @@ def _work(job: Job) -> FinetuneReport:
     report = _report(workspace, settings, kept)
     job.events.extend(finish(workspace))
     return report
+
+
+def _with_batches(job: Job) -> FinetuneSettings:
+    """The settings with batches that have room."""
+    if job.settings.max_tokens:
+        return job.settings
+    _check_settings(job.workspace, job.settings)
+    _check_data(job.workspace, job.settings)
+    found = with_batches(job.workspace, job.settings, job.lock)
+    job.events.append(
+        f"max_tokens = {found.max_tokens} and update_freq = {found.update_freq}: as few batches as "
+        "there was memory for, when it was tried."
+    )
+    return found
 
 
 def _ruined(workspace: Workspace, bits: float) -> list[str]:

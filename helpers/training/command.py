@@ -9,6 +9,7 @@ from helpers.common.files import PROJECT
 from helpers.ids.data_bin import data_folders
 from helpers.machine.devices import chosen
 from helpers.training.base_model import base_model, longest_sample
+from helpers.training.batches import settled
 from helpers.training.options.extra import CONFIG_FILE, options
 from helpers.training.precision import precision
 from helpers.training.schedule import warmup_updates
@@ -34,6 +35,7 @@ def overrides(
     Args:
         resumed: an interrupted run goes on, from its own ``checkpoint_last.pt``.
     """
+    settings = settled(workspace, settings)
     base = base_model(workspace)
     done = base.updates if settings.start == "continue" else 0
     return {

@@ -12,6 +12,7 @@ from helpers.ids.data_bin import data_folders
 from helpers.ids.dictionary import Dictionary
 from helpers.ids.token_names import tokens_text
 from helpers.training.base_model import longest_sample
+from helpers.training.batches import settled
 from helpers.training.samples import MODES, batches, sample_slices
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
@@ -62,6 +63,7 @@ class SampleModes(Report):
 
 def sample_modes(workspace: Workspace, settings: FinetuneSettings) -> SampleModes:
     """What training would read of ``train`` in each mode; of shards, the first one."""
+    settings = settled(workspace, settings)
     train = data_folders(workspace.data_bin)[0] / "train"
     dictionary = Dictionary.load(workspace.base_dict)
     limit = longest_sample(workspace, settings)

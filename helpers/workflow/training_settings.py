@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from helpers.workflow.parameters import BEYOND, About, Device, FileNames, Settings, Strings
 from helpers.workflow.refusals import shown
 
+SMALLEST_BATCH = 16  # tokens
 # fairseq adds the epoch to it, and there are fewer epochs than updates, of which there are at
 # most BEYOND.
 MAX_SEED = 2**31 - 1
@@ -73,7 +74,11 @@ class FinetuneSettings(Settings):
         "undo many updates; 0: never.",
     )
     max_tokens: int = Field(
-        2048, ge=16, le=BEYOND, description="Tokens in one batch; lower it when memory runs out."
+        2048,
+        ge=0,
+        le=BEYOND,
+        description="Tokens in one batch; lower it when memory runs out. 0: as many as there is "
+        "memory for, which is tried, and update_freq counts batches of 2,048.",
     )
     update_freq: int = Field(
         1,
@@ -178,6 +183,13 @@ class FinetuneSettings(Settings):
         "checkpoints; it needs the package tensorboard or tensorboardX. A training that is done "
         "is not repeated for it without force.",
     )
+
+    @field_validator("max_tokens")
+    @classmethod
+    def _is_a_batch(cls, tokens: int) -> int:
+        if 0 < tokens < SMALLEST_BATCH:
+            raise ValueError(f"a batch has at least {SMALLEST_BATCH} tokens")
+        return tokens
 
     @field_validator("extra")
     @classmethod

@@ -40,6 +40,10 @@ _OF_A_TASK = re.compile(
 )
 
 
+class OutOfMemory(CourseError):
+    """There was not enough memory for a batch."""
+
+
 def why(log: Path, begun: int, code: int, update: int) -> CourseError:
     """The error that tells why a training ended.
 
@@ -67,7 +71,8 @@ def why(log: Path, begun: int, code: int, update: int) -> CourseError:
             }
             said = [group or "" for group in found.groups()]
             happened, mend = (t.format(*said, **values) for t in (failure.happened, failure.mend))
-            return CourseError(happened, f"{mend}; fairseq's log is {log}.")
+            kind = OutOfMemory if failure.is_memory else CourseError
+            return kind(happened, f"{mend}; fairseq's log is {log}.")
     alone = _MISSES.sub("", plain)
     if alone != plain and _TRACE not in alone:
         return CourseError(

@@ -26,6 +26,7 @@ class Failure:
         happened: the first sentence. ``{0}``, ``{1}`` … are the groups of the pattern; ``{update}``
             is the last update that was heard of, ``{folder}`` that of the training, ``{asked}`` the
             memory that was asked for.
+        is_memory: there was not enough of it for a batch, and might be for a smaller one.
         mend: the second one. ``{less}`` is how this run needs less memory at a time, ``{lr}`` its
             learning rate.
     """
@@ -33,6 +34,7 @@ class Failure:
     said: str
     happened: str
     mend: str
+    is_memory: bool = False
 
 
 def _error(text: str) -> str:
@@ -56,6 +58,7 @@ FAILURES = (
         rf"{_BEGUN}{_GPU_MEMORY}",
         "The memory of the GPU is not enough for the batch after update {update}{asked}.",
         "{less}",
+        is_memory=True,
     ),
     Failure(
         _GPU_MEMORY,
@@ -66,6 +69,7 @@ FAILURES = (
         rf"{_BEGUN}{_MEMORY}",
         "The computer's memory is not enough for the batch after update {update}{asked}.",
         "{less}",
+        is_memory=True,
     ),
     Failure(
         _MEMORY,
@@ -220,6 +224,7 @@ FAILURES = (
         "The system killed fairseq after update {update} (signal 9), most likely because memory "
         "ran out.",
         "{less}",
+        is_memory=True,
     ),
     Failure(
         r"signal (?:11|SIGSEGV)$",

@@ -155,12 +155,13 @@ class TrainingPlan(Report):
         counted += f" after {self.done:,} that were done" if self.done else ""
         read = f"{data.samples:,} samples, {data.tokens:,} tokens with <s> and </s>"
         time = duration(self.seconds) if self.updates else ""
+        most = self.settings.max_tokens
         general = "; about so, with general text" if data.roughly else ""
         rows = [
             ("train", f"{read}{general}"),
             *([("of which general text", f"{data.general:,} tokens")] if data.general else []),
             ("the base has behind it", done),
-            ("tokens an update", f"{self.tokens_per_update:,.1f}"),
+            ("tokens an update", f"{self.tokens_per_update:,.1f}, in batches of {most:,} at most"),
             ("updates of a pass", f"{data.updates:,}"),
             ("updates", f"{self.updates:,}{counted}, {self.warmup:,} of them warm-up"),
             ("the text is read", f"{self.passes:,.2f} times"),

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from helpers.machine.devices import chosen
 from helpers.machine.resources import Machine, machine
 from helpers.training.base_model import base_model
+from helpers.training.batches import USUAL, is_settled, settled
 from helpers.training.plan.data import read_data
 from helpers.training.plan.findings import findings
 from helpers.training.plan.plan import TrainingPlan
@@ -37,6 +38,7 @@ def plan_training(
     Raises:
         CourseError: it cannot be done at all.
     """
+    settings, given = settled(workspace, settings), settings
     first = updates_before(workspace, settings)
     there = what_is_there(workspace, settings, inputs) if inputs else There()
     base, needs = base_model(workspace), network(workspace, settings)
@@ -54,7 +56,7 @@ def plan_training(
         first=first,
         done=there.updates,
         speed=from_trial(needs, settings, str(device), numbers.name),
-        notes=(there.said,) if there.said else (),
+        notes=tuple(filter(None, (there.said, _of_batches(workspace, given)))),
     )
     return with_findings(plan)
 
@@ -65,6 +67,15 @@ def with_findings(plan: TrainingPlan, **changed: object) -> TrainingPlan:
     plan = dataclasses.replace(plan, **changed)
     found = findings(plan)
     return dataclasses.replace(plan, findings=found, notes=(*said, *map(str, found)))
+
+
+def _of_batches(workspace: Workspace, settings: FinetuneSettings) -> str:
+    if is_settled(workspace, settings):
+        return ""
+    return (
+        "max_tokens = 0: how large batches can be is tried when the training begins; until then "
+        f"the plan counts with batches of {USUAL:,} tokens."
+    )
 
 
 def _with_what_is_replaced(found: Machine, folder: Path) -> Machine:

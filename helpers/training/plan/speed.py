@@ -1,5 +1,6 @@
 """How fast a training will be: five updates of it that are tried, or a trial of the machine."""
 
+import contextlib
 import dataclasses
 import statistics
 from pathlib import Path
@@ -69,7 +70,9 @@ def from_probe(workspace: Workspace, settings: FinetuneSettings, first: int, loc
     log = folder / LOG
     train(command, log, max_update=last, must_load=workspace.base_model, done=first, lock=lock)
     speed = _measured(log)
-    remove(workspace.scratch)
+    remove(folder)
+    with contextlib.suppress(OSError):  # it may hold what a stage is making
+        workspace.scratch.rmdir()
     return speed
 
 
