@@ -126,7 +126,11 @@ def _work(job: Job) -> FinetuneReport:
         write_computed(folder, Computed(plan.where, *plan.precision))
         try:
             train(
-                finetune_command(workspace, settings, resumed=done > 0),
+                finetune_command(
+                    workspace,
+                    settings.model_copy(update={"precision": plan.precision.name}),
+                    resumed=done > 0,
+                ),
                 folder / LOG,
                 max_update=settings.max_update,
                 must_load=folder / LAST if done else workspace.base_model,

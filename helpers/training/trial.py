@@ -6,13 +6,13 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 
-from helpers.common.processes import cores
 from helpers.machine.costs import NUMBER, Network
 
 NUMBERS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # by PyTorch's names
 PATIENCE = 0.05  # seconds that a part is repeated for, after a first time that does not count
 # For more of them the time grows alike.
 TOKENS, ROWS, WEIGHTS = 1024, 256, 2**22
+ALONE = 0.1  # share of the work that further cores do not take over, as on two
 EXCHANGED = 10**9  # bytes a second through gloo, between processes of one machine
 AROUND = 0.02  # seconds of an update in which fairseq reads, hides and logs
 
@@ -20,9 +20,10 @@ AROUND = 0.02  # seconds of an update in which fairseq reads, hides and logs
 def update_seconds(
     network: Network, tokens: int, batches: int, device: str, precision: str, beside: int = 1
 ) -> float:
-    """One update of so many batches of so many tokens, as fast as the device is just now.
+    """One update of so many batches of so many tokens, where the device is left to it.
 
-    Where other programs run, it is slower, as the training will be.
+    Of a processor, one core is tried, in seconds that it has worked: with two, the time depends
+    mostly on what else the machine does, and nothing can be said beforehand.
 
     Args:
         device: by PyTorch's name, such as ``cuda:1``.
@@ -31,26 +32,29 @@ def update_seconds(
     """
     hidden = max(1, round(network.mask_prob * tokens))
     rows = min(hidden, ROWS)
-    with _threads(max(1, cores() // beside)) as threads:
+    with _one_core() as there:
         layer = _layer(
             *(network.width, network.inner, network.heads, network.dropout),
-            *(network.sample, min(tokens, TOKENS), device, precision, threads),
+            *(network.sample, min(tokens, TOKENS), device, precision),
         )
-        head = _head(network.width, network.vocabulary, rows, device, precision, threads)
-        step = _step(device, threads)
+        head = _head(network.width, network.vocabulary, rows, device, precision)
+        step = _step(device)
     batch = network.layers * layer * tokens + head * hidden
-    return batches * batch + network.parameters * step + AROUND
+    share = 1.0
+    if device == "cpu":
+        share = ALONE + (1 - ALONE) / max(1, there // beside)
+    return share * (batches * batch + network.parameters * step) + AROUND
 
 
 @contextlib.contextmanager
-def _threads(number: int) -> Iterator[int]:
-    """PyTorch with at most so many threads; their number."""
+def _one_core() -> Iterator[int]:
+    """PyTorch with one thread; how many it had."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(min(before, number))
+    torch.set_num_threads(1)
     try:
-        yield torch.get_num_threads()
+        yield before
     finally:
         torch.set_num_threads(before)
 
@@ -70,7 +74,6 @@ def _layer(
     tokens: int,
     device: str,
     precision: str,
-    _: int,
 ) -> float:
     """Seconds of a token in one layer, forwards and back."""
     import torch
@@ -92,7 +95,7 @@ def _layer(
 
 
 @functools.lru_cache(maxsize=64)
-def _head(width: int, vocabulary: int, rows: int, device: str, precision: str, _: int) -> float:
+def _head(width: int, vocabulary: int, rows: int, device: str, precision: str) -> float:
     """Seconds of a hidden token in the loss, with its gradient."""
     import torch
 
@@ -110,7 +113,7 @@ def _head(width: int, vocabulary: int, rows: int, device: str, precision: str, _
 
 
 @functools.lru_cache(maxsize=4)
-def _step(device: str, _: int) -> float:
+def _step(device: str) -> float:
     """Seconds of a parameter, whose gradient is divided, measured and clipped, in Adam."""
     import torch
 
@@ -130,15 +133,17 @@ def _seconds(work: Callable[[], object], device: str) -> float:
     """The median of some times."""
     import torch
 
+    clock = time.thread_time if device == "cpu" else time.perf_counter
+
     def timed() -> float:
-        before = time.perf_counter()
+        before = clock()
         work()
-        if device.startswith("cuda"):
+        if device != "cpu":
             torch.cuda.synchronize(device)
-        return time.perf_counter() - before
+        return clock() - before
 
     timed()  # memory is fetched
-    found, begun = [], time.perf_counter()
-    while not found or time.perf_counter() - begun < PATIENCE:
+    found, begun = [], clock()
+    while not found or clock() - begun < PATIENCE:
         found.append(timed())
     return statistics.median(found)

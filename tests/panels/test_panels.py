@@ -168,7 +168,7 @@ def test_each_of_several_wrong_fields_says_what_is_wrong(nowhere):
     move(panel, "max_update", "many")
     move(panel, "max_tokens", "15")
     assert "valid integer" in panel.notes["max_update"].value
-    assert "greater than or equal to 16" in panel.notes["max_tokens"].value
+    assert "at least 16 tokens" in panel.notes["max_tokens"].value
     move(panel, "max_update", "5")
     assert "⚠" not in panel.notes["max_update"].value
     assert not is_possible(panel)

@@ -12,6 +12,7 @@ from helpers.machine import devices
 from helpers.models import checkpoints
 from helpers.stages.road import ROAD
 from helpers.training import precision as of_training
+from helpers.training import trial
 from helpers.training.command import PLUGIN, overrides
 from helpers.training.log.events import VALID, events
 from helpers.training.plan.planning import plan_training
@@ -66,6 +67,40 @@ def test_what_auto_has_taken_is_not_trained_again_by_its_name(
     other = ROAD.run("finetune", work, AUTO.model_copy(update={"precision": "fp32"}))
     assert "in fp32: as it was set" in other.computed[0]
     assert (work.root / "checkpoints.precision-auto" / BEST).is_file()
+
+
+def test_what_goes_on_keeps_the_precision_that_a_trial_chose(small, tmp_path, monkeypatch) -> None:
+    work = untrained(small, tmp_path / "work")
+    monkeypatch.setattr(of_training, "faster_in_bf16", lambda *_: True)
+    ROAD.run("finetune", work, AUTO)
+    monkeypatch.setattr(of_training, "faster_in_bf16", lambda *_: False)
+    longer = AUTO.model_copy(update={"max_update": 9})
+    assert ROAD.plan("finetune", work, longer).precision.name == "bf16"
+    computed = ROAD.run("finetune", work, longer).computed
+    assert ["in bf16: a trial" in computed[0], "in bf16: as the updates" in computed[1]] == [
+        True
+    ] * 2
+    anew = AUTO.model_copy(update={"seed": 2})
+    assert ROAD.plan("finetune", work, anew).precision.name == "fp32"
+
+
+def test_a_trial_takes_one_core_and_gives_back_the_others(small: Workspace, monkeypatch) -> None:
+    seen, before = set(), torch.get_num_threads()
+    seconds = trial._seconds
+
+    def looked_at(work, device: str) -> float:
+        seen.add(torch.get_num_threads())
+        return seconds(work, device)
+
+    monkeypatch.setattr(trial, "_seconds", looked_at)
+    network = dataclasses.replace(of_training.network(small, SHORT), width=96, heads=3)
+    alone = update_seconds(network, 512, 1, "cpu", "fp32")
+    assert seen == {1} and torch.get_num_threads() == before
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    many = update_seconds(network, 512, 1, "cpu", "fp32")
+    two = update_seconds(network, 512, 1, "cpu", "fp32", beside=4)
+    assert AROUND < many < two and (two <= alone or before > 2)
 
 
 @pytest.mark.parametrize("device", ["CPU", " cpu "])

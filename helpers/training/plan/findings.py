@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from helpers.common.progress import duration
 from helpers.machine.devices import unused_gpu
 from helpers.tokens.units import of_undivided
 from helpers.training.plan.plan import Finding, TrainingPlan, size
@@ -21,7 +22,8 @@ OTHER_BATCH = 4  # times more or less
 # RoBERTa has read its text 40 times, each time with other masks.
 OFTEN = 40
 FEW_HIDDEN = 500  # tokens
-SOON = 10  # seconds from one checkpoint to the next
+SHORT_OF = 0.5  # share of the training's time
+WRITTEN = 2e8  # bytes of a checkpoint that a slow disk writes in a second
 LONG_WARMUP = 0.5  # share of the updates
 ENOUGH = 0.5  # share of lr that the rate has to come to
 
@@ -178,11 +180,12 @@ def _patience(plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _checkpoints(plan: TrainingPlan) -> Iterator[Finding]:
-    seconds = plan.seconds / max(1, plan.validations)
-    if plan.validations > 1 and seconds < SOON:
+    between = plan.validating + plan.validations * plan.network.checkpoint() / WRITTEN
+    training = plan.seconds - plan.validating
+    if plan.validations > 1 and between > SHORT_OF * training:
         yield Finding(
-            f"fairseq will validate and save {plan.validations:,} times, every "
-            f"{max(1, round(seconds))} s or so: that may take longer than the training.",
+            f"fairseq will validate and save {plan.validations:,} times, which takes about "
+            f"{duration(between)}, and the training itself {duration(training)}.",
             "Set validate_every higher."
             if max(plan.data.epochs) > plan.settings.validate_every
             else "It does so after each pass over the text, too, and this one is short: add text, "

@@ -136,8 +136,12 @@ class TrainingPlan(Report):
     @property
     def seconds(self) -> float:
         """Of training and validations, without fairseq's start."""
-        valid = self.validations * self.data.valid * self.speed.valid_token
-        return self.updates * self.tokens_per_update * self.speed.token + valid
+        return self.updates * self.tokens_per_update * self.speed.token + self.validating
+
+    @property
+    def validating(self) -> float:
+        """Seconds of all validations."""
+        return self.validations * self.data.valid * self.speed.valid_token
 
     def that_fits(self, tokens: int) -> tuple[int, int]:
         """``max_tokens`` and ``update_freq`` for so many tokens an update in the free memory."""

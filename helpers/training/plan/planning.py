@@ -13,9 +13,10 @@ from helpers.training.plan.data import read_data
 from helpers.training.plan.findings import findings
 from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.speed import from_trial
-from helpers.training.precision import network, precision
+from helpers.training.precision import NEEDED, Precision, network, precision
 from helpers.training.runs.going_on import There, what_is_there
 from helpers.training.runs.resume import updates_before
+from helpers.training.runs.run import written
 from helpers.training.samples import Sizes
 from helpers.workflow.record import Fingerprint
 from helpers.workflow.training_settings import FinetuneSettings
@@ -44,6 +45,7 @@ def plan_training(
     base, needs = base_model(workspace), network(workspace, settings)
     device, numbers = chosen(settings.device), precision(workspace, settings)
     has = machine(workspace.root, device)
+    numbers = _as_before(there, settings, has.device) or numbers
     if there.folder == workspace.training:
         has = _with_what_is_replaced(has, there.folder)
     plan = TrainingPlan(
@@ -67,6 +69,17 @@ def with_findings(plan: TrainingPlan, **changed: object) -> TrainingPlan:
     plan = dataclasses.replace(plan, **changed)
     found = findings(plan)
     return dataclasses.replace(plan, findings=found, notes=(*said, *map(str, found)))
+
+
+def _as_before(there: There, settings: FinetuneSettings, device: str) -> Precision | None:
+    """The precision of what goes on on the same device: another trial might choose another."""
+    run = written(there.folder) if there.folder else None
+    if settings.precision != "auto" or not (run and run.computed):
+        return None
+    before = run.computed[-1]
+    if not before.device.startswith(device) or before.precision not in ("fp32", *NEEDED):
+        return None
+    return Precision(before.precision, "as the updates before")
 
 
 def _of_batches(workspace: Workspace, settings: FinetuneSettings) -> str:

@@ -17,6 +17,7 @@ from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 UPDATES = 5  # that are tried; the first is slower, since memory is fetched for it
+HOW = "by a trial of this machine, if little else runs; half or double is possible"
 VALIDATING = 3  # times as fast as training, which computes everything twice more for the gradient
 
 
@@ -39,9 +40,7 @@ def from_trial(network: Network, settings: FinetuneSettings, device: str, precis
     seconds = update_seconds(network, settings.max_tokens, settings.update_freq, *kind)
     if number > 1 and device == "cpu":
         seconds += exchange_seconds(network, number)
-    return Speed(
-        seconds / tokens / number, "by a trial of this machine; half or double is possible"
-    )
+    return Speed(seconds / tokens / number, HOW)
 
 
 def from_probe(workspace: Workspace, settings: FinetuneSettings, first: int, lock: int) -> Speed:

@@ -108,7 +108,7 @@ def _went_on(run: Run, before: Path) -> Run:
         *parts, (_, until) = parts
     if until != run.settings["max_update"]:
         parts = (*parts, (done, until))
-    return dataclasses.replace(run, went_on_after=tuple(parts))
+    return dataclasses.replace(run, went_on_after=tuple(parts), computed=found.computed)
 
 
 def _copy_to_go_on(before: Path, run: Run, draft: Path, folder: Path) -> None:
