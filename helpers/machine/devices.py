@@ -1,6 +1,9 @@
 """Where a model is computed: on the processor, or on a GPU that PyTorch can use."""
 
+import contextlib
+import re
 import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
@@ -10,6 +13,9 @@ if TYPE_CHECKING:
 
 # What CUDA says on a machine without any GPU of NVIDIA's; anything else is a fault.
 NONE_THERE = ("no NVIDIA driver", "No CUDA GPUs")
+# What PyTorch says where memory is not enough, as RuntimeErrors.
+NO_GPU_MEMORY = re.compile(r"CUDA (?:error: )?out of memory|CUBLAS_STATUS_ALLOC_FAILED")
+NO_MEMORY = re.compile(r"can.t allocate memory|not enough memory", re.I)
 
 
 def chosen(name: str) -> "torch.device":
@@ -62,3 +68,23 @@ def unused_gpu() -> str:
 
     refused = refused_gpu() if torch.backends.cuda.is_built() else ""
     return "" if any(words in refused for words in NONE_THERE) else refused
+
+
+@contextlib.contextmanager
+def enough_memory() -> Iterator[None]:
+    """Raise CourseError where there is not enough memory for what is done within."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        said = str(error)
+        if NO_GPU_MEMORY.search(said):
+            raise CourseError(
+                "The memory of the GPU is not enough for this step.",
+                "End what else uses the GPU (nvidia-smi shows it), or set device to cpu.",
+            ) from None
+        if isinstance(error, MemoryError) or NO_MEMORY.search(said):
+            raise CourseError(
+                "The computer's memory is not enough for this step.",
+                "Close other programs, or take a smaller model or less text at a time.",
+            ) from None
+        raise

@@ -25,6 +25,7 @@ from helpers.common.files import (
     writing,
 )
 from helpers.common.report import Report, enumerated
+from helpers.machine.devices import enough_memory
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.parameters import Settings
 from helpers.workflow.record import (
@@ -194,7 +195,8 @@ class Run:
             events=self.events,
         )
         try:
-            return self.stage.work(job)
+            with enough_memory():
+                return self.stage.work(job)
         finally:
             for path, before in self.inputs.items():
                 if not is_unchanged(path, before):
