@@ -41,6 +41,11 @@ def parser() -> argparse.ArgumentParser:
                 "--slurm", metavar="PROFILE", help="write the script of a SLURM job that does it"
             )
             command.add_argument("--submit", action="store_true", help="submit that job, too")
+        if stage.inspect:
+            command.add_argument("--check", metavar="DIR", help="only look at such a folder")
+            command.add_argument(
+                "--against", metavar="CHECKPOINT", help="compare it with this .pt file or folder"
+            )
         for field, info in stage.settings.model_fields.items():
             _add_option(command, field, info)
     run = commands.add_parser("run", help="run the notebooks in order with papermill")
@@ -127,10 +132,18 @@ def dispatch(given: dict) -> int:
     if given.get("plan") or given.get("probe"):
         print(ROAD.plan(command, workspace, settings, probe=given["probe"]))
         return 0
-    if ROAD[command].job and (given["slurm"] or given["submit"]):
+    stage = ROAD[command]
+    if stage.inspect and (given["check"] is not None or given["against"]):
+        if not given["check"]:
+            raise CourseError("There is no folder to look at.", "Name it: --check DIR.")
+        against = workspace.locate(given["against"]) if given["against"] else None
+        print(stage.inspect(workspace, settings, workspace.locate(given["check"]), against))
+        return 0
+    if stage.job and (given["slurm"] is not None or given["submit"]):
         if not given["slurm"]:
-            raise CourseError("--submit submits a SLURM job.", "Give --slurm PROFILE with it.")
-        print(ROAD[command].job(workspace, settings, given["slurm"], given["submit"]))
+            raise CourseError("There is no SLURM profile.", "Name one: --slurm PROFILE.")
+        how = (given["slurm"], given["submit"], given["force"])
+        print(stage.job(workspace, settings, *how))
         return 0
     print(ROAD.run(command, workspace, settings, force=given["force"]))
     return 0

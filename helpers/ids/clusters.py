@@ -24,6 +24,8 @@ from helpers.workflow.settings import PrepareSettings
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+# What a section lists line by line; a text would be taken for a list of letters.
+LISTS = ("job-extra-directives", "job-directives-skip", "job-script-prologue")
 PATIENCE = 20  # seconds without a finished task until a scheduler is asked whether it still works
 AGAIN = "What is finished is kept: run this step again, and it goes on from there."
 
@@ -147,13 +149,21 @@ def slurm_section(profile: str) -> dict[str, Any]:
             f"There is no section {profile} in your Dask jobqueue configuration.",
             f"There are: {', '.join(sorted(known))}. They stand in ~/.config/dask/jobqueue.yaml.",
         )
+    if not isinstance(known[profile], dict):
+        raise refused_section(profile, "it is no list of names with values")
     # dask-jobqueue wants every key in a section; those that are left out get its defaults.
     section = known["slurm"] | known[profile]
+    cores = section["cores"]
+    if not isinstance(cores, int) or isinstance(cores, bool) or cores < 1:
+        raise refused_section(profile, f"its cores are {cores!r}")
+    for name in LISTS:
+        if not isinstance(section.get(name) or [], list):
+            raise refused_section(profile, f"{name} has to be a list, each line with a dash")
     dask.config.set({f"jobqueue.{profile}": section})
     return section
 
 
-def refused_section(profile: str, error: Exception) -> CourseError:
+def refused_section(profile: str, error: Exception | str) -> CourseError:
     """What to say of a section that dask-jobqueue cannot make a job of."""
     return CourseError(
         f"The section {profile} of your Dask jobqueue configuration is refused: {error}.",

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,14 @@ from helpers.models.tensor_names import DECODER, TOKEN_TYPES, WORDS
 from helpers.tokens.gpt2 import GPT2_IDS, gpt2_file, letters_of_token
 
 if TYPE_CHECKING:
+    import torch
     from transformers import RobertaForMaskedLM, RobertaTokenizer
 
+# By the setting ``weights``.
+WEIGHTS = {"safetensors": "model.safetensors", "pytorch": "pytorch_model.bin"}
 FILES = (
     "config.json",
-    "model.safetensors",
-    "pytorch_model.bin",
+    *WEIGHTS.values(),
     "tokenizer.json",
     "tokenizer_config.json",
     "vocab.json",
@@ -103,12 +106,46 @@ def tokenizer_of(dictionary: Dictionary, positions: int) -> "RobertaTokenizer":
     )
 
 
-def write_folder(state: dict, dictionary: Dictionary, folder: Path) -> None:
-    """Write the seven files of ``FILES`` into a folder."""
+def _rounded(model: "RobertaForMaskedLM", dtype: "torch.dtype") -> "RobertaForMaskedLM":
+    import torch
+
+    most = torch.finfo(dtype).max
+    for name, weight in model.named_parameters():
+        if (largest := float(weight.detach().abs().max())) > most:
+            raise CourseError(
+                f"{name} holds {largest:.3g}, and {dtype} goes to {most:.3g} only.",
+                "Take dtype = bfloat16, which has the range of float32, or float32.",
+            )
+    model.config.dtype = dtype
+    return model.to(dtype)
+
+
+def write_folder(
+    state: dict,
+    dictionary: Dictionary,
+    folder: Path,
+    dtype: str = "float32",
+    weights: Sequence[str] = tuple(WEIGHTS),
+) -> None:
+    """Write the files of ``FILES`` into a folder, of the weights those that are asked for.
+
+    Args:
+        dtype: PyTorch's name of the numbers that weights are rounded to.
+        weights: keys of ``WEIGHTS``.
+
+    Raises:
+        CourseError: such numbers cannot hold a weight.
+    """
+    import torch
+
     quiet()
-    model = model_of(state)
-    model.save_pretrained(folder)
-    checkpoints.write(model.state_dict(), folder / "pytorch_model.bin")
+    model = _rounded(model_of(state), getattr(torch, dtype))
+    if "safetensors" in weights:
+        model.save_pretrained(folder)
+    else:
+        model.config.save_pretrained(folder)
+    if "pytorch" in weights:
+        checkpoints.write(model.state_dict(), folder / WEIGHTS["pytorch"])
     tokenizer_of(dictionary, shapes.shape(state)["max_positions"]).save_pretrained(folder)
     vocab = json.dumps(vocab_of(dictionary), ensure_ascii=False)
     (folder / "vocab.json").write_text(vocab, "utf-8")

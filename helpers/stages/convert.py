@@ -2,16 +2,19 @@
 
 import dataclasses
 import shutil
+import tempfile
 from pathlib import Path
 
 from helpers.base import sources
 from helpers.common.errors import CourseError, StageStale
+from helpers.common.fairseq import WITHOUT_FAIRSEQ, has_fairseq
 from helpers.common.files import refuse_unwritable, resolve
 from helpers.common.report import Report, Table, text_table
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, summaries
-from helpers.models.comparison import largest_difference, lines_to_compare
-from helpers.models.huggingface import FILES, write_folder
+from helpers.models.certificate import NAME, Certificate, changed, hashes, read_back
+from helpers.models.comparison import Compared, compare, lines_to_compare
+from helpers.models.huggingface import FILES, WEIGHTS, write_folder
 from helpers.training.runs.folders import BEST
 from helpers.training.runs.run import written
 from helpers.workflow.definition import Job, Stage
@@ -19,6 +22,7 @@ from helpers.workflow.record import fingerprint
 from helpers.workflow.settings import ConvertSettings
 from helpers.workflow.workspace import Workspace
 
+NOT_COMPARED = f"fairseq {WITHOUT_FAIRSEQ}; neither logits nor ids were compared."
 # Files of a Hugging Face folder that are not written here, and change what is loaded.
 READ_TOO = {
     *("special_tokens_map.json", "added_tokens.json", "tokenizer.model", "sentencepiece.bpe.model"),
@@ -28,18 +32,20 @@ READ_TOO = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConvertReport(Report):
-    """``difference`` is the largest |Δ| of all logits, ``lines`` how many lines were compared."""
+    """What stands in ``conversion.json`` too; see :class:`helpers.models.certificate.Certificate`.
+
+    ``difference`` is the largest |Δ| of all logits; None where nothing was compared.
+    """
 
     TITLE = "The checkpoint is a Hugging Face model now"
     checkpoint: str
     updates: int
     files: tuple[str, ...]
-    lines: int
-    difference: float
+    difference: float | None
+    rows: tuple[tuple[str, object], ...]
 
     def table(self) -> Table:
-        head = ("checkpoint", "updates", "lines compared", "largest difference of logits")
-        return head, [(self.checkpoint, self.updates, self.lines, self.difference)]
+        return ("what", "found"), [("checkpoint", self.checkpoint), *self.rows]
 
 
 def checkpoint_and_dictionary(workspace: Workspace, settings: ConvertSettings) -> tuple[Path, Path]:
@@ -112,20 +118,44 @@ def read_fitting_pair(model: Path, dictionary_file: Path) -> tuple[dict, Diction
 
 
 def convert_into(
-    folder: Path, state: dict, dictionary: Dictionary, lines: list[str], device: str = "cpu"
-) -> float:
-    """Write ``folder/pt`` and ``folder/hf``; the largest difference of their logits.
+    folder: Path,
+    state: dict,
+    dictionary: Dictionary,
+    lines: list[str],
+    settings: ConvertSettings,
+) -> tuple[Compared | None, str]:
+    """Write ``folder/pt`` and ``folder/hf``, and compare them; or why that was not possible.
 
     Raises:
         CourseError: ids or logits differ from fairseq's.
     """
     pt, hf = folder / "pt", folder / "hf"
-    pt.mkdir(parents=True, exist_ok=True)
+    write_for_fairseq(pt, state, dictionary)
     hf.mkdir(parents=True, exist_ok=True)
-    checkpoints.write(checkpoints.for_a_base(state), pt / "model.pt")
-    (pt / "dict.txt").write_text(dictionary.text(), "utf-8")
-    write_folder(state, dictionary, hf)
-    return largest_difference(pt, hf, lines, device)
+    write_folder(state, dictionary, hf, settings.dtype, _forms(settings))
+    if not has_fairseq():
+        return None, NOT_COMPARED
+    return compare(pt, hf, lines, settings.device), ""
+
+
+def _forms(settings: ConvertSettings) -> list[str]:
+    return [*WEIGHTS] if settings.weights == "both" else [settings.weights]
+
+
+def write_for_fairseq(folder: Path, state: dict, dictionary: Dictionary) -> None:
+    """What fairseq's hub loader reads: ``model.pt`` and ``dict.txt``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoints.write(checkpoints.for_a_base(state), folder / "model.pt")
+    (folder / "dict.txt").write_text(dictionary.text(), "utf-8")
+
+
+def certified(
+    hf: Path, model: Path, sha256: str, compared: Compared | None, why_not: str
+) -> Certificate:
+    """What is known of a folder, read back from the disk."""
+    dtype, parameters, tied = read_back(hf)
+    found = (dtype, parameters, tied, compared, why_not)
+    return Certificate(model.name, sha256, *found, hashes(hf))
 
 
 def _refuse_another_base(workspace: Workspace, model: Path) -> None:
@@ -141,15 +171,60 @@ def _refuse_another_base(workspace: Workspace, model: Path) -> None:
         )
 
 
-def _refuse_what_would_be_read_too(folder: Path) -> None:
+def _refuse_what_would_be_read_too(folder: Path, settings: ConvertSettings) -> None:
     """Raise CourseError where transformers would not load what is written, but what lies there."""
-    there = sorted(READ_TOO & {file.name for file in folder.iterdir()}) if folder.is_dir() else []
+    read = set(READ_TOO)
+    if elsewhere(settings):  # in the workspace, what was made before and is not now goes
+        read |= {WEIGHTS[form] for form in WEIGHTS if form not in _forms(settings)}
+    there = sorted(read & {file.name for file in folder.iterdir()}) if folder.is_dir() else []
     if there:
         raise CourseError(
             f"{folder} holds {', '.join(there)}, which transformers would read beside the new "
             "files, and the ids or the model would be others.",
             "Name another folder, or remove these files.",
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FolderReport(Report):
+    """What is known of a Hugging Face folder, whoever has made it."""
+
+    TITLE = "A Hugging Face folder"
+    rows: tuple[tuple[str, object], ...]
+
+    def table(self) -> Table:
+        return ("what", "found"), list(self.rows)
+
+
+def inspect(
+    workspace: Workspace, settings: ConvertSettings, folder: Path, against: Path | None
+) -> FolderReport:
+    """Look at a folder, read back from the disk, and compare it with a checkpoint of fairseq's.
+
+    Raises:
+        CourseError: it cannot be loaded, is not as its certificate says, or differs from the
+            checkpoint.
+    """
+    if not folder.is_dir():
+        raise CourseError(f"There is no folder {folder}.", "Name one with a config.json.")
+    if said := changed(folder):
+        raise CourseError(" ".join(said), f"Convert again, or delete {folder / NAME}.")
+    compared, why_not = None, "no checkpoint was named (--against)."
+    name = folder
+    if against:
+        name = against / "model.pt" if against.is_dir() else against
+        if not name.is_file():
+            raise _nothing_to_convert(against)
+        compared, why_not = None, NOT_COMPARED
+        if has_fairseq():
+            state, dictionary, _ = read_fitting_pair(name, _dictionary_of(name))
+            with tempfile.TemporaryDirectory() as made:
+                write_for_fairseq(Path(made), state, dictionary)
+                lines = lines_to_compare(workspace)
+                compared, why_not = compare(Path(made), folder, lines, settings.device), ""
+    found = certified(folder, name, "", compared, why_not)
+    known = "as conversion.json says" if (folder / NAME).is_file() else "no conversion.json there"
+    return FolderReport(rows=(("folder", str(folder)), ("files", known), *found.rows()))
 
 
 def _check(workspace: Workspace, settings: ConvertSettings) -> None:
@@ -159,7 +234,7 @@ def _check(workspace: Workspace, settings: ConvertSettings) -> None:
     if settings.roberta_checkpoint_path and not any(map(named.is_relative_to, made_here)):
         read_fitting_pair(*checkpoint_and_dictionary(workspace, settings))
     if folder := elsewhere(settings):
-        _refuse_what_would_be_read_too(folder)
+        _refuse_what_would_be_read_too(folder, settings)
         refuse_unwritable(folder)
 
 
@@ -167,18 +242,21 @@ def _work(job: Job) -> ConvertReport:
     model, dictionary_file = job.files
     if not job.settings.roberta_checkpoint_path:
         _refuse_another_base(job.workspace, model)
-    _refuse_what_would_be_read_too(elsewhere(job.settings) or job.workspace.hf)
+    _refuse_what_would_be_read_too(elsewhere(job.settings) or job.workspace.hf, job.settings)
     state, dictionary, notes = read_fitting_pair(model, dictionary_file)
     lines = lines_to_compare(job.workspace)
-    difference = convert_into(job.folder, state, dictionary, lines, job.settings.device)
+    compared, why_not = convert_into(job.folder, state, dictionary, lines, job.settings)
+    hf = job.folder / "hf"
+    certificate = certified(hf, model, job.inputs[model].sha256, compared, why_not)
+    certificate.write(hf)
     if model.parent == job.workspace.pt:  # what is read is not replaced by its copy
         shutil.rmtree(job.folder / "pt")
     return ConvertReport(
         checkpoint=model.name,
         updates=checkpoints.updates(state),
-        files=FILES,
-        lines=len(lines),
-        difference=difference,
+        files=tuple(sorted(file.name for file in hf.iterdir())),
+        difference=compared.difference if compared else None,
+        rows=tuple(certificate.rows()),
         notes=tuple(notes),
     )
 
@@ -190,7 +268,7 @@ def elsewhere(settings: ConvertSettings) -> Path | None:
 
 
 def _outputs(workspace: Workspace) -> list[Path]:
-    return [workspace.hf / name for name in FILES]
+    return [workspace.hf / name for name in (*FILES, NAME)]
 
 
 CONVERT = Stage(
@@ -203,6 +281,7 @@ CONVERT = Stage(
     outputs=_outputs,
     work=_work,
     elsewhere=elsewhere,
+    inspect=inspect,
     check=_check,
     after=("finetune", "base", "split"),
 )

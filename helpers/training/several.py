@@ -17,11 +17,6 @@ from helpers.workflow.training_settings import FinetuneSettings
 PORT = 29_500  # of a job's first machine, at which the processes of several machines meet
 
 
-def processes(settings: FinetuneSettings) -> int:
-    """All that train together."""
-    return settings.nproc * max(1, settings.nodes)
-
-
 def refuse_too_many(settings: FinetuneSettings) -> None:
     """Raise CourseError where there are not as many cores, GPUs or machines."""
     nproc, nodes = settings.nproc, settings.nodes
@@ -54,14 +49,14 @@ def refuse_too_many(settings: FinetuneSettings) -> None:
 
 def distributed(settings: FinetuneSettings) -> dict[str, object]:
     """fairseq's options for several processes; each learns from its environment which one it is."""
-    if processes(settings) == 1:
+    if settings.processes == 1:
         return {}
     if settings.nodes:
         rank, local, meet = "SLURM_PROCID", "SLURM_LOCALID", f"tcp://{_first_machine()}:{PORT}"
     else:
         rank, local, meet = "RANK", "LOCAL_RANK", "env://"
     values = {
-        "distributed_world_size": processes(settings),
+        "distributed_world_size": settings.processes,
         "distributed_rank": f"${{oc.env:{rank}}}",
         "device_id": f"${{oc.env:{local}}}",
         "distributed_init_method": meet,
@@ -77,7 +72,7 @@ def distributed(settings: FinetuneSettings) -> dict[str, object]:
 
 def starter(settings: FinetuneSettings) -> list[str]:
     """The command that starts the processes; empty for one."""
-    if processes(settings) == 1:
+    if settings.processes == 1:
         return []
     if settings.nodes:
         tasks = f"--ntasks-per-node={settings.nproc}"

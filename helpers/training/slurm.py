@@ -32,7 +32,9 @@ exec {command}
 """
 
 
-def job_script(workspace: Workspace, settings: FinetuneSettings, profile: str) -> str:
+def job_script(
+    workspace: Workspace, settings: FinetuneSettings, profile: str, force: bool = False
+) -> str:
     """The script of a job that trains on ``nodes`` machines with ``nproc`` processes on each.
 
     Args:
@@ -50,7 +52,7 @@ def job_script(workspace: Workspace, settings: FinetuneSettings, profile: str) -
             *(None, "finetune"),  # no scheduler of Dask's
             config_name=profile,
             job_name="finetune",
-            job_directives_skip=ANOTHER_WAY,
+            job_directives_skip=[*ANOTHER_WAY, *(section["job-directives-skip"] or [])],
         )
         cores = int(section["cores"]) // settings.nproc
     except (TypeError, ValueError) as error:
@@ -69,7 +71,7 @@ def job_script(workspace: Workspace, settings: FinetuneSettings, profile: str) -
         log=str(workspace.root).replace("%", "%%") + "/slurm-%j.out",
         prologue="\n".join(job._job_script_prologue),
         project=shlex.quote(str(PROJECT)),
-        command=shlex.join(_command(workspace, settings)),
+        command=shlex.join([*_command(workspace, settings), *(["--force"] if force else [])]),
     )
 
 
@@ -83,7 +85,9 @@ def _command(workspace: Workspace, settings: FinetuneSettings) -> list[str]:
     return words
 
 
-def write_job(workspace: Workspace, settings: FinetuneSettings, profile: str, submit: bool) -> str:
+def write_job(
+    workspace: Workspace, settings: FinetuneSettings, profile: str, submit: bool, force: bool
+) -> str:
     """Write the script into the workspace, and submit it where that is asked for.
 
     Returns:
@@ -92,7 +96,7 @@ def write_job(workspace: Workspace, settings: FinetuneSettings, profile: str, su
     Raises:
         CourseError: as :func:`job_script`; or SLURM does not take it.
     """
-    script, file = job_script(workspace, settings, profile), workspace.root / SCRIPT
+    script, file = job_script(workspace, settings, profile, force), workspace.root / SCRIPT
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, script)
     typed = shlex.join(["sbatch", str(file)])

@@ -77,7 +77,9 @@ class Stage:
         check: refuses what can be told to be impossible before the stages before it have run: a
             CourseError, as the work itself would raise it later.
         job: writes the script of a SLURM job that does the work, by a profile, and submits it
-            where that is asked for; what is to be said of it.
+            where that is asked for, by force where that is; what is to be said of it.
+        inspect: looks at a folder that was made before, by this or another program, and tells
+            what is known of it; with a file to compare it with, where one is given.
         plan: what the work will do and need, told before it begins, from the inputs with their
             fingerprints. The lock is given where some of it is to be tried for that.
     """
@@ -100,7 +102,8 @@ class Stage:
     elsewhere: Callable[[Settings], Path | None] = lambda settings: None
     check: Callable[[Workspace, Settings], None] = lambda workspace, settings: None
     plan: Callable[[Workspace, Settings, Prints, int | None], Report] | None = None
-    job: Callable[[Workspace, Settings, str, bool], str] | None = None
+    job: Callable[[Workspace, Settings, str, bool, bool], str] | None = None
+    inspect: Callable[[Workspace, Settings, Path, Path | None], Report] | None = None
 
     @property
     def called(self) -> str:

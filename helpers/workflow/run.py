@@ -95,9 +95,11 @@ class Run:
         refuse_folders(made.values())
         with writing(self.workspace.root), self._folder() as folder:
             report = _noted(self._work(folder), self.notes)
+            staged = {path: folder / self.workspace.key(path) for path in made}
+            made = {path: there for path, there in made.items() if staged[path].exists()}
             with writing(target), alone_in(target) as drafts:  # that files of two runs do not mix
                 for path, there in made.items():  # to another disk they are copied: all, or none
-                    move_into_place(folder / self.workspace.key(path), drafts / there.name)
+                    move_into_place(staged[path], drafts / there.name)
                 for there in made.values():
                     move_into_place(drafts / there.name, there)
         return report

@@ -194,6 +194,16 @@ class ConvertSettings(Settings):
     pytorch_dump_folder_path: Annotated[str, About(path="made")] = Field(
         "", description="Where the Hugging Face model goes; empty: hf/ in the workspace."
     )
+    dtype: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32",
+        description="The numbers that its weights are stored in: halves take half the room and "
+        "round them; training is in float32.",
+    )
+    weights: Literal["both", "safetensors", "pytorch"] = Field(
+        "both",
+        description="The files with weights: model.safetensors, pytorch_model.bin for older "
+        "programs, or both.",
+    )
     device: Device = "auto"
 
 

@@ -44,7 +44,7 @@ class FinetuneSettings(Settings):
         "Machine": ("device", "precision", "nproc", "nodes"),
         "fairseq": ("extra", "tensorboard"),
     }
-    SPEED: ClassVar = frozenset({"device", "tensorboard"})
+    SPEED: ClassVar = frozenset({"device", "tensorboard", "nodes"})
 
     start: Literal["weights", "continue"] = Field(
         "weights",
@@ -183,6 +183,15 @@ class FinetuneSettings(Settings):
         "checkpoints; it needs the package tensorboard or tensorboardX. A training that is done "
         "is not repeated for it without force.",
     )
+
+    def of_the_result(self) -> dict:
+        """As for all settings; where the processes are does not matter, only how many."""
+        return super().of_the_result() | {"nproc": self.processes}
+
+    @property
+    def processes(self) -> int:
+        """All that train together."""
+        return self.nproc * max(1, self.nodes)
 
     @field_validator("max_tokens")
     @classmethod

@@ -20,7 +20,7 @@ from helpers.models.huggingface import model_of, write_folder
 from helpers.models.masked_lm import measure
 from helpers.stages import convert
 from helpers.stages.road import ROAD
-from helpers.workflow.settings import BaseSettings
+from helpers.workflow.settings import BaseSettings, ConvertSettings
 from helpers.workflow.workspace import Workspace
 from tests.support import checkpoint_makers as make
 from tests.support import huggingface_makers, road
@@ -168,13 +168,12 @@ def test_a_hugging_face_folder_is_refused_with_the_name_of_its_tensor(
 
 def test_a_nan_in_the_logits_is_not_no_difference(tmp_path: Path) -> None:
     """Both sides compute the same nothing: that is no proof."""
-    convert.convert_into(
-        tmp_path, make.current(make.tensors()), make.dictionary(), [*comparison.LINES[:1]]
-    )
+    made = (make.current(make.tensors()), make.dictionary())
+    convert.convert_into(tmp_path, *made, [*comparison.LINES[:1]], ConvertSettings())
     shutil.rmtree(tmp_path / "pt")
     make.put(spoiled(math.nan), tmp_path / "pt")
     with pytest.raises(CourseError, match="differs from fairseq's by nan"):
-        comparison.largest_difference(tmp_path / "pt", tmp_path / "hf", ["Hello world!"])
+        comparison.compare(tmp_path / "pt", tmp_path / "hf", ["Hello world!"])
 
 
 def test_a_checkpoint_that_diverged_is_not_converted(tmp_path: Path) -> None:

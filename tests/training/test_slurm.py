@@ -48,7 +48,10 @@ def test_the_script_is_what_the_section_and_the_settings_say(profile, tmp_path) 
     ("section", "settings", "said"),
     [
         ({}, {"nproc": 3}, "the section classroom has 2 cores"),
-        ({"cores": None}, {}, "is refused"),
+        ({"cores": None}, {}, "its cores are None"),
+        ({"cores": -4}, {}, "its cores are -4"),
+        ({"memory": None}, {}, "is refused"),
+        ({"job-script-prologue": "module load x"}, {}, "job-script-prologue has to be a list"),
     ],
 )
 def test_a_job_that_cannot_be_is_refused(section, settings, said, profile, tmp_path) -> None:
@@ -57,10 +60,34 @@ def test_a_job_that_cannot_be_is_refused(section, settings, said, profile, tmp_p
     settings = SHORT.model_copy(update=settings)
     changed = dask.config.set({"jobqueue.classroom": SECTION | section})
     with changed, pytest.raises(CourseError, match=said):
-        write_job(Workspace(tmp_path), settings, profile, False)
+        write_job(Workspace(tmp_path), settings, profile, False, False)
     with pytest.raises(CourseError, match="There is no section other"):
-        write_job(Workspace(tmp_path), settings, "other", False)
+        write_job(Workspace(tmp_path), settings, "other", False, False)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("section", ["hello", [1, 2], None])
+def test_a_section_that_is_none_is_refused(section, profile, tmp_path) -> None:
+    import dask
+
+    odd = dask.config.set({"jobqueue.classroom": section})
+    with odd, pytest.raises(CourseError, match="is refused: it is no list of names with values"):
+        job_script(Workspace(tmp_path), SHORT, profile)
+
+
+def test_what_a_section_leaves_out_is_left_out_and_force_is_handed_on(profile, tmp_path) -> None:
+    import dask
+
+    with dask.config.set({"jobqueue.classroom": SECTION | {"job-directives-skip": ["--mem"]}}):
+        script = job_script(Workspace(tmp_path), SHORT, profile, force=True)
+    assert "--mem" not in script and script.endswith(" --force\n")
+
+
+def test_where_the_processes_are_does_not_matter() -> None:
+    two = SHORT.model_copy(update={"nproc": 2})
+    for nproc, nodes in ((2, 1), (1, 2)):
+        other = SHORT.model_copy(update={"nproc": nproc, "nodes": nodes})
+        assert other.of_the_result() == two.of_the_result() != SHORT.of_the_result()
 
 
 def test_it_is_submitted_only_when_asked(profile, tmp_path, monkeypatch, capsys) -> None:
@@ -81,6 +108,7 @@ def test_it_is_submitted_only_when_asked(profile, tmp_path, monkeypatch, capsys)
     assert cli.main([*asked, "--submit"]) == 2
     assert "SLURM does not take the job: invalid partition" in capsys.readouterr().err
     assert cli.main(["finetune", "--submit"]) == 2
+    assert cli.main(["finetune", "--slurm", ""]) == 2
     monkeypatch.setenv("PATH", "/nowhere")
     assert cli.main([*asked, "--submit"]) == 2
     assert "This machine has no sbatch" in capsys.readouterr().err
@@ -95,7 +123,7 @@ def test_real_slurm_trains_as_this_machine_does(profile, small: Workspace, tmp_p
     work = untrained(small, tmp_path / "work")
     settings = SHORT.model_copy(update={"nproc": 2, "max_tokens": 128})
     with dask.config.set({"jobqueue.classroom": SECTION}):
-        write_job(work, settings, profile, submit=True)
+        write_job(work, settings, profile, submit=True, force=False)
     until(lambda: (entry := work.record.stages.get("finetune")) and entry.report)
     report = work.record.stages["finetune"].report
     assert report["updates"] == 6 and "by 2 processes" in report["computed"][0]

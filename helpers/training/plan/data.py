@@ -14,7 +14,6 @@ from helpers.training.base_model import longest_sample
 from helpers.training.command import general_tokens
 from helpers.training.masking import number_hidden, scripts_to_divide
 from helpers.training.samples import Sizes, batches, sample_sizes
-from helpers.training.several import processes
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -107,7 +106,7 @@ def read_data(
 
 def _updates(batches: int, settings: FinetuneSettings) -> int:
     """Of an epoch: each process has its share of the batches, and makes updates of these."""
-    share = -(-batches // processes(settings))
+    share = -(-batches // settings.processes)
     return -(-share // settings.update_freq)
 
 

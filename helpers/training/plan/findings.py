@@ -9,7 +9,6 @@ from helpers.tokens.units import of_undivided
 from helpers.training.plan.plan import Finding, TrainingPlan, size
 from helpers.training.precision import faster_in_bf16
 from helpers.training.schedule import corners, warmup_updates
-from helpers.training.several import processes
 
 # RoBERTa's recipe (Liu et al. 2019, and fairseq's examples/roberta/README.pretraining.md): at a
 # width of 768 a rate of 1e-4 for 256 samples of 512 tokens, 5e-4 for 2,048 of them. The best rate
@@ -58,7 +57,7 @@ def _memory(plan: TrainingPlan) -> Iterator[Finding]:
         )
     elif plan.memory > free:
         settings = plan.settings
-        wanted = plan.data.largest * settings.update_freq * processes(settings)
+        wanted = plan.data.largest * settings.update_freq * settings.processes
         tokens, batches = plan.that_fits(round(wanted))
         yield Finding(
             f"It needs about {size(plan.memory)} of memory, and {size(free)} are free.",
@@ -194,7 +193,7 @@ def _checkpoints(plan: TrainingPlan) -> Iterator[Finding]:
 
 
 def _processes(plan: TrainingPlan) -> Iterator[Finding]:
-    number = processes(plan.settings)
+    number = plan.settings.processes
     if plan.data.batches < number:
         yield Finding(
             f"There are {number:,} processes, and a pass over the text has {plan.data.batches:,} "

@@ -6,7 +6,6 @@ from helpers.training.log.diagnosis import OutOfMemory
 from helpers.training.plan.planning import plan_training
 from helpers.training.plan.speed import UPDATES, from_probe
 from helpers.training.runs.run import written
-from helpers.training.several import processes
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -25,7 +24,7 @@ def with_batches(workspace: Workspace, settings: FinetuneSettings, lock: int) ->
     plan = plan_training(workspace, settings)
     tokens = wanted(settings)
     if not plan.machine.capability:
-        tokens, _ = plan.that_fits(tokens * processes(settings))
+        tokens, _ = plan.that_fits(tokens * settings.processes)
     tokens = _begun(workspace, settings) or tokens
     some = {"update_freq": 1, "max_update": plan.first + UPDATES}  # each of one batch
     while True:

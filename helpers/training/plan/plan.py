@@ -13,7 +13,6 @@ from helpers.training.plan.data import Data
 from helpers.training.plan.speed import Speed
 from helpers.training.precision import Precision
 from helpers.training.schedule import corners, warmup_updates
-from helpers.training.several import processes
 from helpers.workflow.training_settings import FinetuneSettings
 
 MANY = 10**6  # updates
@@ -102,7 +101,7 @@ class TrainingPlan(Report):
     @property
     def state(self) -> int:
         """Bytes of weights, gradients, optimizer; and of the gradients that processes exchange."""
-        exchanged = NUMBER * self.network.parameters if processes(self.settings) > 1 else 0
+        exchanged = NUMBER * self.network.parameters if self.settings.processes > 1 else 0
         return self.there * (self.network.state + exchanged)
 
     @property
@@ -123,7 +122,7 @@ class TrainingPlan(Report):
     @property
     def where(self) -> str:
         """The device, and how many processes there are."""
-        number = processes(self.settings)
+        number = self.settings.processes
         return self.machine.device + (f", by {number:,} processes" if number > 1 else "")
 
     @property
@@ -145,7 +144,7 @@ class TrainingPlan(Report):
 
     def that_fits(self, tokens: int) -> tuple[int, int]:
         """``max_tokens`` and ``update_freq`` for so many tokens an update in the free memory."""
-        tokens = -(-tokens // processes(self.settings))
+        tokens = -(-tokens // self.settings.processes)
         room = ROOM * self.machine.memory - self.python - self.state
         most = max(tokens, self.network.sample)
         while most > self.network.sample and self.there * self.network.kept(most) > room:

@@ -10,7 +10,7 @@ from helpers.common.files import fresh_folder, remove
 from helpers.machine.costs import Network
 from helpers.training.command import CONFIG_FILE, overrides, train_command
 from helpers.training.log.events import LOG, TRAIN, events
-from helpers.training.several import processes, starter
+from helpers.training.several import starter
 from helpers.training.train import train
 from helpers.training.trial import exchange_seconds, update_seconds
 from helpers.workflow.training_settings import FinetuneSettings
@@ -35,7 +35,7 @@ class Speed:
 
 def from_trial(network: Network, settings: FinetuneSettings, device: str, precision: str) -> Speed:
     """From the parts of an update, which are tried on the device for a moment."""
-    tokens, number = settings.max_tokens * settings.update_freq, processes(settings)
+    tokens, number = settings.max_tokens * settings.update_freq, settings.processes
     kind = device, precision, settings.nproc
     seconds = update_seconds(network, settings.max_tokens, settings.update_freq, *kind)
     if number > 1 and device == "cpu":
