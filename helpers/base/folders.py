@@ -7,8 +7,8 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.common.pickles import closed
-from helpers.models import huggingface
-from helpers.models.folder_config import FORMS, INDEX, WEIGHTS, is_huggingface, weights_of
+from helpers.models.hf import folder as huggingface
+from helpers.models.hf.config import FORMS, INDEX, WEIGHTS, is_huggingface, weights_of
 from helpers.models.tensor_names import MERGE
 
 ADAPTER = "adapter_config.json"

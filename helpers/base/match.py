@@ -8,7 +8,7 @@ from helpers.base.course_base import unpack
 from helpers.common.symbols import BOS, EOS, FIRST
 from helpers.ids.dictionary import Dictionary
 from helpers.machine.devices import chosen
-from helpers.models.huggingface import model_of, quiet
+from helpers.models.hf.folder import model_of, quiet
 from helpers.models.masked_lm import measure
 from helpers.tokens.gpt2 import encode
 

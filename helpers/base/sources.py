@@ -12,8 +12,8 @@ from helpers.common.errors import CourseError
 from helpers.common.pickles import refuse_other_kinds
 from helpers.ids.dictionary import Dictionary, refuse_other_tokens, roberta_dictionary
 from helpers.models import checkpoints, shapes, tensor_names
-from helpers.models.folder_config import files_of, is_huggingface, tokenizer_of, weights_of
-from helpers.models.from_huggingface import read_folder
+from helpers.models.hf.config import files_of, is_huggingface, tokenizer_of, weights_of
+from helpers.models.hf.reading import read_folder
 from helpers.workflow.workspace import Workspace
 
 COURSE, SCRATCH = "course", "scratch"

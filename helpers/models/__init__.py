@@ -1,1 +1,1 @@
-"""Checkpoints, old and new; to Hugging Face and back; what a masked language model guesses."""
+"""Checkpoints, old and new, and what a masked language model guesses."""

@@ -12,9 +12,9 @@ from helpers.common.symbols import MASK
 from helpers.ids.dictionary import Dictionary
 from helpers.machine.devices import chosen
 from helpers.models import checkpoints, shapes
-from helpers.models.folder_config import files_of, is_huggingface, tokenizer_of, weights_of
-from helpers.models.from_huggingface import read_folder
-from helpers.models.huggingface import model_of, quiet
+from helpers.models.hf.config import files_of, is_huggingface, tokenizer_of, weights_of
+from helpers.models.hf.folder import model_of, quiet
+from helpers.models.hf.reading import read_folder
 from helpers.models.masked_lm import guesses, masked_sentence
 from helpers.workflow.workspace import Workspace
 

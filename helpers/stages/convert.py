@@ -12,9 +12,9 @@ from helpers.common.files import refuse_unwritable, resolve
 from helpers.common.report import Report, Table, text_table
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, summaries
-from helpers.models.certificate import NAME, Certificate, changed, hashes, read_back
-from helpers.models.comparison import Compared, compare, lines_to_compare
-from helpers.models.huggingface import FILES, WEIGHTS, write_folder
+from helpers.models.hf.certificate import NAME, Certificate, changed, hashes, read_back
+from helpers.models.hf.comparison import Compared, compare, lines_to_compare
+from helpers.models.hf.folder import FILES, WEIGHTS, write_folder
 from helpers.training.runs.folders import BEST
 from helpers.training.runs.run import written
 from helpers.workflow.definition import Job, Stage
@@ -32,7 +32,7 @@ READ_TOO = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConvertReport(Report):
-    """What stands in ``conversion.json`` too; see :class:`helpers.models.certificate.Certificate`.
+    """The rows are those of :class:`helpers.models.hf.certificate.Certificate`.
 
     ``difference`` is the largest |Δ| of all logits; None where nothing was compared.
     """

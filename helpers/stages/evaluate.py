@@ -14,7 +14,7 @@ from helpers.common.errors import CourseError
 from helpers.common.report import Grid, Report, Table
 from helpers.common.symbols import FIRST, MASK
 from helpers.ids.dictionary import Dictionary
-from helpers.models.folder_config import files_of, is_huggingface
+from helpers.models.hf.config import files_of, is_huggingface
 from helpers.models.masked_lm import (
     hide,
     measure,

@@ -9,7 +9,7 @@ import pytest
 from helpers.base import course_base, general_text
 from helpers.base.course_base import unpack
 from helpers.base.make_course_base import CARD
-from helpers.models.huggingface import model_of
+from helpers.models.hf.folder import model_of
 from helpers.models.masked_lm import hide, measure, samples_of
 from helpers.stages.road import ROAD
 from helpers.text.docstrings import modules

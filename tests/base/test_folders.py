@@ -10,7 +10,7 @@ import pytest
 
 from helpers.base import sources
 from helpers.common.errors import CourseError
-from helpers.models.from_huggingface import read_folder
+from helpers.models.hf.reading import read_folder
 from helpers.workflow.workspace import Workspace
 from tests.support.huggingface_makers import fitted_model, in_bin_shards, in_shards, with_weights
 

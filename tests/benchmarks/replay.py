@@ -19,7 +19,7 @@ from helpers.common.report import text_table
 from helpers.common.symbols import FIRST
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
-from helpers.models.huggingface import model_of
+from helpers.models.hf.folder import model_of
 from helpers.models.masked_lm import hide, measure, samples_of
 from helpers.stages.road import ROAD
 from helpers.text.documents import lines as text_lines

@@ -13,7 +13,7 @@ from helpers.explorer.merges import words
 from helpers.explorer.references import _huggingface_tokenizer, fairseq_encode
 from helpers.explorer.text import SHOWN, TYPED_SPECIALS, Explored, Token, explore
 from helpers.ids.dictionary import Dictionary
-from helpers.models.huggingface import tokenizer_of
+from helpers.models.hf.folder import tokenizer_of
 from helpers.tokens.gpt2 import bytes_of_token
 from helpers.tokens.line_ids import encode_lines
 from tests.support.awkward import TEXTS, text

@@ -13,10 +13,11 @@ import torch
 from helpers.base import course_base, match
 from helpers.common.errors import CourseError
 from helpers.ids.dictionary import Dictionary
-from helpers.models import checkpoints, comparison, summaries
+from helpers.models import checkpoints, summaries
 from helpers.models.finite import refuse_not_finite
-from helpers.models.from_huggingface import read_folder
-from helpers.models.huggingface import model_of, write_folder
+from helpers.models.hf import comparison
+from helpers.models.hf.folder import model_of, write_folder
+from helpers.models.hf.reading import read_folder
 from helpers.models.masked_lm import measure
 from helpers.stages import convert
 from helpers.stages.road import ROAD

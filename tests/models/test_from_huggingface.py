@@ -15,7 +15,7 @@ from helpers.common.errors import CourseError
 from helpers.common.symbols import SPECIALS
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, tensor_names
-from helpers.models.comparison import fairseq_ids
+from helpers.models.hf.comparison import fairseq_ids
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import encode
 from helpers.training.runs.folders import BEST

@@ -4,7 +4,7 @@ import pytest
 
 from helpers.common.errors import CourseError
 from helpers.ids.dictionary import FILLERS, Dictionary
-from helpers.models.huggingface import vocab_of
+from helpers.models.hf.folder import vocab_of
 
 
 def test_hugging_faces_vocabulary_has_every_index(dictionary: Dictionary):

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from helpers.common.errors import CourseError
-from helpers.models.from_huggingface import read_folder
+from helpers.models.hf.reading import read_folder
 from helpers.models.tensor_names import DECODER, WORDS
 from helpers.workflow.workspace import Workspace
 from tests.support.checkpoint_makers import base_from, hub

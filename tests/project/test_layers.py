@@ -22,6 +22,7 @@ LAYERS = (
     "tokens",
     "ids",
     "models",
+    "models.hf",
     "training.log",
     "training.options",
     "training.launcher",

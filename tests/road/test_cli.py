@@ -27,7 +27,8 @@ OPTIONS = {
     "--dropout --weight-decay --seed --start --keep-checkpoints --clip-norm --sample-break-mode "
     "--mask-prob --patience --replay --replay-files --extra --tensorboard "
     "--mask-unit --device --precision --nproc --nodes --plan --probe --slurm --submit",
-    "convert": "--roberta-checkpoint-path --pytorch-dump-folder-path --device",
+    "convert": "--roberta-checkpoint-path --pytorch-dump-folder-path --dtype --weights --device "
+    "--check --against",
     "evaluate": "--max-lines --mask-share --sentences --seed --device",
     "run": "--parameter --only",
     "watch": "",

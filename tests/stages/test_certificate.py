@@ -9,9 +9,10 @@ import torch
 
 from helpers import __main__ as cli
 from helpers.common.errors import CourseError
-from helpers.models import comparison, tensor_names
-from helpers.models.certificate import NAME
-from helpers.models.comparison import compare
+from helpers.models import tensor_names
+from helpers.models.hf import comparison
+from helpers.models.hf.certificate import NAME
+from helpers.models.hf.comparison import compare
 from helpers.stages import convert
 from helpers.stages.convert import inspect
 from helpers.stages.road import ROAD

@@ -11,9 +11,10 @@ import torch
 
 from helpers.common.errors import CourseError, StageMissing, StageStale
 from helpers.ids.dictionary import Dictionary
-from helpers.models import checkpoints, comparison, tensor_names
-from helpers.models.comparison import fairseq_ids
-from helpers.models.huggingface import FILES
+from helpers.models import checkpoints, tensor_names
+from helpers.models.hf import comparison
+from helpers.models.hf.comparison import fairseq_ids
+from helpers.models.hf.folder import FILES
 from helpers.stages import convert
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import gpt2_file
@@ -177,7 +178,7 @@ def test_a_tokenizer_without_the_masks_space_is_noticed(
 ) -> None:
     from transformers import RobertaTokenizer
 
-    from helpers.models import huggingface
+    from helpers.models.hf import folder as huggingface
 
     def plain(dictionary: object, positions: int) -> RobertaTokenizer:
         merges = gpt2_file("vocab.bpe").read_text("utf-8").splitlines()[1:]

@@ -15,7 +15,7 @@ from helpers.common.files import fresh_folder
 from helpers.common.symbols import FIRST
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
-from helpers.models.huggingface import model_of, write_folder
+from helpers.models.hf.folder import model_of, write_folder
 from helpers.models.masked_lm import hide, measure, samples_of
 from helpers.models.summaries import summary
 from helpers.stages import evaluate

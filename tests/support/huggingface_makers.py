@@ -10,7 +10,7 @@ import numpy as np
 
 from helpers.base.match import SENTENCES
 from helpers.ids.dictionary import FILLERS, Dictionary
-from helpers.models.huggingface import quiet, tokenizer_of
+from helpers.models.hf.folder import quiet, tokenizer_of
 from helpers.tokens.gpt2 import GPT2_IDS, encode, gpt2_file
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import pytest
 
 from helpers.common.errors import CourseError
 from helpers.stages.road import ROAD
+from helpers.training import batches
 from helpers.training.batches import FOUND, in_batches, remember, settled, wanted
 from helpers.training.command import finetune_command
 from helpers.training.log.diagnosis import OutOfMemory
@@ -35,16 +36,24 @@ def test_however_large_batches_are_an_update_reads_the_same(tokens: int) -> None
     assert 6144 <= wanted(found) < 6144 + found.update_freq
 
 
-def test_it_is_tried_once_and_remembered(ready: Workspace) -> None:
+def test_it_is_tried_once_and_remembered(ready: Workspace, monkeypatch) -> None:
+    monkeypatch.setattr(batches, "USUAL", 300)
     report = ROAD.run("finetune", ready, LARGE)
-    assert report.notes[0].startswith("max_tokens = 6144 and update_freq = 1: as few batches")
-    assert written(ready.checkpoints).settings["max_tokens"] == 6144
-    assert [*json.loads((ready.root / FOUND).read_text()).values()] == [6144]
-    assert "dataset.max_tokens=6144" in finetune_command(ready, LARGE)
+    assert report.notes[0].startswith("max_tokens = 900 and update_freq = 1: as few batches")
+    assert written(ready.checkpoints).settings["max_tokens"] == 900
+    assert [*json.loads((ready.root / FOUND).read_text()).values()] == [900]
+    assert "dataset.max_tokens=900" in finetune_command(ready, LARGE)
     assert not ready.scratch.exists()
     assert ROAD.run("finetune", ready, LARGE).reused
+    monkeypatch.setattr(largest_batch, "from_probe", None)
     other = ROAD.run("finetune", ready, LARGE.model_copy(update={"seed": 5}))
-    assert "6144" in other.notes[0]
+    assert "900" in other.notes[0]
+
+
+def test_a_batch_that_the_text_could_not_fill_is_not_remembered(ready, monkeypatch) -> None:
+    monkeypatch.setattr(largest_batch, "from_probe", lambda *_: None)
+    assert largest_batch.with_batches(ready, LARGE, 0).max_tokens == 6144
+    assert not (ready.root / FOUND).exists()
 
 
 def test_until_it_is_tried_the_plan_counts_with_usual_batches(ready: Workspace) -> None:
@@ -64,13 +73,13 @@ def test_where_memory_is_short_batches_are_halved_until_they_have_room(
 
     def probe(_, settings: FinetuneSettings, *__: object) -> None:
         tried.append(settings.max_tokens)
-        if settings.max_tokens > 2000:
+        if settings.max_tokens > 1000:
             raise OutOfMemory("The memory of the GPU is not enough.")
 
     monkeypatch.setattr(largest_batch, "from_probe", probe)
     found = largest_batch.with_batches(ready, LARGE, 0)
-    assert tried == [6144, 3072, 1536]
-    assert (found.max_tokens, found.update_freq) == (1536, 4)
+    assert tried == [6144, 3072, 1536, 768]
+    assert (found.max_tokens, found.update_freq) == (768, 8)
     assert settled(ready, LARGE) == found
 
 

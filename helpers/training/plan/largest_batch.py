@@ -37,7 +37,8 @@ def with_batches(workspace: Workspace, settings: FinetuneSettings, lock: int) ->
                 return tried
             tokens = max(plan.network.sample, tokens // 2)
         else:
-            remember(workspace, settings, tried.max_tokens)
+            if plan.data.tokens >= tried.max_tokens:  # else no batch was as large
+                remember(workspace, settings, tried.max_tokens)
             return tried
 
 

@@ -11,7 +11,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from helpers.models.huggingface import tokenizer_of
+from helpers.models.hf.folder import tokenizer_of
 from tests.benchmarks.training.trained import (
     BETAS,
     DECAY,

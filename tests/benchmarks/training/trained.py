@@ -15,7 +15,7 @@ from helpers.common.symbols import BOS
 from helpers.ids.binary_files import read_lines
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
-from helpers.models.huggingface import model_of
+from helpers.models.hf.folder import model_of
 from helpers.workflow.workspace import Workspace
 
 if TYPE_CHECKING:

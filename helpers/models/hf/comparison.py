@@ -11,7 +11,7 @@ from helpers.common.errors import CourseError
 from helpers.common.fairseq import ready_to_import
 from helpers.common.symbols import MASK, SPECIALS
 from helpers.machine.devices import chosen
-from helpers.models.huggingface import quiet
+from helpers.models.hf.folder import quiet
 from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import gpt2_file
 from helpers.workflow.workspace import Workspace

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from helpers.common.errors import CourseError
 from helpers.common.files import write_whole
-from helpers.models.comparison import Compared
-from helpers.models.folder_config import folder_config, json_object
-from helpers.models.huggingface import quiet
+from helpers.models.hf.comparison import Compared
+from helpers.models.hf.config import folder_config, json_object
+from helpers.models.hf.folder import quiet
 
 if TYPE_CHECKING:
     from transformers import RobertaForMaskedLM

@@ -10,7 +10,7 @@ from helpers.common.symbols import MASK, SPECIALS
 from helpers.ids.dictionary import Dictionary, refuse_other_tokens
 from helpers.models import shapes, tensor_names
 from helpers.models.finite import refuse_not_finite
-from helpers.models.folder_config import (
+from helpers.models.hf.config import (
     ACTIVATION,
     WEIGHTS,
     FolderConfig,

@@ -10,7 +10,7 @@ from helpers.common.errors import CourseError
 from helpers.common.symbols import MASK
 from helpers.ids.dictionary import Dictionary, refuse_other_tokens
 from helpers.models import checkpoints, shapes, tensor_names
-from helpers.models.folder_config import ACTIVATION
+from helpers.models.hf.config import ACTIVATION
 from helpers.models.tensor_names import DECODER, TOKEN_TYPES, WORDS
 from helpers.tokens.gpt2 import GPT2_IDS, gpt2_file, letters_of_token
 
