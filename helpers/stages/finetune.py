@@ -29,7 +29,7 @@ from helpers.training.plan.speed import from_probe
 from helpers.training.runs.compare import Trained
 from helpers.training.runs.folders import BEST, LAST
 from helpers.training.runs.going_on import how_it_went, is_done
-from helpers.training.runs.resume import begin_or_resume, finish, keep_newest, results
+from helpers.training.runs.resume import begin_or_resume, choose_best, finish, keep_newest, results
 from helpers.training.runs.run import Computed, read_by, write_computed, written
 from helpers.training.runs.watching import left, stopped
 from helpers.training.several import refuse_too_many
@@ -145,6 +145,7 @@ def _work(job: Job) -> FinetuneReport:
             for begun in folder.glob("*.tmp"):  # on a full disk there is no room for what is half
                 begun.unlink()
         shutil.rmtree(folder / MIXED, ignore_errors=True)
+    job.events.extend(choose_best(folder))
     kept = keep_newest(folder, settings.keep_checkpoints)
     report = _report(workspace, settings, kept)
     job.events.extend(finish(workspace))

@@ -363,6 +363,22 @@ def test_continuing_with_another_optimizer_is_refused(
     assert "FP16Optimizer" in refused(ready, CONTINUED)
 
 
+SPOILED = {
+    "cut": lambda moments, group: moments.update(exp_avg=moments["exp_avg"][:-1]),
+    "flat": lambda moments, group: moments.update(exp_avg=moments["exp_avg"].flatten()),
+    "lacking": lambda moments, group: moments.pop("exp_avg_sq"),
+    "of amsgrad": lambda moments, group: group.update(amsgrad=True),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_an_optimizers_state_that_does_not_fit_is_refused(kind, ready, trained, tmp_path) -> None:
+    state = make.read(trained)["last_optimizer_state"]
+    SPOILED[kind](state["state"][0], state["param_groups"][0])
+    base_from(ready, changed(trained, tmp_path, last_optimizer_state=state), keep_optimizer=True)
+    assert "does not fit its weights" in refused(ready, CONTINUED)
+
+
 def test_a_fitting_pair_gets_no_warning(workspace: Workspace, tmp_path: Path) -> None:
     report = base_from(workspace, make.put(make.current(make.fitting(make.tensors())), tmp_path))
     assert report.bits < 7 and report.notes == ()

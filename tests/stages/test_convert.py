@@ -13,6 +13,7 @@ from helpers.common.errors import CourseError, StageMissing, StageStale
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, tensor_names
 from helpers.models.hf import comparison
+from helpers.models.hf.certificate import NAME
 from helpers.models.hf.comparison import fairseq_ids
 from helpers.models.hf.folder import FILES
 from helpers.stages import convert
@@ -38,8 +39,8 @@ def hub(course: Workspace) -> object:
     return checkpoint_makers.hub(course.pt)
 
 
-def test_the_folder_has_the_seven_files_and_no_other(course: Workspace) -> None:
-    assert {file.name for file in course.hf.iterdir()} == set(FILES)
+def test_the_folder_has_its_files_and_no_other(course: Workspace) -> None:
+    assert {file.name for file in course.hf.iterdir()} == {*FILES, NAME}
     assert {file.name for file in course.pt.iterdir()} == {"model.pt", "dict.txt"}
     assert {file.stat().st_mode & 0o777 for file in course.hf.iterdir()} == {0o644}
     vocab = json.loads((course.hf / "vocab.json").read_text("utf-8"))
@@ -119,7 +120,7 @@ def test_explicit_paths_need_no_earlier_stage(
         *(f"--pytorch{spelling}dump{spelling}folder{spelling}path", target),
     )
     assert done.returncode == 0, done.stderr
-    assert {file.name for file in target.iterdir()} == {*FILES, "README.md"}
+    assert {file.name for file in target.iterdir()} == {*FILES, NAME, "README.md"}
     assert (target / "README.md").read_text() == "mine"
     assert (target / "config.json").read_bytes() == (finished.hf / "config.json").read_bytes()
     assert not list(tmp_path.glob(".*"))
@@ -198,7 +199,8 @@ def test_held_out_text_in_another_encoding_is_not_needed(
     workspace.raw("test").write_bytes("今天的天气很好，我们去公园。\n".encode("gbk") * 20)
     named = ConvertSettings(roberta_checkpoint_path=str(workspace.pt))
     report = ROAD.run("convert", workspace, named)
-    assert report.lines == len(comparison.LINES + comparison.MASKED)
+    lines = len(comparison.LINES + comparison.MASKED)
+    assert ("lines compared, token by token", lines) in report.rows
 
 
 def test_a_model_pt_in_pt_is_converted_where_nothing_was_trained(
@@ -207,7 +209,7 @@ def test_a_model_pt_in_pt_is_converted_where_nothing_was_trained(
     shutil.copytree(finished.pt, workspace.pt)
     report = ROAD.run("convert", workspace, ConvertSettings())
     assert report.checkpoint == "model.pt" and report.difference <= 1e-4
-    assert {file.name for file in workspace.hf.iterdir()} == set(FILES)
+    assert {file.name for file in workspace.hf.iterdir()} == {*FILES, NAME}
     assert (workspace.pt / "model.pt").read_bytes() == (finished.pt / "model.pt").read_bytes()
 
 

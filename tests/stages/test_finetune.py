@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from helpers.common.errors import CourseError, StageStale
 from helpers.ids.dictionary import Dictionary
@@ -14,7 +15,7 @@ from helpers.stages.road import ROAD
 from helpers.training.command import finetune_command
 from helpers.training.log.events import LOG, TRAIN, curve, events
 from helpers.training.runs.folders import LAST
-from helpers.training.runs.resume import _mend
+from helpers.training.runs.resume import _mend, choose_best
 from helpers.training.runs.run import written
 from helpers.training.train import train
 from helpers.workflow.settings import BinarizeSettings, EncodeSettings, SplitSettings
@@ -154,6 +155,34 @@ def test_a_half_written_checkpoint_is_replaced_by_the_newest_whole_one(
     assert broken in " ".join(notes)
     assert summary(folder / broken).updates == updates
     assert not list(folder.glob("*.tmp"))
+
+
+def with_loss(file: Path, loss: float, updates: int) -> None:
+    state = torch.load(file, weights_only=False)
+    state["extra_state"] |= {"val_loss": loss, "best": 1.0}
+    state["optimizer_history"][-1]["num_updates"] = updates
+    torch.save(state, file)
+
+
+def test_the_best_one_left_takes_the_place_of_a_best_that_was_lost(copied: Workspace) -> None:
+    folder = copied.checkpoints
+    last, best = folder / "checkpoint_last.pt", folder / "checkpoint_best.pt"
+    for updates, loss in ((30, 2.5), (35, 2.75)):
+        file = Path(shutil.copy(last, folder / f"checkpoint_1_{updates}.pt"))
+        with_loss(file, loss, updates)
+    with_loss(last, 3.0, 40)
+    best.write_bytes(b"half")
+    _, notes = _mend(folder)
+    assert notes == ["checkpoint_best.pt could not be used; checkpoint_1_30.pt took its place."]
+    assert summary(best).updates == 30 and choose_best(folder) == []
+    for file in folder.glob("checkpoint_1_*.pt"):
+        file.unlink()
+    with_loss(last, 2.25, 45)
+    assert choose_best(folder) == [
+        "checkpoint_last.pt has the lowest loss of those that are left: it is checkpoint_best.pt "
+        "now."
+    ]
+    assert summary(best).updates == 45
 
 
 def test_where_no_checkpoint_is_whole_it_begins_at_the_base(copied: Workspace) -> None:

@@ -132,3 +132,32 @@ def test_without_gradients_none_is_computed(monkeypatch) -> None:
     assert alone == loss and not alone.requires_grad
     with pytest.raises(TypeError):
         summed_loss.summed_loss(*given_)
+
+
+@pytest.mark.parametrize("kind", ["plain", "turned", "cut", "of halves"])
+def test_a_step_is_fairseqs_whatever_the_state_in_memory_is(kind: str) -> None:
+    """PyTorch's kernel takes no notice of strides, shapes and types."""
+    from fairseq.optim.adam import Adam
+
+    from helpers.training.launcher.fairseq_faster import fairseqs_step, step_at_once
+
+    found = []
+    for step in (step_at_once, fairseqs_step):
+        weight = torch.nn.Parameter(torch.arange(12.0).reshape(3, 4))
+        weight.grad = torch.cos(weight.detach())
+        moments = [torch.sin(weight.detach()), torch.sin(weight.detach()) ** 2]
+        if kind == "turned":
+            moments = [each.t().contiguous().t() for each in moments]
+        if kind == "cut":
+            moments = [each[:2].clone() for each in moments]
+        if kind == "of halves":
+            moments = [each.double() for each in moments]
+        adam = Adam([weight], lr=0.01, weight_decay=0.1)
+        adam.state[weight] = {"step": 3, "exp_avg": moments[0], "exp_avg_sq": moments[1]}
+        if kind == "cut":
+            with pytest.raises(RuntimeError, match="size"):
+                step(adam)
+        else:
+            step(adam)
+        found.append(weight.detach().clone())
+    torch.testing.assert_close(*found, rtol=1e-6, atol=1e-7)

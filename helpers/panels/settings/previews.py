@@ -25,9 +25,9 @@ from helpers.stages.road import ROAD
 from helpers.text.division import shares_of
 from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import encode
+from helpers.training.base_model import updates_before
 from helpers.training.plan.planning import plan_training
 from helpers.training.runs.going_on import known_prints
-from helpers.training.runs.resume import updates_before
 from helpers.training.schedule import corners
 from helpers.workflow.settings import (
     BaseSettings,

@@ -43,14 +43,14 @@ def kind_of_products(weight):
 
 
 fairseqs_step = adam.Adam.step
+MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def step_at_once(self, closure=None):
     """fairseq's ``Adam.step`` by PyTorch's fused kernel, with the same state."""
     groups = self.param_groups
     weights = [each for group in groups for each in group["params"] if each.grad is not None]
-    # Where weights are halves, fairseq computes with copies of them.
-    if any(g.get("amsgrad") for g in groups) or any(w.dtype != torch.float32 for w in weights):
+    if any(g.get("amsgrad") for g in groups) or not all(fits(w, self.state[w]) for w in weights):
         return fairseqs_step(self, closure)
     loss = None if closure is None else closure()
     for group in groups:
@@ -59,12 +59,30 @@ def step_at_once(self, closure=None):
             if each.grad is None:
                 continue
             if not self.state[each]:
-                moments = {name: torch.zeros_like(each) for name in ("exp_avg", "exp_avg_sq")}
+                moments = {name: torch.zeros_like(each) for name in MOMENTS}
                 self.state[each] |= {"step": 0} | moments
             by_step.setdefault(int(self.state[each]["step"]), []).append(each)
         for step, some in by_step.items():
             _update(some, [self.state[each] for each in some], step, group)
     return loss
+
+
+def fits(weight, state):
+    """Whether the kernel may have a weight, its gradient and its state: it looks at nothing itself.
+
+    Halves (of which fairseq keeps copies), what lies in memory in another order, and what has
+    another shape, as in somebody else's checkpoint, is left to fairseq, which does it or refuses.
+    """
+    every = [weight, weight.grad, *(state.get(name) for name in MOMENTS if state)]
+    return all(
+        torch.is_tensor(each)
+        and each.layout == torch.strided
+        and each.dtype == torch.float32
+        and each.shape == weight.shape
+        and each.device == weight.device
+        and each.is_contiguous()
+        for each in every
+    )
 
 
 @torch.no_grad()
@@ -73,8 +91,7 @@ def _update(weights, states, step, group):
     adamw(
         weights,
         [each.grad for each in weights],
-        [state["exp_avg"] for state in states],
-        [state["exp_avg_sq"] for state in states],
+        *([state[name] for state in states] for name in MOMENTS),
         [],
         [torch.tensor(float(step), device=each.device) for each in weights],
         fused=True,

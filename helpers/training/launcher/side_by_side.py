@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))  # it is run by its path
 from helpers.common.processes import cores, die_with_parent
 
 LOOK = 0.1  # seconds from one look at the processes to the next
+LIMIT = 600  # seconds in which they save, when they are told to end
 GRACE = 10  # seconds for the others to end, where one has failed
 
 
@@ -41,10 +42,10 @@ def run(number: int, command: Sequence[str]) -> int:
         0, or the exit status of the one that failed, or minus the signal that ended it.
     """
     processes: list[subprocess.Popen] = []
-    told: list[int] = []
+    told: list[float] = []  # when
 
     def tell(*_: object) -> None:
-        told.append(signal.SIGTERM)
+        told.append(time.monotonic())
         for each in processes:
             each.terminate()
 
@@ -65,7 +66,7 @@ def run(number: int, command: Sequence[str]) -> int:
         tell()
     while True:
         codes = [each.poll() for each in processes]
-        if None not in codes or any(codes):
+        if None not in codes or any(codes) or (told and time.monotonic() > told[0] + LIMIT):
             break
         time.sleep(LOOK)
     # Where one is killed, the others miss it and fail, maybe before it was looked at: the signal,

@@ -134,6 +134,8 @@ def _less(printed: str) -> str:
     tokens, batches, sample = (_setting(printed, name) for name in names)
     if math.isnan(tokens + batches + sample):
         return "Close other programs; or halve max_tokens and double update_freq"
+    if _setting(printed, "distributed_world_size") > 1:
+        return "Close other programs, or lower nproc: each process has a model of its own"
     if tokens <= sample:  # a batch is one sample, which must stay as long as the longest line
         return (
             f"Close other programs, or take a smaller base model: a batch (max_tokens = {tokens:g})"

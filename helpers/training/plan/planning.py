@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from helpers.machine.devices import chosen
 from helpers.machine.resources import Machine, machine
-from helpers.training.base_model import base_model
+from helpers.training.base_model import base_model, updates_before
 from helpers.training.batches import USUAL, is_settled, settled
 from helpers.training.plan.data import read_data
 from helpers.training.plan.findings import findings
@@ -15,7 +15,6 @@ from helpers.training.plan.plan import TrainingPlan
 from helpers.training.plan.speed import from_trial
 from helpers.training.precision import NEEDED, Precision, network, precision
 from helpers.training.runs.going_on import There, what_is_there
-from helpers.training.runs.resume import updates_before
 from helpers.training.runs.run import written
 from helpers.training.samples import Sizes
 from helpers.workflow.record import Fingerprint

@@ -11,13 +11,13 @@ import contextlib
 import dataclasses
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from shutil import copyfile as copy
 
 from helpers.common.errors import CourseError
 from helpers.common.files import files_below, flush, remove, write_whole
 from helpers.models import checkpoints
-from helpers.models.finite import refuse_not_finite
 from helpers.models.summaries import Summary, summary
 from helpers.training.log.diagnosis import diverged
 from helpers.training.log.events import LOG
@@ -25,42 +25,9 @@ from helpers.training.runs.folders import BEST, CRASHED, LAST, in_between, keep,
 from helpers.training.runs.going_on import is_done, made_from, possible, to_go_on_from, trained
 from helpers.training.runs.run import Run, written
 from helpers.workflow.definition import Job
-from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 BEGINS_ANEW = "the training began anew."
-
-
-def updates_before(workspace: Workspace, settings: FinetuneSettings) -> int:
-    """The updates that the base's own training counts for this run.
-
-    Raises:
-        CourseError: ``continue`` is asked for, and the base lacks what it needs.
-    """
-    if settings.start == "weights":
-        return 0
-    state = checkpoints.read(workspace.base_model)
-    if not (state.get("last_optimizer_state") and state.get("optimizer_history")):
-        raise CourseError(
-            "To 'continue', fairseq needs the optimizer's state, and base/model.pt has none.",
-            "Run 00_setup with keep_optimizer and a model.pt that has it, or start with 'weights'.",
-        )
-    refuse_not_finite(state["last_optimizer_state"], "The optimizer state in base/model.pt")
-    optimizer = state["optimizer_history"][-1].get("optimizer_name", "FairseqAdam")
-    if optimizer != "FairseqAdam":
-        raise CourseError(
-            f"The base was trained with the optimizer {optimizer}, and the course continues with "
-            "FairseqAdam: fairseq cannot hand the state over.",
-            "Start with 'weights', which needs no optimizer's state.",
-        )
-    done = checkpoints.updates(state)
-    if settings.max_update <= done:
-        raise CourseError(
-            f"The base has {done:,} updates already, and max_update = {settings.max_update:,} "
-            "counts from its first: fairseq would do one update at rate 0 and call it a result.",
-            f"Set max_update to {done:,} and as many more as you want, or start with 'weights'.",
-        )
-    return done
 
 
 def begin_or_resume(job: Job) -> tuple[int, list[str]]:
@@ -209,10 +176,33 @@ def _mend(folder: Path) -> tuple[int, list[str]]:
             file.unlink()
         return 0, [f"No checkpoint there could be used: {BEGINS_ANEW}"] if files else []
     notes = []
-    measured = [s for s in readable if not math.isnan(s.loss)]
-    for name, able in ((LAST, readable), (BEST, measured)):
-        if able and name not in {s.file.name for s in readable}:
-            newest = max(able, key=lambda s: (s.updates, s.file.name == LAST))
-            write_whole(folder / name, lambda target, newest=newest: copy(newest.file, target))
-            notes.append(f"{name} could not be used; {newest.file.name} took its place.")
+    newest = max(readable, key=lambda s: (s.updates, s.file.name == LAST))
+    for name, instead in ((LAST, newest), (BEST, _lowest(readable))):
+        if instead and name not in {s.file.name for s in readable}:
+            _take(instead.file, folder / name)
+            notes.append(f"{name} could not be used; {instead.file.name} took its place.")
     return summary(folder / LAST).updates, notes
+
+
+def _lowest(found: Sequence[Summary]) -> Summary | None:
+    """The one with the lowest validation loss; None where none was measured."""
+    measured = [s for s in found if not math.isnan(s.loss)]
+    return min(measured, key=lambda s: (s.loss, s.file.name != BEST), default=None)
+
+
+def _take(file: Path, target: Path) -> None:
+    write_whole(target, lambda draft: copy(file, draft))
+
+
+def choose_best(folder: Path) -> list[str]:
+    """Let ``checkpoint_best.pt`` be the one with the lowest loss of those that are there; notes.
+
+    It is, where fairseq has trained in one go; a best one that was lost in between fairseq still
+    remembers, and would keep no other that is worse.
+    """
+    found = [s for file in saved(folder) if (s := summary(file))]
+    lowest = _lowest(found)
+    if lowest is None or lowest.file.name == BEST:
+        return []
+    _take(lowest.file, folder / BEST)
+    return [f"{lowest.file.name} has the lowest loss of those that are left: it is {BEST} now."]

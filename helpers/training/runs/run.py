@@ -155,13 +155,14 @@ def _plain(name: str, value: object) -> str:
 def written(folder: Path) -> Run | None:
     """What ``run.json`` says that a folder's checkpoints were made from; None without it.
 
-    A setting that the course did not have then has its default, which is what was done then.
+    A setting that the course did not have then has its default, which is what was done then; but
+    that was single precision.
     """
     try:
         run = _RUN.validate_json((folder / RUN).read_bytes())
     except (OSError, ValidationError):
         return None
-    settings = FinetuneSettings().of_the_result() | run.settings
+    settings = FinetuneSettings(precision="fp32").of_the_result() | run.settings
     return dataclasses.replace(run, settings=_in_order(settings)) if run.settings else run
 
 
