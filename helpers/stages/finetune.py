@@ -32,7 +32,7 @@ from helpers.training.runs.going_on import how_it_went, is_done
 from helpers.training.runs.resume import begin_or_resume, choose_best, finish, keep_newest, results
 from helpers.training.runs.run import Computed, read_by, write_computed, written
 from helpers.training.runs.watching import left, stopped
-from helpers.training.several import refuse_too_many
+from helpers.training.several import refuse_outside_a_job, refuse_too_many
 from helpers.training.slurm import write_job
 from helpers.training.train import train
 from helpers.workflow.definition import Job, Prints, Stage
@@ -68,7 +68,8 @@ class FinetuneReport(Report):
 def _check_settings(workspace: Workspace, settings: FinetuneSettings) -> None:
     """Raise CourseError where fairseq would say nothing, or not before it has begun."""
     options(settings)
-    refuse_too_many(settings)
+    if not settings.nodes:  # else it may be planned on another machine
+        refuse_too_many(settings)
     if settings.replay_files and not settings.replay:
         raise CourseError(
             "replay_files names general text, and replay = 0 uses none of it.",
@@ -82,6 +83,24 @@ def _check_settings(workspace: Workspace, settings: FinetuneSettings) -> None:
             "Install one (pip install tensorboard), or leave tensorboard out: the curve in "
             "04_finetune needs none.",
         )
+
+
+def _check_beforehand(workspace: Workspace, settings: FinetuneSettings) -> None:
+    _check_settings(workspace, settings)
+    refuse_outside_a_job(settings)
+    if settings.nodes:
+        refuse_too_many(settings)
+
+
+def _job(
+    workspace: Workspace, settings: FinetuneSettings, profile: str, submit: bool, force: bool
+) -> str:
+    """Write a SLURM job, after what can be told before it waits for its turn."""
+    settings = settings.model_copy(update={"nodes": max(1, settings.nodes)})
+    _check_settings(workspace, settings)
+    if not workspace.root.is_dir():
+        raise CourseError(f"There is no workspace {workspace.root}.", "Name another: --workspace.")
+    return write_job(workspace, settings, profile, submit, force)
 
 
 def _check_data(workspace: Workspace, settings: FinetuneSettings) -> None:
@@ -109,6 +128,7 @@ def _work(job: Job) -> FinetuneReport:
     workspace, folder = job.workspace, job.workspace.training
     settings = _with_batches(job)
     job = dataclasses.replace(job, settings=settings)
+    refuse_outside_a_job(settings)
     plan = _plan(workspace, settings, {} if job.force else job.inputs, None)
     if kernel() is None:  # in a notebook it has a cell of its own
         print(plan, file=sys.stderr)
@@ -222,11 +242,11 @@ FINETUNE = Stage(
     ),
     outputs=lambda workspace: [workspace.checkpoints / BEST, workspace.checkpoints / LAST],
     work=_work,
-    check=_check_settings,
+    check=_check_beforehand,
     in_place=True,
     loses="nothing: fairseq saves a checkpoint first, and the same training goes on from there. "
     "Pressed once more, it ends at once, and what was trained since the last one is lost",
     after=("binarize", "prepare", "base"),
     plan=_plan,
-    job=write_job,
+    job=_job,
 )

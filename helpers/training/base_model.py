@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import functools
+import math
 from pathlib import Path
 
 from helpers.common.errors import CourseError
@@ -100,10 +101,22 @@ def _is_adam_of(state: dict) -> bool:
         return False
     tensors = (tensor for name, tensor in state["model"].items() if name != HEAD_WEIGHT)
     shapes = collections.Counter(tuple(tensor.shape) for tensor in tensors)
+    if any(
+        not isinstance(each, dict) or not _is_count(each.get("step")) for each in entries.values()
+    ):
+        return False
     for moment in ("exp_avg", "exp_avg_sq"):
-        found = [entry.get(moment) for entry in entries.values() if isinstance(entry, dict)]
-        if len(found) != len(entries) or not all(hasattr(each, "shape") for each in found):
+        found = [entry.get(moment) for entry in entries.values()]
+        if not all(hasattr(each, "shape") for each in found):
             return False
         if not collections.Counter(tuple(each.shape) for each in found) <= shapes:
             return False
     return True
+
+
+def _is_count(step: object) -> bool:
+    """Of updates: a number, or a tensor of one."""
+    try:
+        return 0 <= float(step) < math.inf
+    except (TypeError, ValueError, RuntimeError):
+        return False

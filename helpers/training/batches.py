@@ -7,6 +7,7 @@ as there is memory for. What was found on a device lies in the workspace, in ``b
 import contextlib
 import json
 
+from helpers.common.errors import CourseError
 from helpers.common.files import write_whole
 from helpers.machine.devices import chosen
 from helpers.machine.resources import machine
@@ -55,7 +56,8 @@ def settled(workspace: Workspace, settings: FinetuneSettings) -> FinetuneSetting
 def remember(workspace: Workspace, settings: FinetuneSettings, tokens: int) -> None:
     """Write down that batches of so many tokens have room."""
     known = _known(workspace) | {_key(workspace, settings): tokens}
-    write_whole(workspace.root / FOUND, json.dumps(known, indent=1) + "\n")
+    with contextlib.suppress(CourseError, OSError):  # then it is tried once more
+        write_whole(workspace.root / FOUND, json.dumps(known, indent=1) + "\n")
 
 
 def _known(workspace: Workspace) -> dict[str, int]:

@@ -18,8 +18,8 @@ PORT = 29_500  # of a job's first machine, at which the processes of several mac
 
 
 def refuse_too_many(settings: FinetuneSettings) -> None:
-    """Raise CourseError where there are not as many cores, GPUs or machines."""
-    nproc, nodes = settings.nproc, settings.nodes
+    """Raise CourseError where there are not as many cores or GPUs for the processes."""
+    nproc = settings.nproc
     device = chosen(settings.device)
     if device.type == "cuda" and nproc > 1:
         import torch
@@ -38,7 +38,11 @@ def refuse_too_many(settings: FinetuneSettings) -> None:
             f"{there} {kind}.",
             f"Set nproc to {there} or less; update_freq = {nproc} makes updates of the same size.",
         )
-    job = os.environ.get("SLURM_JOB_NUM_NODES")
+
+
+def refuse_outside_a_job(settings: FinetuneSettings) -> None:
+    """Raise CourseError where the machines are not those of a SLURM job that this is within."""
+    nodes, job = settings.nodes, os.environ.get("SLURM_JOB_NUM_NODES")
     if nodes and job != str(nodes):
         raise CourseError(
             f"nodes = {nodes} asks for the machines of a SLURM job, and "
@@ -81,7 +85,9 @@ def starter(settings: FinetuneSettings) -> list[str]:
 
 
 def _first_machine() -> str:
-    machines = os.environ["SLURM_JOB_NODELIST"]
+    machines = os.environ.get("SLURM_JOB_NODELIST")
+    if not machines:  # only the command is shown
+        return "FIRST-MACHINE"
     found = subprocess.run(
         ["scontrol", "show", "hostnames", machines], capture_output=True, text=True, check=True
     )

@@ -65,7 +65,7 @@ def job_script(
         )
     return BODY.format(
         head=f"{job.shebang}\n\n{job.job_header}",
-        nodes=max(1, settings.nodes),
+        nodes=settings.nodes,
         nproc=settings.nproc,
         cores=cores,
         log=str(workspace.root).replace("%", "%%") + "/slurm-%j.out",
@@ -77,9 +77,8 @@ def job_script(
 
 def _command(workspace: Workspace, settings: FinetuneSettings) -> list[str]:
     """The course's command with each setting that is not the default."""
-    given = settings.model_copy(update={"nodes": max(1, settings.nodes)})
     words = [sys.executable, "-m", "helpers", "finetune", "--workspace", str(workspace.root)]
-    for name, value in given.model_dump(exclude_defaults=True).items():
+    for name, value in settings.model_dump(exclude_defaults=True).items():
         values = value if isinstance(value, (list, tuple)) else [value]
         words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return words

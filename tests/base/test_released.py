@@ -364,9 +364,9 @@ def test_continuing_with_another_optimizer_is_refused(
 
 
 SPOILED = {
-    "cut": lambda moments, group: moments.update(exp_avg=moments["exp_avg"][:-1]),
     "flat": lambda moments, group: moments.update(exp_avg=moments["exp_avg"].flatten()),
     "lacking": lambda moments, group: moments.pop("exp_avg_sq"),
+    "not a number": lambda moments, group: moments.update(step=math.nan),
     "of amsgrad": lambda moments, group: group.update(amsgrad=True),
 }
 

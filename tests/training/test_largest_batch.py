@@ -124,6 +124,12 @@ def test_a_processor_without_memory_for_it_gets_smaller_batches(
     assert run["max_tokens"] * run["update_freq"] == pytest.approx(400 * 2048, abs=400)
 
 
+def test_where_it_cannot_be_remembered_training_goes_on(ready: Workspace) -> None:
+    (ready.root / FOUND).mkdir()
+    remember(ready, LARGE, 600)
+    assert settled(ready, LARGE).max_tokens == 2048
+
+
 @pytest.mark.parametrize("content", ["", "[1]", '{"a": "b"}', "\x00"])
 def test_a_damaged_file_is_as_none(content: str, ready: Workspace) -> None:
     (ready.root / FOUND).write_text(content)

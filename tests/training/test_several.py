@@ -25,7 +25,7 @@ from helpers.training.launcher.side_by_side import run
 from helpers.training.log.events import LOG, events
 from helpers.training.plan.planning import plan_training
 from helpers.training.runs.folders import LAST
-from helpers.training.several import refuse_too_many
+from helpers.training.several import refuse_outside_a_job, refuse_too_many
 from helpers.training.train import SIDE_BY_SIDE
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
@@ -221,7 +221,15 @@ def test_of_gpus_each_process_has_one(settings, said, monkeypatch) -> None:
 def test_a_job_of_other_machines_is_refused(monkeypatch) -> None:
     monkeypatch.setenv("SLURM_JOB_NUM_NODES", "3")
     with pytest.raises(CourseError, match="this job has 3"):
-        refuse_too_many(SHORT.model_copy(update={"nodes": 2}))
+        refuse_outside_a_job(SHORT.model_copy(update={"nodes": 2}))
+
+
+def test_what_machines_of_a_job_will_do_is_planned_and_shown_outside_of_it(ready) -> None:
+    there = SHORT.model_copy(update={"nodes": 2, "nproc": 4, "max_tokens": 64})
+    assert "by 8 processes" in str(ROAD.plan("finetune", ready, there))
+    command = finetune_command(ready, there)
+    assert command[:3] == ["srun", "--nodes=2", "--ntasks-per-node=4"]
+    assert any("tcp://FIRST-MACHINE:" in word for word in command)
 
 
 # Processes

@@ -20,6 +20,9 @@ from tests.support.small import SHORT, untrained
 SECTION = {"cores": 2, "processes": 2, "memory": "3GB", "walltime": "00:05:00", "queue": None}
 
 
+ONE = SHORT.model_copy(update={"nodes": 1})
+
+
 @pytest.fixture
 def profile() -> Iterator[str]:
     import dask
@@ -79,7 +82,7 @@ def test_what_a_section_leaves_out_is_left_out_and_force_is_handed_on(profile, t
     import dask
 
     with dask.config.set({"jobqueue.classroom": SECTION | {"job-directives-skip": ["--mem"]}}):
-        script = job_script(Workspace(tmp_path), SHORT, profile, force=True)
+        script = job_script(Workspace(tmp_path), ONE, profile, force=True)
     assert "--mem" not in script and script.endswith(" --force\n")
 
 
@@ -92,6 +95,7 @@ def test_where_the_processes_are_does_not_matter() -> None:
 
 def test_it_is_submitted_only_when_asked(profile, tmp_path, monkeypatch, capsys) -> None:
     commands = tmp_path / "bin"
+    (tmp_path / "work").mkdir()
     commands.mkdir()
     (commands / "sbatch").write_text(f"#!/bin/sh\necho $1 >> '{tmp_path}/sent'; echo Submitted 7\n")
     (commands / "sbatch").chmod(0o755)
@@ -109,6 +113,9 @@ def test_it_is_submitted_only_when_asked(profile, tmp_path, monkeypatch, capsys)
     assert "SLURM does not take the job: invalid partition" in capsys.readouterr().err
     assert cli.main(["finetune", "--submit"]) == 2
     assert cli.main(["finetune", "--slurm", ""]) == 2
+    assert cli.main([*asked, "--extra", "nonsense.x=1"]) == 2
+    assert cli.main([*asked, "--workspace", str(tmp_path / "nowhere")]) == 2
+    assert not (tmp_path / "nowhere").exists()
     monkeypatch.setenv("PATH", "/nowhere")
     assert cli.main([*asked, "--submit"]) == 2
     assert "This machine has no sbatch" in capsys.readouterr().err
@@ -121,7 +128,7 @@ def test_real_slurm_trains_as_this_machine_does(profile, small: Workspace, tmp_p
     import dask
 
     work = untrained(small, tmp_path / "work")
-    settings = SHORT.model_copy(update={"nproc": 2, "max_tokens": 128})
+    settings = SHORT.model_copy(update={"nproc": 2, "nodes": 1, "max_tokens": 128})
     with dask.config.set({"jobqueue.classroom": SECTION}):
         write_job(work, settings, profile, submit=True, force=False)
     until(lambda: (entry := work.record.stages.get("finetune")) and entry.report)
