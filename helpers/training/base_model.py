@@ -111,7 +111,7 @@ def _is_adam_of(state: dict) -> bool:
             return False
         if not collections.Counter(tuple(each.shape) for each in found) <= shapes:
             return False
-    return True
+    return not any((entry["exp_avg_sq"] < 0).any() for entry in entries.values())  # squares
 
 
 def _is_count(step: object) -> bool:

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -14,6 +15,7 @@ PATIENCE = 0.05  # seconds that a part is repeated for, after a first time that 
 TOKENS, ROWS, WEIGHTS = 1024, 256, 2**22
 ALONE = 0.1  # share of the work that further cores do not take over, as on two
 EXCHANGED = 10**9  # bytes a second through gloo, between processes of one machine
+_ONE_AT_A_TIME = threading.Lock()  # or one plan would take the threads of another for all
 AROUND = 0.02  # seconds of an update in which fairseq reads, hides and logs
 
 
@@ -32,7 +34,7 @@ def update_seconds(
     """
     hidden = max(1, round(network.mask_prob * tokens))
     rows = min(hidden, ROWS)
-    with _one_core() as there:
+    with _ONE_AT_A_TIME, _one_core() as there:
         layer = _layer(
             *(network.width, network.inner, network.heads, network.dropout),
             *(network.sample, min(tokens, TOKENS), device, precision),

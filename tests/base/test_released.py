@@ -364,18 +364,18 @@ def test_continuing_with_another_optimizer_is_refused(
 
 
 SPOILED = {
-    "flat": lambda moments, group: moments.update(exp_avg=moments["exp_avg"].flatten()),
-    "lacking": lambda moments, group: moments.pop("exp_avg_sq"),
-    "not a number": lambda moments, group: moments.update(step=math.nan),
-    "of amsgrad": lambda moments, group: group.update(amsgrad=True),
+    "flat": lambda moments, _: moments.update(exp_avg=moments["exp_avg"].flatten()),
+    "lacking": lambda moments, _: moments.pop("exp_avg"),
+    "negative": lambda moments, _: moments["exp_avg_sq"].neg_(),
+    "uncounted": lambda moments, _: moments.update(step=-1),
+    "of amsgrad": lambda moments, whole: whole["param_groups"][0].update(amsgrad=True),
 }
 
 
 @pytest.mark.parametrize("kind", SPOILED)
 def test_an_optimizers_state_that_does_not_fit_is_refused(kind, ready, trained, tmp_path) -> None:
-    state = make.read(trained)["last_optimizer_state"]
-    SPOILED[kind](state["state"][0], state["param_groups"][0])
-    base_from(ready, changed(trained, tmp_path, last_optimizer_state=state), keep_optimizer=True)
+    SPOILED[kind]((other := make.read(trained)["last_optimizer_state"])["state"][0], other)
+    base_from(ready, changed(trained, tmp_path, last_optimizer_state=other), keep_optimizer=True)
     assert "does not fit its weights" in refused(ready, CONTINUED)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.models import checkpoints
 from helpers.models.summaries import summary
 from helpers.panels.settings.previews import of_finetune
 from helpers.training.log.events import LOG
@@ -123,17 +124,28 @@ def test_also_one_that_had_made_room_for_another(done: Workspace) -> None:
     assert not aside.exists()
 
 
-def test_the_last_checkpoint_is_one_in_between_where_it_goes_on(done: Workspace) -> None:
-    """As it would be in one go; it has that name again, and the oldest has to go."""
+@pytest.mark.parametrize("is_aside", [False, True])
+@pytest.mark.parametrize("batches", [0, 1])
+def test_the_last_checkpoint_is_one_in_between_where_it_goes_on(done, batches, is_aside) -> None:
+    """As it would be in one go; it has that name again, and the oldest has to go.
+
+    At the end of an epoch (no batch of the next one is done) fairseq gives it no such name.
+    """
     until = written(done.checkpoints).settings["max_update"]
     kept = {"keep_checkpoints": 2, "validate_every": until // 2, "patience": 1}
     folder = stopped_there(done, **kept, max_update=2 * until)
     lose_patience(folder, 1)
-    folder.rename(done.checkpoints)
+    state = checkpoints.read(folder / LAST)
+    state["extra_state"]["train_iterator"]["iterations_in_epoch"] = batches
+    checkpoints.write(state, folder / "new")  # the file that was read is still in use
+    (folder / "new").rename(folder / LAST)
+    if not is_aside:  # else it was killed before it was finished
+        folder.rename(done.checkpoints)
     more = wanted(done, **kept | {"patience": 2}, max_update=2 * until)
     assert begin_or_resume(job(done, more))[0] == until
-    [named] = [path for path in in_between(done.training) if path.stem.endswith(f"_{until}")]
-    assert named.samefile(done.training / LAST)
+    named = [path for path in in_between(done.training) if path.stem.endswith(f"_{until}")]
+    assert len(named) == batches
+    assert all(path.samefile(done.training / LAST) for path in named)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.training.runs.folders import LAST, earlier, keep, name_beside, unfinished
-from helpers.training.runs.run import RUN, Run, written
+from helpers.training.runs.run import RUN, Computed, Run, written
 from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
@@ -114,6 +114,18 @@ def test_only_one_that_is_the_same_but_for_its_end_goes_on(changed: dict, goes_o
     assert not wanted.goes_on(dataclasses.replace(made, base="c"))
     assert not wanted.goes_on(dataclasses.replace(made, data={}))
     assert not wanted.goes_on(None)
+
+
+@pytest.mark.parametrize("begun", ["auto", "fp32", "bf16"])
+def test_one_that_was_computed_in_two_precisions_is_not_the_one_of_either(begun: str) -> None:
+    def computed(*names: str) -> Run:
+        how = tuple(Computed("a device", name, "for a reason") for name in names)
+        return dataclasses.replace(other(precision=begun), computed=how)
+
+    for wanted in ("fp32", "bf16"):
+        assert not other(precision=wanted).is_same(computed("bf16", "fp32"))
+        assert other(precision=wanted).is_same(computed(wanted))
+    assert other(precision="auto").is_same(computed("bf16", "fp32"))
 
 
 def test_the_same_options_in_another_order_are_the_same_training(workspace: Workspace) -> None:

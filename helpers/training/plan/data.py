@@ -53,6 +53,11 @@ class Data:
         """Updates of a pass."""
         return sum(self.epochs)
 
+    @property
+    def per_update(self) -> float:
+        """Dictionary indices that an update reads, in the mean of a pass."""
+        return self.tokens / self.updates
+
 
 def read_data(
     workspace: Workspace, settings: FinetuneSettings, general: Sequence[Sizes] = ()

@@ -72,7 +72,7 @@ class TrainingPlan(Report):
     @property
     def tokens_per_update(self) -> float:
         """The mean of a pass, with each ``<s>`` and ``</s>``: fairseq's ``wpb``."""
-        return self.data.tokens / self.data.updates
+        return self.data.per_update
 
     @property
     def passes(self) -> float:

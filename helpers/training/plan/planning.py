@@ -47,16 +47,17 @@ def plan_training(
     numbers = _as_before(there, settings, has.device) or numbers
     if there.folder == workspace.training:
         has = _with_what_is_replaced(has, there.folder)
+    data = read_data(workspace, settings, general)
     plan = TrainingPlan(
         settings=settings,
-        data=read_data(workspace, settings, general),
+        data=data,
         network=needs,
         machine=has,
         precision=numbers,
         base_updates=base.updates,
         first=first,
         done=there.updates,
-        speed=from_trial(needs, settings, str(device), numbers.name),
+        speed=from_trial(needs, settings, data.per_update, str(device), numbers.name),
         notes=tuple(filter(None, (there.said, _of_batches(workspace, given)))),
     )
     return with_findings(plan)

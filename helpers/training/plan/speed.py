@@ -33,14 +33,20 @@ class Speed:
         return self.token / VALIDATING
 
 
-def from_trial(network: Network, settings: FinetuneSettings, device: str, precision: str) -> Speed:
-    """From the parts of an update, which are tried on the device for a moment."""
-    tokens, number = settings.max_tokens * settings.update_freq, settings.processes
-    kind = device, precision, settings.nproc
-    seconds = update_seconds(network, settings.max_tokens, settings.update_freq, *kind)
+def from_trial(
+    network: Network, settings: FinetuneSettings, tokens: float, device: str, precision: str
+) -> Speed:
+    """From the parts of an update, which are tried on the device for a moment.
+
+    Args:
+        tokens: that an update reads; with little text these are fewer than it could.
+    """
+    number, batches = settings.processes, settings.update_freq
+    each = max(1, round(tokens / number / batches))
+    seconds = update_seconds(network, each, batches, device, precision, settings.nproc)
     if number > 1 and device == "cpu":
         seconds += exchange_seconds(network, number)
-    return Speed(seconds / tokens / number, HOW)
+    return Speed(seconds / tokens, HOW)
 
 
 def from_probe(workspace: Workspace, settings: FinetuneSettings, first: int, lock: int) -> Speed:

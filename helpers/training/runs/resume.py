@@ -37,6 +37,7 @@ def begin_or_resume(job: Job) -> tuple[int, list[str]]:
     same = None if job.force else made_from(run, workspace)
     before = None if job.force or same else to_go_on_from(run, job.settings, workspace)
     if before in unfinished(workspace):  # from here on it is this one
+        _name_in_between(before, run)
         _went_on(run, before).write(before)
         same = before
     if not (job.force or same or before):
@@ -94,14 +95,14 @@ def _copy_to_go_on(before: Path, run: Run, draft: Path, folder: Path) -> None:
 def _name_in_between(folder: Path, run: Run) -> None:
     """Give the last checkpoint the name that it has where a training does not end with it.
 
-    (``keep_newest`` has taken it away.)
+    (``keep_newest`` has taken it away. At the end of an epoch fairseq gives none.)
     """
     last = summary(folder / LAST)
     every = run.settings["validate_every"] if run.settings["keep_checkpoints"] else 0
     if last and every and last.updates % every == 0:
-        epoch = checkpoints.read(folder / LAST)["extra_state"]["train_iterator"]["epoch"]
-        name = folder / f"checkpoint_{epoch}_{last.updates}.pt"
-        if not name.exists():
+        at = checkpoints.read(folder / LAST)["extra_state"]["train_iterator"]
+        name = folder / f"checkpoint_{at['epoch']}_{last.updates}.pt"
+        if at["iterations_in_epoch"] and not name.exists():
             _second(folder / LAST, name)
 
 

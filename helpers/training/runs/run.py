@@ -78,13 +78,14 @@ class Run:
         """Whether another is made from the same, however often it went on.
 
         One that was left to choose its precision is the same as one that was given what it chose;
-        and one that may choose takes any.
+        and one that may choose takes any. Where it was computed in two, it is no other's.
         """
         if other is None:
             return False
-        settings, wanted = other.settings, self.settings.get("precision")
-        if wanted in ("auto", other.precision):
-            settings = settings | {"precision": wanted}
+        wanted = self.settings.get("precision")
+        settings = other.settings
+        if settings:
+            settings = settings | {"precision": wanted if wanted == "auto" else other.precision}
         return self == dataclasses.replace(
             other, went_on_after=self.went_on_after, settings=settings
         )
