@@ -11,8 +11,9 @@ from helpers.machine.costs import NUMBER, Network
 
 NUMBERS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # by PyTorch's names
 PATIENCE = 0.05  # seconds that a part is repeated for, after a first time that does not count
-# For more of them the time grows alike.
-TOKENS, ROWS, WEIGHTS = 1024, 256, 2**22
+# For more of them the time grows alike; a GPU computes some in the time of one.
+TOKENS, ROWS = {"cpu": 1024, "cuda": 2**15}, {"cpu": 256, "cuda": 2**12}
+WEIGHTS = 2**22
 ALONE = 0.1  # share of the work that further cores do not take over, as on two
 EXCHANGED = 10**9  # bytes a second through gloo, between processes of one machine
 _ONE_AT_A_TIME = threading.Lock()  # or one plan would take the threads of another for all
@@ -33,11 +34,12 @@ def update_seconds(
         beside: processes that share the cores.
     """
     hidden = max(1, round(network.mask_prob * tokens))
-    rows = min(hidden, ROWS)
+    kind = device.partition(":")[0]
+    rows = min(hidden, ROWS[kind])
     with _ONE_AT_A_TIME, _one_core() as there:
         layer = _layer(
             *(network.width, network.inner, network.heads, network.dropout),
-            *(network.sample, min(tokens, TOKENS), device, precision),
+            *(network.sample, min(tokens, TOKENS[kind]), device, precision),
         )
         head = _head(network.width, network.vocabulary, rows, device, precision)
         step = _step(device)

@@ -85,6 +85,10 @@ def same_kinds(one: object, other: object) -> bool:
     return type(one) is type(other)
 
 
+DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
+
+@pytest.mark.parametrize("device", DEVICES)
 @given(
     rows=some.integers(1, 40),
     vocabulary=some.integers(2, 70),
@@ -94,15 +98,15 @@ def same_kinds(one: object, other: object) -> bool:
     seed=some.integers(0, 99),
 )
 def test_the_summed_loss_and_its_gradients_are_those_of_pytorch(
-    rows: int, vocabulary: int, at_once: int, far: float, weighed: float, seed: int
+    device: str, rows: int, vocabulary: int, at_once: int, far: float, weighed: float, seed: int
 ) -> None:
     """However few rows are there at once, and with logits whose exponentials have no room."""
     drawn = torch.Generator().manual_seed(seed)
     given_ = [
-        (torch.randn(shape, generator=drawn) * scale).requires_grad_()
+        (torch.randn(shape, generator=drawn) * scale).to(device).requires_grad_()
         for shape, scale in (((rows, 8), 1.0), ((vocabulary, 8), 1.0), ((vocabulary,), far))
     ]
-    targets = torch.randint(0, vocabulary, (rows,), generator=drawn)
+    targets = torch.randint(0, vocabulary, (rows,), generator=drawn).to(device)
 
     def by_parts() -> torch.Tensor:
         return summed_loss.summed_loss(*given_, targets, torch.float32)
@@ -113,12 +117,31 @@ def test_the_summed_loss_and_its_gradients_are_those_of_pytorch(
 
     found = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(summed_loss.AT_ONCE, "cpu", at_once)
+        patch.setitem(summed_loss.AT_ONCE, device, at_once)
         for way in (by_parts, by_pytorch):
             loss = way()
             found.append((loss, *torch.autograd.grad(weighed * loss, given_)))
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4 * weighed)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_in_bfloat16_sums_are_in_single_precision(device: str) -> None:
+    """Each product is rounded once, to three digits; a sum of many is as good as that."""
+    drawn = torch.Generator().manual_seed(1)
+    shapes = ((300, 64), (1001, 64), (1001,))
+    given_ = [torch.randn(shape, generator=drawn).to(device).requires_grad_() for shape in shapes]
+    targets = torch.randint(0, 1001, (300,), generator=drawn).to(device)
+    found = []
+    for kind in (torch.bfloat16, torch.float32):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(summed_loss.AT_ONCE, device, 20 * 1001)
+            loss = summed_loss.summed_loss(*given_, targets, kind)
+        found.append((loss.detach(), *torch.autograd.grad(loss, given_)))
+        assert {each.dtype for each in found[-1]} == {torch.float32}
+    for ours, theirs in zip(*found, strict=True):
+        assert ours.shape == theirs.shape
+        assert float((ours - theirs).norm() / theirs.norm()) < 0.01
 
 
 def test_without_gradients_none_is_computed(monkeypatch) -> None:
@@ -132,6 +155,64 @@ def test_without_gradients_none_is_computed(monkeypatch) -> None:
     assert alone == loss and not alone.requires_grad
     with pytest.raises(TypeError):
         summed_loss.summed_loss(*given_)
+
+
+@given(
+    sizes=some.lists(some.integers(1, 40), min_size=1, max_size=4),
+    counted=some.booleans(),
+    options=some.fixed_dictionaries(
+        {
+            "mask_prob": some.sampled_from([0.15, 0.5, 0.9]),
+            "leave_unmasked_prob": some.sampled_from([0.0, 0.1]),
+            "random_token_prob": some.sampled_from([0.0, 0.1, 0.9]),
+            "mask_multiple_length": some.sampled_from([1, 3]),
+            "mask_stdev": some.sampled_from([0.0, 1.0]),
+            "seed": some.integers(0, 9),
+        }
+    ),
+    as_targets=some.booleans(),
+    epoch=some.integers(1, 9),
+)
+def test_the_same_tokens_are_hidden_and_replaced_as_by_fairseq(
+    sizes, counted, options, as_targets, epoch
+) -> None:
+    from fairseq.data import Dictionary, ListDataset, MaskTokensDataset, mask_tokens_dataset
+
+    from helpers.training.launcher.fairseq_faster import make_draws_faster
+
+    words = Dictionary()
+    for number in range(300):
+        words.add_symbol(str(number), n=300 - number)
+    mask = words.add_symbol("<mask>")
+    drawn = np.random.default_rng(options["seed"])
+    samples = [torch.from_numpy(drawn.integers(4, mask, size)) for size in sizes]
+    found = []
+    before = mask_tokens_dataset.np
+    for change in (lambda: None, make_draws_faster):
+        change()
+        options |= {"freq_weighted_replacement": counted, "return_masked_tokens": as_targets}
+        data = MaskTokensDataset(ListDataset(samples), words, words.pad(), mask, **options)
+        data.set_epoch(epoch)
+        found.append([data[i] for i in range(len(samples))])
+    mask_tokens_dataset.np = before
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_length_of_a_gradient_is_fairseqs(device: str, monkeypatch) -> None:
+    import fairseq.utils
+
+    from helpers.training.launcher.fairseq_faster import length_at_once
+
+    weights = [torch.nn.Parameter(torch.randn(size, device=device)) for size in ((3, 4), (5,), ())]
+    for each in weights:
+        each.grad = torch.randn_like(each)
+    theirs = fairseq.utils.clip_grad_norm_(weights, 0.0)
+    monkeypatch.setattr(fairseq.utils, "multi_tensor_l2norm_available", True)
+    monkeypatch.setattr(fairseq.utils, "multi_tensor_total_norm", length_at_once, raising=False)
+    ours = fairseq.utils.clip_grad_norm_(weights, 0.0)
+    torch.testing.assert_close(ours, theirs)
+    assert ours.device == theirs.device and ours.shape == theirs.shape
 
 
 @pytest.mark.parametrize("kind", ["plain", "turned", "cut", "of halves"])

@@ -34,8 +34,10 @@ from tests.support.commands import interrupted, until
 from tests.support.killed_fairseq import killed_before
 from tests.support.small import SHORT, untrained
 
+# Each process would have a GPU of its own, and there may be one.
+ON_CORES = SHORT.model_copy(update={"device": "cpu"})
 # Of an epoch's 13 batches the last one has no other beside it.
-ONE = SHORT.model_copy(update={"max_update": 16, "validate_every": 4, "max_tokens": 128})
+ONE = ON_CORES.model_copy(update={"max_update": 16, "validate_every": 4, "max_tokens": 128})
 TOGETHER = ONE.model_copy(update={"nproc": 2})
 ALONE = ONE.model_copy(update={"update_freq": 2})
 
@@ -198,7 +200,7 @@ def test_the_command_that_is_shown_trains_too(together, ready) -> None:
 )
 def test_what_is_not_there_is_said_before_anything_starts(settings, said, mend, ready) -> None:
     with pytest.raises(CourseError, match=said) as refused:
-        trained(ready, SHORT.model_copy(update=settings))
+        trained(ready, ON_CORES.model_copy(update=settings))
     assert mend in refused.value.hint
     assert not ready.training.exists()
 

@@ -1,10 +1,13 @@
 """The loss of hidden tokens, a few rows of logits at a time; it needs no fairseq."""
 
+import math
+
 import torch
+import torch.nn.functional as F
 
 # Numbers in the rows that are there at once: what a processor's caches hold, and what keeps a GPU
 # busy.
-AT_ONCE = {"cpu": 2**23, "cuda": 2**25}
+AT_ONCE = {"cpu": 2**23, "cuda": 2**26}
 
 
 def summed_loss(x, weight, bias, targets, kind):
@@ -24,10 +27,14 @@ class _SummedLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias, targets, kind, needed):
         narrow, table = x.to(kind), weight.to(kind)
+        if x.is_cuda:  # whose units take numbers eight by eight
+            more = -len(weight) % 8
+            table, bias = F.pad(table, (0, 0, 0, more)), F.pad(bias, (0, more), value=-math.inf)
         total = x.new_zeros((), dtype=torch.float32)
         if needed:
             # The gradients of the sum.
-            of_x, of_weight, of_bias = torch.empty_like(x), torch.zeros_like(weight), 0
+            of_x, of_bias = torch.empty_like(x), 0
+            of_weight = torch.zeros_like(table, dtype=weight.dtype)
         rows = max(1, AT_ONCE[x.device.type] // len(weight))
         for begin in range(0, len(x), rows):
             some, wanted = narrow[begin : begin + rows], targets[begin : begin + rows, None]
@@ -43,10 +50,12 @@ class _SummedLoss(torch.autograd.Function):
                 of_x[begin : begin + rows] = torch.mm(logits, table)
                 if kind == of_weight.dtype:
                     of_weight.addmm_(logits.t(), some)
+                elif x.is_cuda:
+                    of_weight = torch.addmm(of_weight, logits.t(), some, out_dtype=weight.dtype)
                 else:
                     of_weight += torch.mm(logits.t(), some)
         if needed:
-            ctx.save_for_backward(of_x, of_weight, of_bias)
+            ctx.save_for_backward(of_x, of_weight[: len(weight)], of_bias[: len(weight)])
         return total
 
     @staticmethod

@@ -1,9 +1,11 @@
 """``python -m tests.benchmarks.training FOLDER``: how fast each trainer is, on this machine.
 
 All train the same model on the same samples, in the same precision, and take turns. It writes
-``README.md`` and ``speed.png`` beside this file.
+``README.md`` and ``speed.png`` beside this file; on a machine with a GPU ``gpu.md`` and
+``gpu.png``.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -12,8 +14,11 @@ import re
 import statistics
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import torch
 
 from helpers.common.errors import CourseError
 from helpers.common.figures import BLUE, ORANGE, Picture
@@ -56,14 +61,20 @@ class Size:
         return f"{self.layers} × {self.width}"
 
 
-SIZES = (Size(4, 128, 2048, 18), Size(12, 768, 1024, 8))
+SIZES = {
+    "cpu": (Size(4, 128, 2048, 18), Size(12, 768, 1024, 8)),
+    "cuda": (Size(12, 768, 2**15, 40), Size(4, 128, 2**15, 40)),
+}
+PAGES = {"cpu": ("README.md", "speed.png"), "cuda": ("gpu.md", "gpu.png")}
+PRODUCT = 8192  # rows and columns of the matrices that show what a GPU can
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
     """One trainer's run: tokens a second, the most bytes in memory, and its last losses' mean.
 
-    ``planned`` are the tokens a second that the plan tells before, of this kit only.
+    ``planned`` are the tokens a second that the plan tells before, of this kit only. The memory is
+    the GPU's where it trains on one.
     """
 
     rate: float
@@ -78,7 +89,8 @@ def prepared(folder: Path, size: Size) -> Workspace:
     widths = (size.layers, size.width, 4 * size.width, size.width // 64)
     shape = dict(zip(make.TINY, widths, strict=True))
     if not (work.data_bin / "train.bin").exists():
-        ROAD.run("sample", work, ROAD["sample"].settings())
+        if not work.texts.exists():
+            ROAD.run("sample", work, ROAD["sample"].settings())
         weights = make.fitting(make.tensors(shape))
         base = make.put(make.current(weights, shape), folder / f"base-{size.width}")
         ROAD.run("base", work, BaseSettings(source=str(base)))
@@ -117,7 +129,13 @@ def planned(task: Task) -> float:
         "print(1 / bench.plan_of(bench.Task.of_arguments()).speed.token)"
     )
     words = [sys.executable, "-c", code, *task.words()]
-    return float(subprocess.check_output(words, env=os.environ | {"PYTHONPATH": str(PROJECT)}))
+    return float(subprocess.check_output(words, env=environment()))
+
+
+def environment() -> dict[str, str]:
+    """Where a trainer's process finds the project."""
+    paths = [str(PROJECT), os.environ.get("PYTHONPATH", "")]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def plan_of(task: Task) -> TrainingPlan:
@@ -131,12 +149,9 @@ def run(trainer: str, task: Task) -> Run:
         CourseError: it failed.
     """
     log = task.workspace / "benchmark.log"
-    with log.open("wb") as sink:
+    with log.open("wb") as sink, gpu_memory() as most:
         process = subprocess.Popen(
-            command(trainer, task),
-            stdout=sink,
-            stderr=sink,
-            env=os.environ | {"PYTHONPATH": str(PROJECT)},
+            command(trainer, task), stdout=sink, stderr=sink, env=environment()
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = status
@@ -145,7 +160,51 @@ def run(trainer: str, task: Task) -> Run:
         raise CourseError(f"{trainer} failed: {said[-2000:]}", f"Its output is in {log}.")
     rate, losses = json.loads(said.splitlines()[-1]) if trainer in MODULES else _logged(said)
     told = planned(task) if trainer == KIT else 0.0
-    return Run(rate, 1024 * usage.ru_maxrss, statistics.mean(losses[-5:]), told)
+    memory = max(most) if most else 1024 * usage.ru_maxrss
+    return Run(rate, memory, statistics.mean(losses[-5:]), told)
+
+
+@contextlib.contextmanager
+def gpu_memory() -> Iterator[list[int]]:
+    """Bytes of the GPU that others have taken since it began, looked at again and again."""
+    most: list[int] = []
+    if not torch.cuda.is_available():
+        yield most
+        return
+    before, ended = torch.cuda.mem_get_info()[0], threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.05):
+            most.append(before - torch.cuda.mem_get_info()[0])
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    yield most
+    ended.set()
+    thread.join()
+
+
+def work_of(task: Task) -> float:
+    """Operations for a token: 6 · parameters, and 12 · layers · width · length for attention."""
+    model, samples = task.model(), task.samples()
+    length = statistics.mean(map(len, samples))
+    shape = model.config
+    return 6 * model.num_parameters() + 12 * shape.num_hidden_layers * shape.hidden_size * length
+
+
+def most_work(numbers: str) -> float:
+    """Operations a second in a product of large matrices, on the GPU: the fastest of some."""
+    kind = {"fp32": torch.float32, "bf16": torch.bfloat16}[numbers]
+    one, other = torch.randn(2, PRODUCT, PRODUCT, device="cuda").to(kind)
+    seconds = []
+    for _ in range(12):
+        begun, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begun.record()
+        torch.mm(one, other)
+        ended.record()
+        ended.synchronize()
+        seconds.append(begun.elapsed_time(ended) / 1000)
+    return 2 * PRODUCT**3 / min(seconds)
 
 
 def _logged(said: str) -> tuple[float, list[float]]:
@@ -168,7 +227,7 @@ Runs = Mapping[tuple[Size, str, str], list[Run]]
 def measured(folder: Path) -> Runs:
     """All trainers at all sizes, in single precision and in what suits the device, in turns."""
     found: dict[tuple[Size, str, str], list[Run]] = {}
-    for size in SIZES:
+    for size in SIZES[chosen("auto").type]:
         work = prepared(folder, size)
         suits = precision(work, FinetuneSettings(max_tokens=size.tokens)).name
         for numbers in dict.fromkeys(("fp32", suits)):
@@ -191,6 +250,7 @@ def rows(runs: Runs) -> Iterator[tuple[object, ...]]:
             str(size),
             numbers,
             trainer,
+            len(each),
             f"{rate:,.0f}",
             f"{min(run.rate for run in each):,.0f} to {max(run.rate for run in each):,.0f}",
             f"{rate / lean:.2f}",
@@ -200,8 +260,21 @@ def rows(runs: Runs) -> Iterator[tuple[object, ...]]:
         )
 
 
+def shares(folder: Path, runs: Runs) -> Iterator[tuple[object, ...]]:
+    """What the GPU did in each run, beside what it does in a product of large matrices."""
+    work, most = {}, {}
+    for (size, numbers, trainer), each in runs.items():
+        if size not in work:
+            work[size] = work_of(Task(prepared(folder, size).root, 1, size.tokens, numbers))
+        if numbers not in most:
+            most[numbers] = most_work(numbers)
+        done = statistics.median(run.rate for run in each) * work[size]
+        yield str(size), numbers, trainer, f"{done / 1e12:.1f}", f"{done / most[numbers]:.0%}"
+
+
+SHARES = ("model", "precision", "trainer", "TFLOP/s", "of what a large matrix product does")
 HEAD = (
-    *("model", "precision", "trainer", "tokens a second", "from … to"),
+    *("model", "precision", "trainer", "runs", "tokens a second", "from … to"),
     *("of the lean loop's", "as planned", "memory", "loss at the end, bits"),
 )
 
@@ -235,11 +308,17 @@ def main() -> None:
     """Measure, and write what was measured."""
     folder = Path(sys.argv[1]).resolve()
     load = os.getloadavg()[0]
-    runs = measured(folder)
+    write(folder, measured(folder), load)
+
+
+def write(folder: Path, runs: Runs, load: float) -> None:
+    """The page and the figure."""
     table = list(rows(runs))
     print(text_table(HEAD, table))
-    where = machine(folder, chosen("auto"))
+    device = chosen("auto")
+    where = machine(folder, device)
     refused = refused_gpu()
+    page, pictured = PAGES[device.type]
     told = [
         ("date", datetime.date.today().isoformat()),
         ("device", where.device),
@@ -247,16 +326,19 @@ def main() -> None:
         ("cores", cores()),
         ("load before it began (processes that ran already)", f"{load:.1f}"),
         ("GPU", f"none was measured: {refused}" if refused else where.device),
+        ("torch", torch.__version__),
     ]
+    work = markdown(SHARES, list(shares(folder, runs))) if device.type == "cuda" else ""
     text = (HERE / "template.md").read_text("utf-8")
     text = text.format(
+        picture=pictured,
         machine=markdown(("measured on", ""), told),
         table=markdown(HEAD, table),
-        turns=TURNS,
+        work=work,
         warm=WARM,
     )
-    write_whole(HERE / "speed.png", picture(runs)._repr_png_())
-    write_whole(HERE / "README.md", text)
+    write_whole(HERE / pictured, picture(runs)._repr_png_())
+    write_whole(HERE / page, text)
 
 
 if __name__ == "__main__":

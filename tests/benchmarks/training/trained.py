@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from helpers.common.symbols import BOS
 from helpers.ids.binary_files import read_lines
@@ -54,8 +55,15 @@ class Task:
         return max(1, self.tokens // SAMPLE)
 
     def model(self) -> "RobertaForMaskedLM":
-        """The base model for transformers; every trainer begins with its weights."""
-        return model_of(checkpoints.read(Workspace(self.workspace).base_model)).train()
+        """The base model for transformers; every trainer begins with its weights.
+
+        Nothing is dropped out, as in this kit's training by default: it would take time.
+        """
+        model = model_of(checkpoints.read(Workspace(self.workspace).base_model)).train()
+        for part in model.modules():
+            if isinstance(part, torch.nn.Dropout):
+                part.p = 0.0
+        return model
 
     def dictionary(self) -> Dictionary:
         return Dictionary.load(Workspace(self.workspace).base_dict)
