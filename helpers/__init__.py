@@ -7,7 +7,8 @@ workflow  what a stage is: its workspace, its record, its settings, when it is d
 text      students' files to documents and lines
 tokens    GPT-2's byte-pair encoding: lines to GPT-2 ids
 ids       the model's dictionary, fairseq's .bin and .idx, and their shards
-models    checkpoints old and new, Hugging Face's form of them, the loss they are compared by
+models    checkpoints old and new, and Hugging Face's form of them
+evaluation  how well models guess hidden tokens, and how sure that is
 training  fairseq-hydra-train: its command, its log, what an interrupted run goes on with
 base      where a base model comes from, and whether its dictionary fits
 stages    one file a command, and the road, which is their list

@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--force", action="store_true", help="do the work again")
         if stage.plan:
             command.add_argument("--plan", action="store_true", help="tell only what it will do")
+        if stage.plan and stage.in_place:  # what takes hours
             command.add_argument("--probe", action="store_true", help="the same, tried a little")
         if stage.job:
             command.add_argument(
@@ -130,7 +131,7 @@ def dispatch(given: dict) -> int:
         return watch(workspace)
     settings = settings_from(command, given)
     if given.get("plan") or given.get("probe"):
-        print(ROAD.plan(command, workspace, settings, probe=given["probe"]))
+        print(ROAD.plan(command, workspace, settings, probe=given.get("probe", False)))
         return 0
     stage = ROAD[command]
     if stage.inspect and (given["check"] is not None or given["against"]):

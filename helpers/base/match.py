@@ -6,10 +6,11 @@ import numpy as np
 
 from helpers.base.course_base import unpack
 from helpers.common.symbols import BOS, EOS, FIRST
+from helpers.evaluation.guessing import guessed
+from helpers.evaluation.texts import Hidden
 from helpers.ids.dictionary import Dictionary
 from helpers.machine.devices import chosen
 from helpers.models.hf.folder import model_of, quiet
-from helpers.models.masked_lm import measure
 from helpers.tokens.gpt2 import encode
 
 SENTENCES = (
@@ -36,8 +37,9 @@ def bits(state: dict, dictionary: Dictionary, device: str = "cpu") -> float:
             hidden.append(masked)
             true.append(ids)
             at.append(np.array([position]))
-    nats, _ = measure(model, hidden, true, at, "the base model")
-    return nats / math.log(2)
+    none = np.array([])  # of which document is not asked
+    found = guessed(model, Hidden(hidden, true, at, none, none), "the base model")
+    return float(found.nats.mean()) / math.log(2)
 
 
 def warning(loss: float, dictionary: Dictionary) -> str:

@@ -4,7 +4,7 @@ import base64
 import html
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -192,31 +192,46 @@ def learning_curves(
     return picture
 
 
+Bar = tuple[float, float | None, float | None]  # a number, and the interval for it
+
+
 def before_and_after(
-    bits: Sequence[float],
-    general_bits: Sequence[float],
-    accuracy: Sequence[float],
-    general_accuracy: Sequence[float],
+    losses: Mapping[str, Sequence[Bar]], accuracies: Mapping[str, Sequence[Bar]]
 ) -> Picture:
-    """Loss and accuracy of the base and of the fine-tuned model, on one's own and general text."""
+    """Loss and accuracy of each model on one's own and on general text, with their intervals.
+
+    Args:
+        losses, accuracies: of each model two numbers, in bits a hidden token and as shares.
+    """
     picture = Picture(height=3.4)
     left, right = picture.subplots(1, 2)
-    _pairs(left, (bits, general_bits), "{:.2f}")
+    _side_by_side(left, losses, "{:.2f}")
     left.set(title="Loss: lower is better", ylabel="bits per hidden token")
-    _pairs(right, (accuracy, general_accuracy), "{:.1%}")
+    _side_by_side(right, accuracies, "{:.1%}")
     right.set(title="Right at the first guess", ylabel="share of hidden tokens")
     right.yaxis.set_major_formatter(PercentFormatter(1))
     picture.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return picture
 
 
-def _pairs(axes: Axes, pairs: Sequence[Sequence[float]], form: str) -> None:
-    """For each text a bar of the base and one of the fine-tuned model, side by side."""
-    for i, (name, colour) in enumerate((("base", GREY), ("fine-tuned", BLUE))):
-        places = [place + 0.4 * i for place in range(len(pairs))]
-        bars = axes.bar(places, [pair[i] for pair in pairs], 0.38, color=colour, label=name)
-        axes.bar_label(bars, [form.format(pair[i]) for pair in pairs], padding=3)
-    axes.set_xticks([place + 0.2 for place in range(len(pairs))], ("your text", "general text"))
+def _side_by_side(axes: Axes, models: Mapping[str, Sequence[Bar]], form: str) -> None:
+    """For each text a bar of each model; a line on it is the interval of 95 %."""
+    wide = 0.8 / len(models)
+    colours = [GREY, *COLOURS]
+    for i, (name, numbers) in enumerate(models.items()):
+        places = [place + wide * i for place in range(len(numbers))]
+        below = [0 if low is None else value - low for value, low, _ in numbers]
+        above = [0 if high is None else high - value for value, _, high in numbers]
+        bars = axes.bar(
+            *(places, [value for value, _, _ in numbers], 0.95 * wide),
+            yerr=(below, above),
+            error_kw={"ecolor": "#777777", "capsize": 2},
+            color=colours[i % len(colours)],
+            label=name,
+        )
+        axes.bar_label(bars, [form.format(value) for value, _, _ in numbers], padding=3)
+    middle = wide * (len(models) - 1) / 2
+    axes.set_xticks([place + middle for place in (0, 1)], ("your text", "general text"))
     axes.margins(y=0.15)
 
 

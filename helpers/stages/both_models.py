@@ -1,14 +1,17 @@
-"""The base and the fine-tuned model, read to be compared, and what both guess for a sentence."""
+"""The base, the fine-tuned and further models, read to be compared, and what they guess."""
 
 import dataclasses
 import functools
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers.base import sources
 from helpers.base.sources import refuse_unfit
 from helpers.common.errors import CourseError
-from helpers.common.symbols import MASK
+from helpers.common.symbols import MASK, UNK
+from helpers.evaluation.report import MODELS
 from helpers.ids.dictionary import Dictionary
 from helpers.machine.devices import chosen
 from helpers.models import checkpoints, shapes
@@ -26,15 +29,15 @@ Row = tuple[str, str, str, str]
 
 @dataclasses.dataclass(frozen=True)
 class BothModels:
-    """Two models with one dictionary.
+    """Models with one dictionary.
 
     Attributes:
-        models: base and fine-tuned.
-        size: the most dictionary indices that both can read.
+        models: by their names: base, fine-tuned, and further ones by what a person named.
+        size: the most dictionary indices that all can read.
         notes: what is to be said of the fine-tuned one's files.
     """
 
-    models: tuple["RobertaForMaskedLM", "RobertaForMaskedLM"]
+    models: dict[str, "RobertaForMaskedLM"]
     dictionary: Dictionary
     size: int
     notes: tuple[str, ...]
@@ -53,7 +56,8 @@ class BothModels:
         for sentence, word in sentences:
             ids = masked_sentence(sentence, self.dictionary)
             if len(ids) <= self.size:
-                guessed = (guesses(model, ids, self.dictionary) for model in self.models)
+                two = (self.models[name] for name in MODELS)
+                guessed = (guesses(model, ids, self.dictionary) for model in two)
                 found.append((sentence, word, *guessed))
             elif own:
                 raise CourseError(
@@ -85,8 +89,62 @@ def read_both(workspace: Workspace, device: str = "cpu") -> BothModels:
     refuse_unfit(state, theirs, weights, vocabulary, "Run the notebook 05_convert again.")
     size = min(shapes.shape(each)["max_positions"] for each in (base, state))
     where = chosen(device)
-    models = (model_of(base).to(where), model_of(state).to(where))
+    models = {
+        name: model_of(each).to(where) for name, each in zip(MODELS, (base, state), strict=True)
+    }
     return BothModels(models, dictionary, size, tuple(notes))
+
+
+def read_all(workspace: Workspace, others: Sequence[str], device: str = "cpu") -> BothModels:
+    """Also models that a person has named, as for a base: by a folder, a ``.pt`` file, "course".
+
+    Raises:
+        CourseError: as :func:`read_both`, or one cannot be used, or has other tokens.
+    """
+    both = read_both(workspace, device)
+    models, size, notes = dict(both.models), both.size, [*both.notes]
+    for name in others:
+        files = sources.inputs(name, "", workspace)
+        with tempfile.TemporaryDirectory() as scratch:
+            found = sources.read(files, Path(scratch))
+        if found.dictionary.lacking and not both.dictionary.lacking:
+            raise CourseError(
+                f"{name} lacks {len(found.dictionary.lacking):,} of GPT-2's tokens in its "
+                "vocabulary: what it loses cannot be compared.",
+                "Leave it out of models.",
+            )
+        size = min(size, shapes.shape(found.state)["max_positions"])
+        state = in_order_of(both.dictionary, found.dictionary, found.state)
+        models[f"./{name}" if name in MODELS else name] = model_of(state).to(chosen(device))
+        notes += found.notes
+    return BothModels(models, both.dictionary, size, tuple(notes))
+
+
+def in_order_of(wanted: Dictionary, theirs: Dictionary, state: dict) -> dict:
+    """A checkpoint whose rows of the vocabulary are those of another dictionary.
+
+    What the other one does not have comes behind, so that all chances stay what they were.
+    """
+    if wanted.symbols == theirs.symbols:
+        return state
+    import torch
+
+    place = {symbol: index for index, symbol in enumerate(theirs.all_symbols)}
+    known = [symbol for symbol in wanted.all_symbols if symbol in place]
+    more = [symbol for symbol in theirs.all_symbols if symbol not in {*known}]
+    rows = [place.get(symbol, UNK) for symbol in wanted.all_symbols]
+    rows = torch.tensor(rows + [place[symbol] for symbol in more])
+    size = len(theirs.all_symbols)
+    model = {
+        name: tensor[rows] if tensor.shape[:1] == (size,) and _is_of_words(name) else tensor
+        for name, tensor in state["model"].items()
+    }
+    return state | {"model": model}
+
+
+def _is_of_words(name: str) -> bool:
+    """Whether a tensor has a row, or a number, for each token."""
+    return name.endswith(("embed_tokens.weight", "lm_head.weight", "lm_head.bias"))
 
 
 def own_guesses(workspace: Workspace, sentences: Sequence[str]) -> tuple[Row, ...]:

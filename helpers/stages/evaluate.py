@@ -1,98 +1,46 @@
 """Base and fine-tuned model in one evaluator: the same held-out text, the same masks."""
 
-import dataclasses
 import json
 import math
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from helpers.base import general_text
+from helpers.base import general_text, sources
 from helpers.common.errors import CourseError
-from helpers.common.report import Grid, Report, Table
-from helpers.common.symbols import FIRST, MASK
+from helpers.common.progress import Progress, duration
+from helpers.common.symbols import MASK
+from helpers.evaluation.changes import by_frequency, by_token, difference
+from helpers.evaluation.guessing import BATCH, Guessed, guessed
+from helpers.evaluation.intervals import product_of_ratios, ratio
+from helpers.evaluation.report import (
+    MODELS,
+    TEXTS,
+    EvaluatePlan,
+    EvaluateReport,
+    Measured,
+    Score,
+    judgement,
+)
+from helpers.evaluation.texts import Hidden, Text, hidden_in, text_of
+from helpers.ids.binary_files import blocks
+from helpers.ids.data_bin import data_folders
 from helpers.ids.dictionary import Dictionary
 from helpers.models.hf.config import files_of, is_huggingface
-from helpers.models.masked_lm import (
-    hide,
-    measure,
-    perplexity,
-    samples_of,
-)
-from helpers.stages.both_models import read_both
+from helpers.stages.both_models import BothModels, read_all
 from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import encode
-from helpers.workflow.definition import Job, Stage
+from helpers.workflow.definition import Job, Prints, Stage
 from helpers.workflow.settings import EvaluateSettings
 from helpers.workflow.workspace import Workspace
 
-MODELS = ("base", "fine-tuned")
-EXAMPLE, EXAMPLES = ("sentence", "hidden", "base guesses", "fine-tuned guesses"), 8
+EXAMPLES = 8
 LEAST, MOST = 30, 90  # bytes and characters of an example: ten Chinese characters are enough
 _SENTENCE = re.compile(r"[^。！？.!?]+[。！？.!?]*")
 _WORD = re.compile(r"(?<=\s)[^\W\d_]{4,}|[\u4e00-\u9fff]")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EvaluateReport(Report):
-    """Numbers for (base, fine-tuned), on the held-out text and on general text.
-
-    Attributes:
-        loss: mean cross entropy per hidden token, in nats.
-        accuracy: share of hidden tokens whose most likely guess is right.
-        tokens: how many tokens were hidden.
-        general_loss, general_accuracy, general_tokens: the same on documentation of other
-            packages, which the course's base has not read either; what rises there was forgotten.
-        examples: rows of sentence, hidden token, the base's guesses, the fine-tuned's guesses.
-        of: what was compared: the SHA-256 of every file that was read, by its name; the updates of
-            the fine-tuned model, where the workspace's record knows them; the settings.
-    """
-
-    TITLE = "What was learned, on text that no model has seen"
-    loss: tuple[float, float]
-    accuracy: tuple[float, float]
-    tokens: int
-    general_loss: tuple[float, float]
-    general_accuracy: tuple[float, float]
-    general_tokens: int
-    examples: tuple[tuple[str, str, str, str], ...]
-    of: dict
-
-    @property
-    def bits(self) -> tuple[float, ...]:
-        """The loss in bits: nats / ln 2, as fairseq reports it."""
-        return in_bits(self.loss)
-
-    @property
-    def general_bits(self) -> tuple[float, ...]:
-        return in_bits(self.general_loss)
-
-    @property
-    def perplexity(self) -> tuple[float, ...]:
-        """e to the loss in nats, which is 2 to the loss in bits."""
-        return tuple(map(perplexity, self.bits))
-
-    def table(self) -> Table:
-        rows = [
-            ("yours", "loss (bits per hidden token)", *(f"{x:.3f}" for x in self.bits)),
-            ("", "loss (nats per hidden token)", *(f"{x:.3f}" for x in self.loss)),
-            ("", "perplexity", *(f"{x:,.1f}" for x in self.perplexity)),
-            ("", "right at the first guess", *(f"{x:.1%}" for x in self.accuracy)),
-            ("general", "loss (bits per hidden token)", *(f"{x:.3f}" for x in self.general_bits)),
-            ("", "right at the first guess", *(f"{x:.1%}" for x in self.general_accuracy)),
-        ]
-        return ("text", "measure", *MODELS), rows
-
-
-def in_bits(nats: Sequence[float]) -> tuple[float, ...]:
-    return tuple(loss / math.log(2) for loss in nats)
-
-
-def example_table(report: EvaluateReport) -> Grid:
-    """What both models guess for a hidden word; ␣ is a space before the token."""
-    return Grid(EXAMPLE, report.examples, "The same sentences before and after")
 
 
 def example_sentences(lines: list[str], seed: int) -> list[tuple[str, str]]:
@@ -139,33 +87,121 @@ def _read_lines(workspace: Workspace, most: int) -> list[str]:
     return lines
 
 
-def _work(job: Job) -> EvaluateReport:
-    workspace, settings = job.workspace, job.settings
-    both = read_both(workspace, settings.device)
-    models, dictionary, size = both.models, both.dictionary, both.size
-    lines = _read_lines(workspace, settings.max_lines)
-    own = [(sentence, "") for sentence in settings.sentences]
-    examples = both.rows(own or example_sentences(lines, settings.seed), own=bool(own))
-    general = general_text.validation_lines(settings.max_lines)
-    loss, accuracy, tokens = _compared(models, lines, dictionary, settings, size)
-    general_loss, general_accuracy, general_tokens = _compared(
-        models, general, dictionary, settings, size
+def _texts(workspace: Workspace, settings: EvaluateSettings, both: BothModels) -> dict[str, Text]:
+    """One's own held-out text and general text, as all of the models can read it."""
+    lines = (
+        _read_lines(workspace, settings.max_lines),
+        general_text.validation_lines(settings.max_lines),
     )
-    report = EvaluateReport(
-        loss=loss,
-        accuracy=accuracy,
-        tokens=tokens,
-        general_loss=general_loss,
-        general_accuracy=general_accuracy,
-        general_tokens=general_tokens,
-        examples=examples,
-        of=_compared_files(job),
+    texts = (text_of(each, both.dictionary, both.size) for each in lines)
+    return dict(zip(TEXTS, texts, strict=True))
+
+
+def _hidden(text: Text, settings: EvaluateSettings, dictionary: Dictionary) -> Hidden:
+    return hidden_in(text, dictionary, settings.mask_share, settings.seed, settings.draws)
+
+
+def _plan(
+    workspace: Workspace, settings: EvaluateSettings, _: Prints, __: int | None
+) -> EvaluatePlan:
+    """How long it will take, by the first samples."""
+    both = read_all(workspace, settings.models, settings.device)
+    texts = _texts(workspace, settings, both)
+    hidden = {name: _hidden(text, settings, both.dictionary) for name, text in texts.items()}
+    some = hidden[TEXTS[0]].first(2 * BATCH[both.models[MODELS[0]].device.type])
+    seconds = 0.0
+    for name, model in both.models.items():
+        guessed(model, some.first(1), name)  # memory is fetched
+        begun = time.perf_counter()
+        guessed(model, some, name)
+        passed = (time.perf_counter() - begun) / sum(map(len, some.seen))
+        seconds += passed * sum(len(sample) for each in hidden.values() for sample in each.seen)
+    return EvaluatePlan(
+        texts=tuple(_measured(name, text, hidden[name]) for name, text in texts.items()),
+        models=tuple(both.models),
+        device=str(both.models[MODELS[0]].device),
+        time=duration(seconds),
         notes=both.notes,
     )
-    bits = {"bits": report.bits, "general_bits": report.general_bits}
+
+
+def _work(job: Job) -> EvaluateReport:
+    workspace, settings = job.workspace, job.settings
+    both = read_all(workspace, settings.models, settings.device)
+    own = [(sentence, "") for sentence in settings.sentences]
+    drawn = example_sentences(_read_lines(workspace, settings.max_lines), settings.seed)
+    examples = both.rows(own or drawn, own=bool(own))
+    texts = _texts(workspace, settings, both)
+    hidden = {name: _hidden(text, settings, both.dictionary) for name, text in texts.items()}
+    total = len(both.models) * sum(len(each.seen) for each in hidden.values())
+    with Progress(total, "samples") as bar:
+        found = {
+            (model, text): guessed(both.models[model], hidden[text], _called(model), bar)
+            for model in both.models
+            for text in TEXTS
+        }
+    measured = tuple(_measured(name, text, hidden[name]) for name, text in texts.items())
+    scores = tuple(_scores(found, texts, hidden))
+    base, tuned = (found[model, TEXTS[0]].nats for model in MODELS)
+    mine = hidden[TEXTS[0]]
+    counts = training_counts(job.files, both.dictionary)
+    bands = () if counts is None else by_frequency(counts, mine.ids, mine.documents, base, tuned)
+    gained, lost = by_token(mine.ids, base, tuned, both.dictionary)
+    report = EvaluateReport(
+        texts=measured,
+        scores=scores,
+        bands=tuple(bands),
+        gained=tuple(gained),
+        lost=tuple(lost),
+        examples=examples,
+        of=_compared_files(job),
+        notes=(*both.notes, *judgement(scores, measured)),
+    )
+    bits = {"bits": report.bits(), "general_bits": report.bits(TEXTS[1])}
     text = json.dumps(report.to_json() | bits, indent=1, ensure_ascii=False)
     job.out(workspace.evaluation).write_text(text + "\n", "utf-8")
     return report
+
+
+def _called(model: str) -> str:
+    return f"the {model} model" if model in MODELS else model
+
+
+def _measured(name: str, text: Text, hidden: Hidden) -> Measured:
+    counted = map(int, (len(text.tokens), text.tokens.sum(), text.characters.sum()))
+    return Measured(name, *counted, len(hidden.ids))
+
+
+def _scores(
+    found: dict[tuple[str, str], Guessed], texts: dict[str, Text], hidden: dict[str, Hidden]
+) -> Iterator[Score]:
+    """Each model on each text, beside the base where it is another."""
+    for (model, name), its in found.items():
+        text, documents = texts[name], hidden[name].documents
+        present, of = np.unique(documents, return_inverse=True)
+        count = np.bincount(of)
+        bits = np.bincount(of, weights=its.nats / math.log(2))
+        a_character = (text.tokens[present], text.characters[present])
+        base = found[MODELS[0], name].nats
+        yield Score(
+            model=model,
+            text=name,
+            nats=ratio(np.bincount(of, weights=its.nats), count),
+            bits_per_character=product_of_ratios([(bits, count), a_character]),
+            first=ratio(np.bincount(of, weights=its.first), count),
+            fifth=ratio(np.bincount(of, weights=its.fifth), count),
+            gain=None if model == MODELS[0] else difference(base, its.nats, documents),
+        )
+
+
+def training_counts(files: list[Path], dictionary: Dictionary) -> np.ndarray | None:
+    """How often each dictionary index occurs in the training text, (indices,); None without it."""
+    counts = np.zeros(dictionary.mask + 1, dtype=np.int64)
+    prefixes = [file.with_suffix("") for file in files if file.name == "train.bin"]
+    for prefix in prefixes:
+        for block in blocks(prefix):
+            counts += np.bincount(block, minlength=len(counts))[: len(counts)]
+    return counts if prefixes else None
 
 
 def _compared_files(job: Job) -> dict:
@@ -181,28 +217,20 @@ def _compared_files(job: Job) -> dict:
     }
 
 
-def _compared(
-    models: tuple, lines: list[str], dictionary: Dictionary, settings: EvaluateSettings, size: int
-) -> tuple[tuple, tuple, int]:
-    """Loss in nats and accuracy of each model with the same tokens hidden, and their number."""
-    samples = samples_of(iter(lines), dictionary, size)
-    true = [sample for sample in samples if (sample >= FIRST).any()]  # others are blank lines
-    random = np.random.default_rng(settings.seed)
-    hidden, at = zip(
-        *(hide(sample, dictionary, settings.mask_share, random) for sample in true), strict=True
-    )
-    measured = [
-        measure(model, list(hidden), true, list(at), f"the {name} model")
-        for model, name in zip(models, MODELS, strict=True)
-    ]
-    loss, accuracy = zip(*measured, strict=True)
-    return loss, accuracy, sum(map(len, at))
-
-
 def _inputs(workspace: Workspace, settings: EvaluateSettings) -> list[Path]:
     config = workspace.hf / "config.json"  # which is missed, where there is none
     hf = files_of(workspace.hf) if is_huggingface(workspace.hf) else [config]
-    return [workspace.base_model, workspace.base_dict, *hf, workspace.raw("test")]
+    trained = [
+        folder / f"train.{kind}"
+        for folder in data_folders(workspace.data_bin)
+        for kind in ("bin", "idx")
+    ]
+    others = [file for name in settings.models for file in sources.inputs(name, "", workspace)]
+    return [
+        *(workspace.base_model, workspace.base_dict, *hf, workspace.raw("test")),
+        *(trained if all(map(Path.is_file, trained)) else ()),
+        *(file for file in dict.fromkeys(others)),
+    ]
 
 
 EVALUATE = Stage(
@@ -214,5 +242,6 @@ EVALUATE = Stage(
     inputs=_inputs,
     outputs=lambda workspace: [workspace.evaluation],
     work=_work,
-    after=("base", "split", "convert"),
+    plan=_plan,
+    after=("base", "split", "binarize", "prepare", "convert"),
 )

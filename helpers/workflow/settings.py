@@ -209,7 +209,7 @@ class ConvertSettings(Settings):
 
 class EvaluateSettings(Settings):
     GROUPS: ClassVar = {
-        "Measuring": ("max_lines", "mask_share", "seed", "device"),
+        "Measuring": ("max_lines", "mask_share", "draws", "seed", "models", "device"),
         "Examples": ("sentences",),
     }
 
@@ -217,6 +217,17 @@ class EvaluateSettings(Settings):
         2000, ge=1, le=BEYOND, description="How many held-out lines are measured; more take longer."
     )
     mask_share: float = Field(0.15, gt=0, lt=1, description="Share of tokens that are hidden.")
+    draws: int = Field(
+        2,
+        ge=1,
+        le=100,
+        description="How many times over, each time other tokens: more are less by chance.",
+    )
+    models: Annotated[FileNames, About(path="read")] = Field(
+        (),
+        description="Further models for the same table: Hugging Face folders, .pt files with their "
+        "dict.txt beside them, 'course'.",
+    )
     sentences: Strings = Field(
         (),
         description="Sentences with one <mask> each for the table; empty: taken from the test.",

@@ -9,8 +9,9 @@ import pytest
 from helpers.base import course_base, general_text
 from helpers.base.course_base import unpack
 from helpers.base.make_course_base import CARD
+from helpers.evaluation.guessing import guessed
+from helpers.evaluation.texts import hidden_in, text_of
 from helpers.models.hf.folder import model_of
-from helpers.models.masked_lm import hide, measure, samples_of
 from helpers.stages.road import ROAD
 from helpers.text.docstrings import modules
 from helpers.workflow.settings import BaseSettings
@@ -23,14 +24,10 @@ GENERAL_SHA256 = "c63c21595bb419583601fa1eb1d8fe83a965178e0db7f4480054d75294954f
 
 def measured(most: int = 4000) -> float:
     """Bits per hidden token of the unpacked model on the held-out text."""
-    import numpy as np
-
     state, dictionary = unpack()
-    true = samples_of(iter(general_text.validation_lines(most)), dictionary, 512)
-    random = np.random.default_rng(1)
-    hidden, at = zip(*(hide(block, dictionary, 0.15, random) for block in true), strict=True)
-    loss, _ = measure(model_of(state), list(hidden), true, list(at))
-    return loss / math.log(2)
+    text = text_of(general_text.validation_lines(most), dictionary, 512)
+    hidden = hidden_in(text, dictionary, 0.15, 1, 1)
+    return guessed(model_of(state), hidden, "the base").nats.mean() / math.log(2)
 
 
 def test_it_is_small_and_complete() -> None:

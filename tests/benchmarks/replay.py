@@ -10,17 +10,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from helpers.base import general_text
 from helpers.common.figures import BLUE, ORANGE, Picture
 from helpers.common.files import PROJECT, write_whole
 from helpers.common.report import text_table
-from helpers.common.symbols import FIRST
+from helpers.evaluation.guessing import guessed
+from helpers.evaluation.texts import hidden_in, text_of
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
 from helpers.models.hf.folder import model_of
-from helpers.models.masked_lm import hide, measure, samples_of
 from helpers.stages.road import ROAD
 from helpers.text.documents import lines as text_lines
 from helpers.training.runs.folders import LAST, in_between
@@ -51,10 +49,9 @@ def bits(checkpoint: Path, work: Workspace) -> tuple[float, ...]:
     own = [*text_lines(work.raw("test"), "utf-8")][: its.max_lines]
     found = []
     for lines in (own, general_text.validation_lines(its.max_lines)):
-        random = np.random.default_rng(its.seed)
-        true = [s for s in samples_of(iter(lines), dictionary, 512) if (s >= FIRST).any()]
-        hidden, at = zip(*(hide(s, dictionary, its.mask_share, random) for s in true), strict=True)
-        found.append(measure(model, list(hidden), true, list(at))[0] / math.log(2))
+        text = text_of(lines, dictionary, 512)
+        hidden = hidden_in(text, dictionary, its.mask_share, its.seed, its.draws)
+        found.append(guessed(model, hidden, checkpoint.name).nats.mean() / math.log(2))
     return tuple(found)
 
 

@@ -24,7 +24,10 @@ MADE: dict[str, Callable[[], Picture]] = {
     "rate": lambda: figures.learning_rate([(0, 0.0), (5, 1e-3), (9, 0.0)]),
     "curve": lambda: figures.learning_curve([(1, 5.0), (2, 4.0)], [(2, 4.5)]),
     "curves": lambda: figures.learning_curves([(f"run {n}", [(1, n)], [(1, n)]) for n in range(9)]),
-    "before": lambda: figures.before_and_after((5, 4), (4, 5), (0.1, 0.2), (0.3, 0.2)),
+    "before": lambda: figures.before_and_after(
+        dict.fromkeys(("base", "fine-tuned", "c", "d"), ((5, 4.9, 5.1), (4, None, None))),
+        dict.fromkeys(("base", "fine-tuned", "c", "d"), ((0.1, 0, 0.2), (0.3, None, None))),
+    ),
     "words": lambda: figures.tokens_per_word([(1, 5), (3, 3)]),
     "scripts": lambda: figures.tokens_per_character([("Latin", 0.3), ("Han", 2.1)]),
 }

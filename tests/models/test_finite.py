@@ -12,13 +12,14 @@ import torch
 
 from helpers.base import course_base, match
 from helpers.common.errors import CourseError
+from helpers.evaluation.guessing import guessed
+from helpers.evaluation.texts import Hidden
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, summaries
 from helpers.models.finite import refuse_not_finite
 from helpers.models.hf import comparison
 from helpers.models.hf.folder import model_of, write_folder
 from helpers.models.hf.reading import read_folder
-from helpers.models.masked_lm import measure
 from helpers.stages import convert
 from helpers.stages.road import ROAD
 from helpers.workflow.settings import BaseSettings, ConvertSettings
@@ -195,7 +196,7 @@ def test_a_loss_that_is_no_number_is_named() -> None:
         match.bits(too_large(), make.dictionary())
     model, ids = model_of(too_large()), np.arange(8)
     with pytest.raises(CourseError, match=r"loss of the model is (nan|inf)"):
-        measure(model, [ids], [ids], [np.array([5])])
+        guessed(model, Hidden([ids], [ids], [np.array([5])], ids[5:6], ids[:1]), "the model")
 
 
 def test_the_courses_base_is_not_packed_where_half_precision_overflows(

@@ -32,7 +32,7 @@ def test_trainers_are_told_by_their_medians_and_beside_the_lean_loop() -> None:
         for trainer, each in rates.items()
     }
     first, *_, last = training.rows(runs)
-    assert first[2:6] == (training.KIT, "20", "5 to 30", "1.82") and last[5] == "1.00"
+    assert first[2:7] == (training.KIT, 3, "20", "5 to 30", "1.82") and last[6] == "1.00"
     assert training.picture(runs)._repr_png_().startswith(b"\x89PNG")
 
 

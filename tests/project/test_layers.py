@@ -23,6 +23,7 @@ LAYERS = (
     "ids",
     "models",
     "models.hf",
+    "evaluation",
     "training.log",
     "training.options",
     "training.launcher",

@@ -2,29 +2,29 @@
 
 import hashlib
 import json
-import math
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
+from pydantic import TypeAdapter
 
 from helpers.common.errors import CourseError
 from helpers.common.files import fresh_folder
-from helpers.common.symbols import FIRST
+from helpers.evaluation.report import (
+    MODELS,
+    TEXTS,
+    EvaluateReport,
+    beside_the_paper,
+    example_table,
+    frequency_table,
+    token_table,
+)
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints
-from helpers.models.hf.folder import model_of, write_folder
-from helpers.models.masked_lm import hide, measure, samples_of
+from helpers.models.hf.folder import write_folder
 from helpers.models.summaries import summary
 from helpers.stages import evaluate
-from helpers.stages.evaluate import (
-    EvaluateReport,
-    _read_lines,
-    example_sentences,
-    example_table,
-)
+from helpers.stages.evaluate import _read_lines, example_sentences
 from helpers.stages.road import ROAD
 from helpers.tokens.gpt2 import encode
 from helpers.workflow.settings import ConvertSettings, EvaluateSettings, SplitSettings
@@ -38,34 +38,69 @@ def dictionary(course: Workspace) -> Dictionary:
     return Dictionary.load(course.base_dict)
 
 
+def told(workspace: Workspace) -> EvaluateReport:
+    recorded = workspace.record.stages["evaluate"].report
+    return TypeAdapter(EvaluateReport).validate_python(recorded)
+
+
 def test_the_fine_tuned_model_is_better_on_held_out_text(
     course: Workspace, training: FinetuneSettings
 ) -> None:
-    found = json.loads(course.evaluation.read_text("utf-8"))
+    found, report = json.loads(course.evaluation.read_text("utf-8")), told(course)
     bits, accuracy = (0.7, 0.05) if training.max_update == 500 else (0.25, 0.01)
-    assert found["bits"][1] < found["bits"][0] - bits
-    assert found["accuracy"][1] > found["accuracy"][0] + accuracy
-    assert found["tokens"] > 1000
-    assert found["bits"] == pytest.approx([loss / math.log(2) for loss in found["loss"]])
+    base, tuned = (report.score(model, "yours") for model in MODELS)
+    assert found["bits"] == pytest.approx([base.bits.value, tuned.bits.value])
+    assert tuned.bits.value < base.bits.value - bits
+    assert tuned.first.value > base.first.value + accuracy
+    assert tuned.fifth.value > tuned.first.value
+    assert tuned.gain.high < 0
+    assert tuned.gain.value == pytest.approx(tuned.nats.value - base.nats.value)
+    assert tuned.bits_per_character.value < base.bits_per_character.value < base.bits.value / 2
+    assert report.texts[0].hidden > 2000 and report.texts[0].documents > 20
+    assert any("On your text the fine-tuned model loses" in note for note in report.notes)
 
 
 def test_general_text_is_measured_too(course: Workspace) -> None:
     """The base knows it better than scikit-learn's, which it has never read."""
-    found = json.loads(course.evaluation.read_text("utf-8"))
-    assert found["general_tokens"] > 1000
-    assert found["general_bits"][0] < found["bits"][0]
-    bits = [loss / math.log(2) for loss in found["general_loss"]]
-    assert found["general_bits"] == pytest.approx(bits)
-    assert found["general_bits"][1] < 12
+    found, report = json.loads(course.evaluation.read_text("utf-8")), told(course)
+    assert report.texts[1].hidden > 1000
+    assert found["general_bits"] == pytest.approx(report.bits("general"))
+    assert found["general_bits"][0] < found["bits"][0] and found["general_bits"][1] < 12
 
 
-def test_the_table_names_both_texts(course: Workspace) -> None:
-    entry = course.record.stages["evaluate"].report
-    said = str(EvaluateReport(**entry))
-    rows = [line.split() for line in said.splitlines()]
-    assert [row[0] for row in rows if row[:1] in (["yours"], ["general"])] == ["yours", "general"]
-    for loss in (*entry["loss"], *entry["general_loss"]):
-        assert f"{loss / math.log(2):.3f}" in said
+def test_the_tables_tell_what_was_measured(course: Workspace) -> None:
+    report = told(course)
+    rows = [line.split() for line in str(report).splitlines()]
+    wanted = [[text, model] for text in TEXTS for model in MODELS]
+    assert [row[:2] for row in rows if row[:2] in wanted] == wanted
+    for score in report.scores:
+        assert f"{score.bits.value:.3f}" in str(report)
+    assert sum(band.hidden for band in report.bands) == report.texts[0].hidden
+    assert len(frequency_table(report).rows) == len(report.bands) > 2
+    assert all(each.tuned < each.base for each in report.gained)
+    assert len(token_table(report).rows) == len(report.gained) + len(report.lost) > 6
+    assert f"{report.score('base', 'yours').nats.value:.2f}" in str(beside_the_paper(report))
+
+
+def test_further_models_stand_in_the_same_table(small: Workspace, tmp_path: Path) -> None:
+    work = Workspace(shutil.copytree(small.root, tmp_path / "work"))
+    mine = work.root / "mine"
+    write_folder(checkpoints.read(work.base_model), Dictionary.load(work.base_dict), mine)
+    theirs = str(work.checkpoints / "checkpoint_last.pt")
+    shutil.copy(work.base_dict, work.checkpoints / "dict.txt")
+    settings = EvaluateSettings(max_lines=50, models=("mine", theirs))
+    report = ROAD.run("evaluate", work, settings)
+    assert report.models == ["base", "fine-tuned", "mine", theirs]
+    same = report.score("mine", "yours")
+    assert same.nats == report.score("base", "yours").nats
+    assert same.gain.value == pytest.approx(0, abs=1e-6) and not same.gain.is_clear
+    assert "mine" in str(report) and "mine/config.json" in report.of["files"]
+    assert ROAD.run("evaluate", work, settings).reused
+    plan = ROAD.plan("evaluate", work, settings)
+    assert "base, fine-tuned, mine" in str(plan) and "about " in str(plan)
+    shutil.rmtree(mine)
+    with pytest.raises(CourseError, match="mine"):
+        ROAD.run("evaluate", work, settings)
 
 
 def test_a_hidden_word_is_one_token_so_that_it_can_be_guessed(course: Workspace) -> None:
@@ -89,27 +124,6 @@ def test_no_example_shows_a_broken_character(course: Workspace) -> None:
     assert len(json.loads(text)["examples"]) == 8
 
 
-def test_the_loss_is_the_mean_cross_entropy_at_the_hidden_positions(
-    course: Workspace, dictionary: Dictionary
-) -> None:
-    model = model_of(checkpoints.read(course.base_model))
-    true = samples_of(
-        iter(["The mean of all samples.", "微调", "x", "A long line " * 40]), dictionary, 64
-    )
-    random = np.random.default_rng(3)
-    hidden, at = zip(*(hide(block, dictionary, 0.3, random) for block in true), strict=True)
-    loss, accuracy = measure(model, list(hidden), true, list(at))
-    losses, right = [], []
-    for block, masked, places in zip(true, hidden, at, strict=True):  # one by one, all logits
-        with torch.inference_mode():
-            logits = model(torch.from_numpy(masked)[None]).logits[0]
-        for place in places:
-            losses.append(-float(logits[place].log_softmax(-1)[block[place]]))
-            right.append(int(logits[place][FIRST:].argmax()) + FIRST == block[place])
-    assert loss == pytest.approx(np.mean(losses), rel=1e-4)
-    assert accuracy == pytest.approx(np.mean(right))
-
-
 def test_a_model_against_itself_gives_equal_numbers(copied: Workspace) -> None:
     state = checkpoints.read(copied.base_model)
     shutil.rmtree(copied.hf)
@@ -117,38 +131,10 @@ def test_a_model_against_itself_gives_equal_numbers(copied: Workspace) -> None:
     write_folder(state, Dictionary.load(copied.base_dict), copied.hf)
     (copied.root / "workspace.json").unlink()
     report = ROAD.run("evaluate", copied, EvaluateSettings(max_lines=200))
-    assert report.loss[0] == pytest.approx(report.loss[1], abs=1e-5)
-    assert report.accuracy[0] == report.accuracy[1]
-
-
-def test_hiding_follows_the_recipe(dictionary: Dictionary) -> None:
-    block = np.array([0, *range(FIRST, FIRST + 20_000), 2])
-    hidden, chosen = hide(block, dictionary, 0.15, np.random.default_rng(1))
-    assert len(chosen) == 3000
-    assert (block[chosen] >= FIRST).all(), "special symbols are never hidden"
-    untouched = np.setdiff1d(np.arange(len(block)), chosen)
-    assert (hidden[untouched] == block[untouched]).all()
-    masked = (hidden[chosen] == dictionary.mask).mean()
-    same = (hidden[chosen] == block[chosen]).mean()
-    assert 0.77 < masked < 0.83 and 0.08 < same < 0.12
-
-
-def test_the_same_seed_hides_the_same_tokens(dictionary: Dictionary) -> None:
-    block = np.array([0, *range(FIRST, FIRST + 50), 2])
-
-    def once(seed: int) -> list[int]:
-        return hide(block, dictionary, 0.15, np.random.default_rng(seed))[0].tolist()
-
-    assert once(1) == once(1) != once(2)
-
-
-def test_blocks_are_whole_lines_as_in_training(dictionary: Dictionary) -> None:
-    lines = ["one two three", "", "four five", "a very long line " * 20]
-    found = samples_of(iter(lines), dictionary, 16)
-    assert all(block[0] == 0 and len(block) <= 16 for block in found)
-    first = [*dictionary.from_gpt2[encode("one two three")], 2, 2]
-    assert found[0].tolist()[1:] == [*first, *dictionary.from_gpt2[encode("four five")], 2]
-    assert samples_of(iter([]), dictionary, 16) == []
+    base, same = (report.score(model, "yours") for model in MODELS)
+    assert base.nats.value == pytest.approx(same.nats.value, abs=1e-5)
+    assert base.first == same.first
+    assert abs(same.gain.value) < 1e-5
 
 
 def test_sentences_of_ones_own_are_asked(copied: Workspace) -> None:
@@ -175,7 +161,8 @@ def test_blank_lines_hide_nothing(copied: Workspace) -> None:
     copied.raw("test").write_text("\n" * 1500 + "One line that tells of something.\n" + "\n" * 1500)
     (copied.root / "workspace.json").unlink()
     report = ROAD.run("evaluate", copied, EvaluateSettings(max_lines=5))
-    assert report.tokens == 1
+    assert report.texts[0].tokens == 6 and report.texts[0].hidden == 2  # twice one
+    assert any("there is one document" in note for note in report.notes)
 
 
 def test_the_first_lines_are_read_and_at_least_one_with_text(copied: Workspace) -> None:
@@ -189,7 +176,7 @@ def test_the_first_lines_are_read_and_at_least_one_with_text(copied: Workspace) 
 def test_a_sentence_that_the_models_cannot_read_is_refused_at_once(
     copied: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate, "measure", None)  # nothing is computed
+    monkeypatch.setattr(evaluate, "guessed", None)  # nothing is computed
     long = "word" + " word" * 599 + " <mask>"
     with pytest.raises(CourseError, match=r"has 603 tokens .* read at most 512"):
         ROAD.run("evaluate", copied, EvaluateSettings(sentences=("a <mask>", long)))
@@ -297,6 +284,7 @@ def test_models_with_different_dictionaries_are_not_compared(copied: Workspace) 
 def test_the_file_says_of_what_it_is(finished: Workspace) -> None:
     told = json.loads(finished.evaluation.read_text("utf-8"))["of"]
     names = {"base/model.pt", "base/dict.txt", "mydata/data.test.raw", "hf/model.safetensors"}
+    names |= {f"data-bin/mydata/train.{kind}" for kind in ("bin", "idx")}
     assert names | {"hf/config.json", "hf/tokenizer.json"} == {*told["files"]}
     for name, sha256 in told["files"].items():
         assert hashlib.sha256((finished.root / name).read_bytes()).hexdigest() == sha256

@@ -12,15 +12,15 @@ from helpers.base import sources
 from helpers.common.figures import documents_per_split, learning_rate, tokens_per_line
 from helpers.common.report import Grid
 from helpers.common.symbols import EOS, LONGEST_LINE
+from helpers.evaluation.report import EXAMPLE
+from helpers.evaluation.texts import hide
 from helpers.explorer.corpus_preview import CorpusPreview, corpus_preview
 from helpers.ids.data_bin import binarized_files
 from helpers.ids.dictionary import Dictionary
 from helpers.ids.token_names import tokens_text
-from helpers.models.masked_lm import hide
 from helpers.models.summaries import summary
 from helpers.stages import convert
 from helpers.stages.both_models import own_guesses
-from helpers.stages.evaluate import EXAMPLE
 from helpers.stages.road import ROAD
 from helpers.text.division import shares_of
 from helpers.text.documents import lines as text_lines

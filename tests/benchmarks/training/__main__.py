@@ -329,7 +329,7 @@ def write(folder: Path, runs: Runs, load: float) -> None:
         ("torch", torch.__version__),
     ]
     work = markdown(SHARES, list(shares(folder, runs))) if device.type == "cuda" else ""
-    text = (HERE / "template.md").read_text("utf-8")
+    text = (HERE / "page.template").read_text("utf-8")
     text = text.format(
         picture=pictured,
         machine=markdown(("measured on", ""), told),

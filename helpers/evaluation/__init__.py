@@ -1,0 +1,1 @@
+"""How well models guess hidden tokens, each with the interval in which the truth may lie."""
