@@ -8,6 +8,7 @@ import numpy as np
 from helpers.common.errors import CourseError
 from helpers.common.progress import Progress
 from helpers.common.symbols import FIRST
+from helpers.machine.devices import NUMBERS
 
 if TYPE_CHECKING:
     from transformers import RobertaForMaskedLM
@@ -34,20 +35,27 @@ class Guessed:
 
 
 def guessed(
-    model: "RobertaForMaskedLM", hidden: Hidden, named: str, bar: Progress | None = None
+    model: "RobertaForMaskedLM",
+    hidden: Hidden,
+    named: str,
+    precision: str = "fp32",
+    bar: Progress | None = None,
 ) -> Guessed:
-    """Let a model guess what is hidden.
+    """Let a model guess what is hidden; a precision is a key of ``NUMBERS``.
 
     The vocabulary's logits are computed at these positions only, which saves most of the work.
 
     Raises:
         CourseError: a loss is no number.
     """
-    parts = []
-    at_once = BATCH[model.device.type]
+    import torch
+
+    parts, kind = [], model.device.type
+    at_once = BATCH[kind]
     for first in range(0, len(hidden.seen), at_once):
         part = range(first, min(first + at_once, len(hidden.seen)))
-        parts.append(_of_batch(model, hidden, part))
+        with torch.autocast(kind, getattr(torch, NUMBERS[precision]), enabled=precision != "fp32"):
+            parts.append(_of_batch(model, hidden, part))
         if bar:
             bar.update(bar.done + len(part), f"of {named}")
     nats, first, fifth = map(np.concatenate, zip(*parts, strict=True))
@@ -77,7 +85,7 @@ def _of_batch(
     with torch.inference_mode():
         states = model.roberta(batch, attention_mask=(batch != pad).long()).last_hidden_state
         logits = model.lm_head(states[rows, columns])
-        nats = torch.nn.functional.cross_entropy(logits, answers, reduction="none")
+        nats = torch.nn.functional.cross_entropy(logits.float(), answers, reduction="none")
         likeliest = FIRST + logits[:, FIRST:].topk(GUESSES).indices
     hit = likeliest == answers[:, None]
     return nats.double().cpu().numpy(), hit[:, 0].cpu().numpy(), hit.any(1).cpu().numpy()

@@ -11,6 +11,8 @@ from helpers.common.errors import CourseError
 if TYPE_CHECKING:
     import torch
 
+# What matrices may be multiplied in, by PyTorch's names.
+NUMBERS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 # What CUDA says on a machine without any GPU of NVIDIA's; anything else is a fault.
 NONE_THERE = ("no NVIDIA driver", "No CUDA GPUs")
 # What PyTorch says where memory is not enough, as RuntimeErrors.

@@ -29,10 +29,13 @@ from helpers.evaluation.texts import Hidden, Text, hidden_in, text_of
 from helpers.ids.binary_files import blocks
 from helpers.ids.data_bin import data_folders
 from helpers.ids.dictionary import Dictionary
+from helpers.machine.devices import chosen
+from helpers.machine.resources import capability, machine
 from helpers.models.hf.config import files_of, is_huggingface
 from helpers.stages.both_models import BothModels, read_all
 from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import encode
+from helpers.training.precision import NEEDED, refuse_without_units
 from helpers.workflow.definition import Job, Prints, Stage
 from helpers.workflow.settings import EvaluateSettings
 from helpers.workflow.workspace import Workspace
@@ -101,6 +104,19 @@ def _hidden(text: Text, settings: EvaluateSettings, dictionary: Dictionary) -> H
     return hidden_in(text, dictionary, settings.mask_share, settings.seed, settings.draws)
 
 
+def _precision(settings: EvaluateSettings) -> str:
+    """What matrices are multiplied in.
+
+    Raises:
+        CourseError: the device is not there, or has no units for it.
+    """
+    device = chosen(settings.device)
+    if settings.precision == "auto":
+        return "bf16" if capability(device) >= NEEDED["bf16"] else "fp32"
+    refuse_without_units(settings.precision, device)
+    return settings.precision
+
+
 def _plan(
     workspace: Workspace, settings: EvaluateSettings, _: Prints, __: int | None
 ) -> EvaluatePlan:
@@ -109,17 +125,17 @@ def _plan(
     texts = _texts(workspace, settings, both)
     hidden = {name: _hidden(text, settings, both.dictionary) for name, text in texts.items()}
     some = hidden[TEXTS[0]].first(2 * BATCH[both.models[MODELS[0]].device.type])
-    seconds = 0.0
+    seconds, numbers = 0.0, _precision(settings)
     for name, model in both.models.items():
-        guessed(model, some.first(1), name)  # memory is fetched
+        guessed(model, some.first(1), name, numbers)  # memory is fetched
         begun = time.perf_counter()
-        guessed(model, some, name)
+        guessed(model, some, name, numbers)
         passed = (time.perf_counter() - begun) / sum(map(len, some.seen))
         seconds += passed * sum(len(sample) for each in hidden.values() for sample in each.seen)
     return EvaluatePlan(
         texts=tuple(_measured(name, text, hidden[name]) for name, text in texts.items()),
         models=tuple(both.models),
-        device=str(both.models[MODELS[0]].device),
+        device=f"{machine(workspace.root, chosen(settings.device)).device}, in {numbers}",
         time=duration(seconds),
         notes=both.notes,
     )
@@ -127,6 +143,7 @@ def _plan(
 
 def _work(job: Job) -> EvaluateReport:
     workspace, settings = job.workspace, job.settings
+    numbers = _precision(settings)
     both = read_all(workspace, settings.models, settings.device)
     own = [(sentence, "") for sentence in settings.sentences]
     drawn = example_sentences(_read_lines(workspace, settings.max_lines), settings.seed)
@@ -136,8 +153,8 @@ def _work(job: Job) -> EvaluateReport:
     total = len(both.models) * sum(len(each.seen) for each in hidden.values())
     with Progress(total, "samples") as bar:
         found = {
-            (model, text): guessed(both.models[model], hidden[text], _called(model), bar)
-            for model in both.models
+            (model, text): guessed(each, hidden[text], _called(model), numbers, bar)
+            for model, each in both.models.items()
             for text in TEXTS
         }
     measured = tuple(_measured(name, text, hidden[name]) for name, text in texts.items())
@@ -155,12 +172,16 @@ def _work(job: Job) -> EvaluateReport:
         lost=tuple(lost),
         examples=examples,
         of=_compared_files(job),
-        notes=(*both.notes, *judgement(scores, measured)),
+        notes=(*both.notes, *judgement(scores, measured), *_rounded(numbers)),
     )
     bits = {"bits": report.bits(), "general_bits": report.bits(TEXTS[1])}
     text = json.dumps(report.to_json() | bits, indent=1, ensure_ascii=False)
     job.out(workspace.evaluation).write_text(text + "\n", "utf-8")
     return report
+
+
+def _rounded(numbers: str) -> list[str]:
+    return [] if numbers == "fp32" else [f"Measured in {numbers}: losses are rounded a little."]
 
 
 def _called(model: str) -> str:

@@ -61,16 +61,20 @@ def precision(workspace: Workspace, settings: FinetuneSettings) -> Precision:
     device = chosen(settings.device)
     if settings.precision == "auto":
         return _suitable(workspace, settings, device)
-    needed, has = NEEDED.get(settings.precision, 0.0), capability(device)
-    if has < needed and (device.type == "cuda" or settings.precision == "fp16"):
+    refuse_without_units(settings.precision, device)
+    return Precision(settings.precision, "as it was set")
+
+
+def refuse_without_units(name: str, device: "torch.device") -> None:
+    """Raise CourseError where a device cannot multiply in a precision; a processor can in bf16."""
+    needed, has = NEEDED.get(name, 0.0), capability(device)
+    if has < needed and (device.type == "cuda" or name == "fp16"):
         where = "the processor" if device.type == "cpu" else f"this GPU ({has})"
         raise CourseError(
-            f"precision = {settings.precision} needs a GPU of CUDA capability {needed} or "
-            "newer, and "
-            f"training would be on {where}.",
+            f"precision = {name} needs a GPU of CUDA capability {needed} or newer, and it would be "
+            f"computed on {where}.",
             "Set precision to auto, which takes what the device has units for.",
         )
-    return Precision(settings.precision, "as it was set")
 
 
 def _suitable(

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from helpers.machine.costs import NUMBER, Network
+from helpers.machine.devices import NUMBERS
 
-NUMBERS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # by PyTorch's names
 PATIENCE = 0.05  # seconds that a part is repeated for, after a first time that does not count
 # For more of them the time grows alike; a GPU computes some in the time of one.
 TOKENS, ROWS = {"cpu": 1024, "cuda": 2**15}, {"cpu": 256, "cuda": 2**12}

@@ -209,7 +209,7 @@ class ConvertSettings(Settings):
 
 class EvaluateSettings(Settings):
     GROUPS: ClassVar = {
-        "Measuring": ("max_lines", "mask_share", "draws", "seed", "models", "device"),
+        "Measuring": ("max_lines", "mask_share", "draws", "seed", "models", "device", "precision"),
         "Examples": ("sentences",),
     }
 
@@ -234,6 +234,11 @@ class EvaluateSettings(Settings):
     )
     seed: int = Field(1, ge=0, le=MAX_SEED, description="Decides which tokens are hidden.")
     device: Device = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        description="The numbers in which matrices are multiplied: 'bf16' is faster where the "
+        "device has units for it, and rounds; 'auto': bf16 on a GPU that has them, else fp32.",
+    )
 
     @field_validator("sentences")
     @classmethod

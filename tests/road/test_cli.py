@@ -29,7 +29,8 @@ OPTIONS = {
     "--mask-unit --device --precision --nproc --nodes --plan --probe --slurm --submit",
     "convert": "--roberta-checkpoint-path --pytorch-dump-folder-path --dtype --weights --device "
     "--check --against",
-    "evaluate": "--max-lines --mask-share --draws --models --sentences --seed --device --plan",
+    "evaluate": "--max-lines --mask-share --draws --models --sentences --seed --device "
+    "--precision --plan",
     "run": "--parameter --only",
     "watch": "",
 }

@@ -103,6 +103,19 @@ def test_further_models_stand_in_the_same_table(small: Workspace, tmp_path: Path
         ROAD.run("evaluate", work, settings)
 
 
+def test_in_bfloat16_the_losses_are_nearly_the_same(copied: Workspace) -> None:
+    full, half = (
+        ROAD.run("evaluate", copied, EvaluateSettings(max_lines=60, device="cpu", precision=name))
+        for name in ("fp32", "bf16")
+    )
+    assert full.bits() != half.bits()
+    assert full.bits() == pytest.approx(half.bits(), rel=0.01)
+    assert half.notes[-1].startswith("Measured in bf16")
+    settings = EvaluateSettings(max_lines=60, device="cpu", precision="fp16")
+    with pytest.raises(CourseError, match="fp16 needs a GPU"):
+        ROAD.run("evaluate", copied, settings)
+
+
 def test_a_hidden_word_is_one_token_so_that_it_can_be_guessed(course: Workspace) -> None:
     examples = json.loads(course.evaluation.read_text("utf-8"))["examples"]
     assert all(len(encode(f" {word}")) == 1 for _, word, *_ in examples)
@@ -161,7 +174,7 @@ def test_blank_lines_hide_nothing(copied: Workspace) -> None:
     copied.raw("test").write_text("\n" * 1500 + "One line that tells of something.\n" + "\n" * 1500)
     (copied.root / "workspace.json").unlink()
     report = ROAD.run("evaluate", copied, EvaluateSettings(max_lines=5))
-    assert report.texts[0].tokens == 6 and report.texts[0].hidden == 2  # twice one
+    assert report.texts[0].tokens == 7 and report.texts[0].hidden == 2  # twice one
     assert any("there is one document" in note for note in report.notes)
 
 
