@@ -21,6 +21,7 @@ from helpers.models.masked_lm import (
     perplexity,
     samples_of,
 )
+from helpers.sharing.results import write_results
 from helpers.stages.both_models import read_both
 from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import encode
@@ -215,4 +216,5 @@ EVALUATE = Stage(
     outputs=lambda workspace: [workspace.evaluation],
     work=_work,
     after=("base", "split", "convert"),
+    then=lambda workspace, settings: write_results(workspace),
 )
