@@ -20,7 +20,7 @@ _LICENCE = (
     "allow, and writes it here and, as `license`, into the head of this file."
 )
 # What Markdown or HTML would read as a sign of its own.
-_SIGNS = re.compile(r"[\\`*_{}\[\]<>()#|~&$!]")
+_SIGNS = re.compile(r"[\\`*_{}\[\]<>#|~&$!]")
 
 
 def card(facts: Facts, *, curve: bool) -> str:
@@ -35,7 +35,7 @@ def card(facts: Facts, *, curve: bool) -> str:
         library_name="transformers", pipeline_tag="fill-mask", tags=list(TAGS)
     ).to_yaml()
     parts = [f"---\n{head}\n---", f"# {plain(facts.name)}", summary(facts), _USE]
-    for section in sections(facts):
+    for section in sections(facts, examples=False):
         parts += _markdown(section, facts, curve)
     return "\n\n".join([*parts, "## Licence", _LICENCE]) + "\n"
 

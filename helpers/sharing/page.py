@@ -12,11 +12,6 @@ from helpers.sharing.facts import Facts
 from helpers.sharing.sections import Section, sections, shown, summary
 
 NAME = "result.html"
-EXAMPLES = Section(
-    "The same sentences before and after",
-    ["Of each sentence one word was hidden. ␣ is a space before what is guessed."],
-    ("sentence", "hidden", "base guesses", "fine-tuned guesses"),
-)
 _ALT = "The loss in training and validation, in bits per hidden token, over the updates"
 _NUMBER = re.compile(r"[+-]?[\d.,]+%?(?: \(.*\))?")
 
@@ -27,28 +22,23 @@ def page(facts: Facts, curve: bytes | None) -> str:
     Args:
         curve: the picture of the learning curve, a PNG.
     """
-    found = sections(facts)
-    parts = [part for section in found[:4] for part in _html(section, curve)]
-    if facts.examples:
-        parts += _html(EXAMPLES, None, facts.examples)
-    parts += [part for section in found[4:] for part in _html(section, None)]
+    found = sections(facts, examples=True)
+    parts = [part for section in found for part in _html(section, curve)]
     template = Template(Path(__file__).with_suffix(".html").read_text("utf-8"))
     return template.substitute(
         title=_safe(facts.name), summary=_safe(summary(facts)), body="\n".join(parts)
     )
 
 
-def _html(
-    section: Section, curve: bytes | None, rows: tuple[tuple[str, ...], ...] = ()
-) -> Iterator[str]:
+def _html(section: Section, curve: bytes | None) -> Iterator[str]:
     yield f"<h2>{_safe(section.title)}</h2>"
     yield from (f"<p>{_safe(sentence)}</p>" for sentence in section.sentences)
     if section.curve and curve:
         data = base64.b64encode(curve).decode()
         yield f'<p><img src="data:image/png;base64,{data}" alt="{_ALT}"></p>'
-    if rows := rows or tuple(section.rows):
+    if section.rows:
         head = "".join(f'<th scope="col">{_safe(name)}</th>' for name in section.head)
-        body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in rows)
+        body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in section.rows)
         table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
         yield f'<div class="wide">{table}</div>'
 

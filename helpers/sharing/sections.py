@@ -36,13 +36,18 @@ class Section:
     curve: bool = False
 
 
-def sections(facts: Facts) -> list[Section]:
-    """What the card and the page have in common."""
+def sections(facts: Facts, *, examples: bool) -> list[Section]:
+    """All that is to be said.
+
+    Args:
+        examples: also sentences of the texts, which may be nobody else's concern.
+    """
     return [
         _texts(facts),
         _base(facts),
         _training(facts),
         _losses(facts),
+        *([_examples(facts)] if examples and facts.examples else []),
         _limits(facts),
         _conversion(facts),
         Section("Versions", (), ("package", "version"), [*facts.versions.items()]),
@@ -96,9 +101,8 @@ def _training(facts: Facts) -> Section:
             ["How it was trained is not on record: the checkpoint came from elsewhere."],
         )
     said = [
-        f"fairseq trained it for {training.updates:,} updates; this is the checkpoint with the "
-        f"lowest validation loss on record, {training.best_loss:.3f} bits per hidden token at "
-        f"update {training.best_update:,}."
+        f"fairseq trained it for {training.updates:,} updates. The validation loss was lowest at "
+        f"update {training.best_update:,}: {training.best_loss:.3f} bits per hidden token."
     ]
     batch = [settings.get(name) for name in ("max_tokens", "update_freq", "nproc")]
     if all(isinstance(value, int) and value > 0 for value in batch):
@@ -148,11 +152,20 @@ def _forgetting(rows: Sequence[Row]) -> Iterator[str]:
             continue
         gain, low, high = row.gain
         if low is not None and high is not None and low <= 0 <= high:
-            yield "On general text it is neither better nor worse than its base, as far as is known."
+            yield "On general text no difference from its base can be told from chance."
         elif gain > 0:
             yield f"On general text the loss rose by {gain:.3f} nats: so much was forgotten."
         else:
             yield f"On general text the loss fell by {-gain:.3f} nats: nothing was forgotten there."
+
+
+def _examples(facts: Facts) -> Section:
+    return Section(
+        "The same sentences before and after",
+        ["In each sentence one word was hidden. ␣ is a space before what is guessed."],
+        ("sentence", "hidden", "base guesses", "fine-tuned guesses"),
+        facts.examples,
+    )
 
 
 def _limits(facts: Facts) -> Section:
