@@ -10,6 +10,7 @@ ids       the model's dictionary, fairseq's .bin and .idx, and their shards
 models    checkpoints old and new, Hugging Face's form of them, the loss they are compared by
 training  fairseq-hydra-train: its command, its log, what an interrupted run goes on with
 base      where a base model comes from, and whether its dictionary fits
+sharing   what others take away: the model card, a page of the result, the model as one file
 stages    one file a command, and the road, which is their list
 explorer  what a text becomes, for looking
 panels    the widgets of the notebooks
