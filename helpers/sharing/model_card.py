@@ -44,7 +44,7 @@ def _markdown(section: Section, facts: Facts, curve: bool) -> Iterator[str]:
     yield f"## {section.title}"
     yield from map(plain, section.sentences)
     if section.rows:
-        rule = "|".join("---" for _ in section.head)
+        rule = "|".join("---:" if numeric else "---" for numeric in section.numeric)
         rows = (section.head, *section.rows)
         head, *others = (f"| {' | '.join(plain(shown(value)) for value in row)} |" for row in rows)
         yield "\n".join([head, f"|{rule}|", *others])

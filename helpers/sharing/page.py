@@ -2,7 +2,6 @@
 
 import base64
 import html
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from string import Template
@@ -13,7 +12,6 @@ from helpers.sharing.sections import Section, sections, shown, summary
 
 NAME = "result.html"
 _ALT = "The loss in training and validation, in bits per hidden token, over the updates"
-_NUMBER = re.compile(r"[+-]?[\d.,]+%?(?: \(.*\))?")
 
 
 def page(facts: Facts, curve: bytes | None) -> str:
@@ -37,16 +35,22 @@ def _html(section: Section, curve: bytes | None) -> Iterator[str]:
         data = base64.b64encode(curve).decode()
         yield f'<p><img src="data:image/png;base64,{data}" alt="{_ALT}"></p>'
     if section.rows:
-        head = "".join(f'<th scope="col">{_safe(name)}</th>' for name in section.head)
-        body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in section.rows)
+        kinds = ["number" if numeric else "word" for numeric in section.numeric]
+        head = "".join(
+            f'<th scope="col" class="{kind}">{_safe(name)}</th>'
+            for kind, name in zip(kinds, section.head, strict=True)
+        )
+        rows = (zip(kinds, row, strict=True) for row in section.rows)
+        body = "".join(f"<tr>{''.join(_cell(*each) for each in row)}</tr>\n" for row in rows)
         table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
         yield f'<div class="wide">{table}</div>'
 
 
-def _cell(value: object) -> str:
-    text = shown(value)
-    kind = "number" if _NUMBER.fullmatch(text) else "word"
-    return f'<td class="{kind}">{_safe(text)}</td>'
+def _cell(kind: str, value: object) -> str:
+    text = _safe(shown(value))
+    if kind == "number":  # an interval stands below its number
+        text = text.replace(" (", "<br>(")
+    return f'<td class="{kind}">{text}</td>'
 
 
 def _safe(text: str) -> str:

@@ -5,6 +5,7 @@ The model card and the page of the result are made from these.
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
@@ -21,6 +22,9 @@ SETTINGS = (
 )
 
 
+_NUMBER = re.compile(r"[+-]?[\d.,]+%?( \(.*\))?")
+
+
 @dataclasses.dataclass(frozen=True)
 class Section:
     """A heading, sentences below it, and a table.
@@ -34,6 +38,12 @@ class Section:
     head: Sequence[str] = ()
     rows: Sequence[Sequence[object]] = ()
     curve: bool = False
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Of each column, whether there are numbers in it, and nothing else."""
+        columns = zip(*([shown(value) for value in row] for row in self.rows), strict=True)
+        return [all(map(_NUMBER.fullmatch, filter(None, column))) for column in columns]
 
 
 def sections(facts: Facts, *, examples: bool) -> list[Section]:
