@@ -11,6 +11,7 @@ models    checkpoints old and new, and Hugging Face's form of them
 evaluation  how well models guess hidden tokens, and how sure that is
 training  fairseq-hydra-train: its command, its log, what an interrupted run goes on with
 base      where a base model comes from, and whether its dictionary fits
+sharing   what others take away: the model card, a page of the result, the model as one file
 stages    one file a command, and the road, which is their list
 explorer  what a text becomes, for looking
 panels    the widgets of the notebooks

@@ -82,7 +82,9 @@ def ready_to_import() -> None:
     """
     require_fairseq()
     refuse_foreign_code()
-    logging.getLogger("fairseq").setLevel(logging.WARNING)
+    # One of its tasks lets all loggers tell whatever they do; the others draw the figures.
+    for name in ("fairseq", "matplotlib", "PIL"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def tool(name: str) -> str:

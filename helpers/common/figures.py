@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.ticker import PercentFormatter
 
-from helpers.common.symbols import SPLITS
+from helpers.common.symbols import SOFTWARE, SPLITS
 
 BARS, FAR = 60, 10  # of a histogram; times the limit, from where on its axis is logarithmic
 # Okabe and Ito's colours, which people with any colour vision can tell apart.
@@ -48,7 +48,7 @@ class Picture(Figure):
             text.set_color(INK)
             text.set_path_effects([withStroke(linewidth=EDGE_WIDTH, foreground=EDGE)])
         target = io.BytesIO()
-        self.savefig(target, format="png")
+        self.savefig(target, format="png", metadata={"Software": SOFTWARE})
         return target.getvalue()
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:

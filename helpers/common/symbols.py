@@ -8,3 +8,5 @@ MASK = "<mask>"  # its index is the last one
 LONGEST_LINE = 510
 
 SPLITS = ("train", "valid", "test")
+
+SOFTWARE = "roberta-course"  # whose name is in what it writes for people

@@ -15,6 +15,7 @@ from helpers.models import checkpoints, summaries
 from helpers.models.hf.certificate import NAME, Certificate, changed, hashes, read_back
 from helpers.models.hf.comparison import Compared, compare, lines_to_compare
 from helpers.models.hf.folder import FILES, WEIGHTS, write_folder
+from helpers.sharing.results import write_card, write_results
 from helpers.training.runs.folders import BEST
 from helpers.training.runs.run import written
 from helpers.workflow.definition import Job, Stage
@@ -267,6 +268,11 @@ def elsewhere(settings: ConvertSettings) -> Path | None:
     return resolve(named) if named else None
 
 
+def _then(workspace: Workspace, settings: ConvertSettings) -> list[str]:
+    folder = elsewhere(settings)
+    return write_card(workspace, folder) if folder else write_results(workspace)
+
+
 def _outputs(workspace: Workspace) -> list[Path]:
     return [workspace.hf / name for name in (*FILES, NAME)]
 
@@ -283,5 +289,6 @@ CONVERT = Stage(
     elsewhere=elsewhere,
     inspect=inspect,
     check=_check,
+    then=_then,
     after=("finetune", "base", "split"),
 )

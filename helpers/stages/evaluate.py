@@ -32,6 +32,7 @@ from helpers.ids.dictionary import Dictionary
 from helpers.machine.devices import chosen
 from helpers.machine.resources import capability, machine
 from helpers.models.hf.config import files_of, is_huggingface
+from helpers.sharing.results import write_results
 from helpers.stages.both_models import BothModels, read_all
 from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import encode
@@ -265,4 +266,5 @@ EVALUATE = Stage(
     work=_work,
     plan=_plan,
     after=("base", "split", "binarize", "prepare", "convert"),
+    then=lambda workspace, settings: write_results(workspace),
 )

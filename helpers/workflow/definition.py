@@ -80,6 +80,8 @@ class Stage:
             where that is asked for, by force where that is; what is to be said of it.
         inspect: looks at a folder that was made before, by this or another program, and tells
             what is known of it; with a file to compare it with, where one is given.
+        then: what is made of the result for people, each time that it is there, made or reused;
+            no stage reads it, and no record knows it. Returns what is to be said of it.
         plan: what the work will do and need, told before it begins, from the inputs with their
             fingerprints. The lock is given where some of it is to be tried for that.
     """
@@ -101,6 +103,7 @@ class Stage:
     loses: str = "what it has done so far; what was made before stays"
     elsewhere: Callable[[Settings], Path | None] = lambda settings: None
     check: Callable[[Workspace, Settings], None] = lambda workspace, settings: None
+    then: Callable[[Workspace, Settings], Sequence[str]] = lambda workspace, settings: ()
     plan: Callable[[Workspace, Settings, Prints, int | None], Report] | None = None
     job: Callable[[Workspace, Settings, str, bool, bool], str] | None = None
     inspect: Callable[[Workspace, Settings, Path, Path | None], Report] | None = None

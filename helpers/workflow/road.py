@@ -1,6 +1,7 @@
 """The road: stages in their order, and the one door to the work of each."""
 
 import contextlib
+import dataclasses
 
 from helpers.common.report import Report
 from helpers.workflow.definition import Stage
@@ -34,7 +35,9 @@ class Road(dict[str, Stage]):
                 workspace.refuse_link(folder)
             run = Run(self, self[name], workspace, settings, lock, force)
             target = self[name].elsewhere(settings)
-            return run.into_folder(target) if target else run.into_workspace()
+            report = run.into_folder(target) if target else run.into_workspace()
+            said = tuple(self[name].then(workspace, settings))
+            return dataclasses.replace(report, notes=(*said, *report.notes)) if said else report
 
     def is_done(self, name: str, workspace: Workspace, settings: Settings) -> bool:
         """Whether a stage's work was done on the same inputs, so that :meth:`run` does nothing.

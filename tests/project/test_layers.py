@@ -32,6 +32,7 @@ LAYERS = (
     "training.plan",
     "training.fairseq_plugin",
     "base",
+    "sharing",
     "stages",
     "explorer",
     "explorer.html",

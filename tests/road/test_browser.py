@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -97,6 +98,12 @@ def use_convert(notebook: Opened, work: Workspace) -> None:
     assert "largest difference of logits" in notebook.do("convert")
     made = work.root.parent.parent / "elsewhere 别处"
     assert json.loads((made / "config.json").read_text())["model_type"] == "roberta"
+    notebook.run("OneFilePanel(work, folder)")
+    packed = notebook.panel("one-file")
+    packed.get_by_role("button", name="Make hf.zip").click()
+    with notebook.page.expect_download() as downloaded:
+        packed.get_by_role("link", name="Download").click()
+    assert "hf/config.json" in zipfile.ZipFile(downloaded.value.path()).namelist()
 
 
 def use_finetune(notebook: Opened, work: Workspace) -> None:

@@ -54,15 +54,16 @@ def test_killed_while_the_scratch_base_is_trained(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.long)])
 def test_killed_while_it_is_converted(copied: Workspace, times: int) -> None:
-    before = contents(*copied.hf.iterdir())
+    files = [copied.root / key for key in copied.record.entry("convert").outputs]
+    before = contents(*files)
     for name in ("tokenizer.json", "model.safetensors", "tokenizer.json")[:times]:
         begun = copied.scratch / "convert" / "hf" / name
         begun.unlink(missing_ok=True)  # what the kill before left
         kill_when(begun.exists, "convert", "--workspace", copied.root, "--force")
-        assert contents(*copied.hf.iterdir()) == before
+        assert contents(*files) == before
     done = command("convert", "--workspace", copied.root, "--force")
     assert done.returncode == 0, done.stderr
-    assert contents(*copied.hf.iterdir()) == before
+    assert contents(*files) == before
 
 
 def test_killed_while_it_is_evaluated(copied: Workspace) -> None:

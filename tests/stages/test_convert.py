@@ -40,7 +40,7 @@ def hub(course: Workspace) -> object:
 
 
 def test_the_folder_has_its_files_and_no_other(course: Workspace) -> None:
-    assert {file.name for file in course.hf.iterdir()} == {*FILES, NAME}
+    assert {file.name for file in course.hf.iterdir()} == {*FILES, NAME, "README.md", "curve.png"}
     assert {file.name for file in course.pt.iterdir()} == {"model.pt", "dict.txt"}
     assert {file.stat().st_mode & 0o777 for file in course.hf.iterdir()} == {0o644}
     vocab = json.loads((course.hf / "vocab.json").read_text("utf-8"))
@@ -209,7 +209,7 @@ def test_a_model_pt_in_pt_is_converted_where_nothing_was_trained(
     shutil.copytree(finished.pt, workspace.pt)
     report = ROAD.run("convert", workspace, ConvertSettings())
     assert report.checkpoint == "model.pt" and report.difference <= 1e-4
-    assert {file.name for file in workspace.hf.iterdir()} == {*FILES, NAME}
+    assert {file.name for file in workspace.hf.iterdir()} == {*FILES, NAME, "README.md"}
     assert (workspace.pt / "model.pt").read_bytes() == (finished.pt / "model.pt").read_bytes()
 
 

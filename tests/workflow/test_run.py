@@ -259,6 +259,36 @@ def test_what_a_run_no_longer_makes_is_removed_unless_it_is_read(road):
     assert [n for n in "xyz" if (road.root / n).exists()] == ["x", "y"]
 
 
+def test_what_is_made_of_a_result_for_people_is_no_part_of_it(workspace):
+    """It comes when the record is written, also to a result that was reused; then it is told of."""
+    made, seen = workspace.root / "made", []
+
+    def then(workspace, settings):
+        seen.append((workspace.record.entry("make").finished != "", workspace.worker is not None))
+        (workspace.root / "page").write_text(f"{len(seen)}")
+        return ["A page was written."]
+
+    make = Stage(
+        name="make",
+        does="makes something",
+        notebook="",
+        settings=EncodeSettings,
+        report=Report,
+        inputs=lambda workspace, settings: [],
+        outputs=lambda workspace: [made],
+        work=lambda job: job.out(made).write_text("made") and Report(notes=("Made.",)),
+        then=then,
+    )
+    for reused in (False, True):
+        report = Road(make).run("make", workspace, EncodeSettings())
+        assert report.reused is reused
+        assert report.notes == ("A page was written.", "Made.")
+    assert seen == [(True, True)] * 2
+    entry = workspace.record.entry("make")
+    assert [*entry.outputs] == ["made"] and entry.report["notes"] == ["Made."]
+    assert (workspace.root / "page").read_text() == "2"
+
+
 @pytest.mark.parametrize("left", ["nothing", "the same", "another"])
 def test_a_file_of_the_course_that_has_only_moved_makes_nothing_stale(workspace, tmp_path, left):
     """As its own base model does, in a newer version or where project and workspace are copied."""

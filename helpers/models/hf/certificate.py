@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter, ValidationError
+
 from helpers.common.errors import CourseError
 from helpers.common.files import write_whole
 from helpers.models.hf.comparison import Compared
@@ -44,6 +46,14 @@ class Certificate:
     def write(self, folder: Path) -> None:
         content = json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False)
         write_whole(folder / NAME, content + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Certificate | None":
+        """The one that lies in a folder; None where there is none that can be read."""
+        try:
+            return TypeAdapter(cls).validate_json((folder / NAME).read_bytes())
+        except (OSError, ValidationError):
+            return None
 
     def rows(self) -> list[tuple[str, object]]:
         """What and how much, for people."""

@@ -1,0 +1,1 @@
+"""What others take away: a model card, a page of the result, the folder as one file."""

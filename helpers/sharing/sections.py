@@ -1,0 +1,227 @@
+"""The facts in words and tables, in the order in which a reader asks for them.
+
+The model card and the page of the result are made from these.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+
+from helpers.common.report import cell
+from helpers.common.symbols import SPLITS
+from helpers.sharing.facts import Facts, Interval, Row
+
+TEXTS = {"yours": "its own field (held out)", "general": "general text"}
+# Settings of a training that are shown; the batch has a sentence.
+SETTINGS = (
+    *("start", "max_update", "lr", "warmup_share", "clip_norm", "max_tokens", "update_freq"),
+    *("nproc", "mask_prob", "mask_unit", "sample_break_mode", "dropout", "weight_decay"),
+    *("patience", "replay", "seed", "extra"),
+)
+
+
+_NUMBER = re.compile(r"[+-]?[\d.,]+%?( \(.*\))?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A heading, sentences below it, and a table.
+
+    Attributes:
+        curve: the learning curve stands here, too.
+    """
+
+    title: str
+    sentences: Sequence[str]
+    head: Sequence[str] = ()
+    rows: Sequence[Sequence[object]] = ()
+    curve: bool = False
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Of each column, whether there are numbers in it, and nothing else."""
+        columns = zip(*([shown(value) for value in row] for row in self.rows), strict=True)
+        return [all(map(_NUMBER.fullmatch, filter(None, column))) for column in columns]
+
+
+def sections(facts: Facts, *, examples: bool) -> list[Section]:
+    """All that is to be said.
+
+    Args:
+        examples: also sentences of the texts, which may be nobody else's concern.
+    """
+    return [
+        _texts(facts),
+        _base(facts),
+        _training(facts),
+        _losses(facts),
+        *([_examples(facts)] if examples and facts.examples else []),
+        _limits(facts),
+        _conversion(facts),
+        Section("Versions", (), ("package", "version"), [*facts.versions.items()]),
+    ]
+
+
+def summary(facts: Facts) -> str:
+    """What kind of model it is, in a sentence."""
+    size = f" with {facts.certificate.parameters:,} parameters" if facts.certificate else ""
+    further = " that was trained further on texts of one field" if facts.training else ""
+    return f"A RoBERTa{size}{further}: it guesses the words that are hidden in a text."
+
+
+def _texts(facts: Facts) -> Section:
+    title = "Texts"
+    if not facts.corpus:
+        return Section(title, ["What texts it was trained on is not on record."])
+    columns = {"split": SPLITS, "documents": facts.corpus.documents, "lines": facts.corpus.lines}
+    if facts.tokens:
+        columns["tokens"] = facts.tokens.tokens
+    told = (
+        "It was trained on train; valid chose the best checkpoint, and test was kept for the end."
+    )
+    return Section(title, [told], [*columns], [*zip(*columns.values(), strict=False)])
+
+
+def _base(facts: Facts) -> Section:
+    rows: list[tuple[str, object]] = []
+    if base := facts.base:
+        rows = [
+            (
+                "source",
+                PurePath(base.source).name,
+            ),  # where it lay on one's disk is no one's concern
+            ("parameters", base.parameters),
+            ("layers, width, heads", (base.layers, base.width, base.heads)),
+            ("positions", base.positions),
+            ("vocabulary", base.vocabulary),
+        ]
+    if facts.base_sha256:
+        rows.append(("SHA-256 of its model.pt", facts.base_sha256))
+    said = [] if facts.base else ["What kind of model training began with is not on record."]
+    return Section("Base model", said, ("what", "value") if rows else (), rows)
+
+
+def _training(facts: Facts) -> Section:
+    title, training, settings = "Training", facts.training, facts.settings
+    if not training:
+        return Section(
+            title,
+            ["How it was trained is not on record: the checkpoint came from elsewhere."],
+        )
+    said = [
+        f"fairseq trained it for {training.updates:,} updates. The validation loss was lowest at "
+        f"update {training.best_update:,}: {training.best_loss:.3f} bits per hidden token."
+    ]
+    batch = [settings.get(name) for name in ("max_tokens", "update_freq", "nproc")]
+    if all(isinstance(value, int) and value > 0 for value in batch):
+        said.append(f"An update read at most {math.prod(batch):,} tokens.")
+    said += [f"Computed on {how}." for how in training.computed]
+    if not training.computed:
+        said.append("In which precision it was computed is not on record.")
+    shown = [(name, settings[name]) for name in SETTINGS if settings.get(name) not in (None, [])]
+    return Section(title, said, ("setting", "value"), shown, curve=True)
+
+
+def _losses(facts: Facts) -> Section:
+    title, rows = "What it learned, and what it forgot", facts.losses
+    if not rows:
+        return Section(title, ["Its losses, before and after, are not on record yet."])
+    share, most = facts.measured.get("mask_share"), facts.measured.get("max_lines")
+    measured = (
+        f"{share:.0%} of the tokens were hidden, of at most {most:,} lines of each text, the same "
+        "for every model."
+        if isinstance(share, float) and isinstance(most, int)
+        else "The same tokens were hidden for every model."
+    )
+    said = [
+        f"Mean cross entropy per hidden token, of text that no model was trained on. {measured}"
+    ]
+    if any(row.nats[1] is not None for row in rows):
+        said.append("In parentheses: 95% intervals, of documents drawn again and again.")
+    columns = {
+        "text": [TEXTS.get(row.text, row.text) for row in rows],
+        "model": [PurePath(row.model).name for row in rows],
+        "loss in nats": [_number(row.nats) for row in rows],
+        "loss in bits": [_number(_in_bits(row.nats)) for row in rows],
+        "bits per character": [_number(row.bits_per_character) for row in rows],
+        "right at the first guess": [_number(row.first, "{:.1%}") for row in rows],
+        "among the first five": [_number(row.fifth, "{:.1%}") for row in rows],
+        "against the base, in nats": [_number(row.gain, "{:+.3f}") for row in rows],
+    }
+    known = {name: column for name, column in columns.items() if any(column)}
+    said += _forgetting(rows)
+    return Section(title, said, [*known], [*zip(*known.values(), strict=True)])
+
+
+def _forgetting(rows: Sequence[Row]) -> Iterator[str]:
+    """What became of general text; the difference of the same hidden tokens is what counts."""
+    for row in rows:
+        if row.text != "general" or row.model != "fine-tuned" or not row.gain:
+            continue
+        gain, low, high = row.gain
+        if low is not None and high is not None and low <= 0 <= high:
+            yield "On general text no difference from its base can be told from chance."
+        elif gain > 0:
+            yield f"On general text the loss rose by {gain:.3f} nats: so much was forgotten."
+        else:
+            yield f"On general text the loss fell by {-gain:.3f} nats: nothing was forgotten there."
+
+
+def _examples(facts: Facts) -> Section:
+    return Section(
+        "The same sentences before and after",
+        ["In each sentence one word was hidden. ␣ is a space before what is guessed."],
+        ("sentence", "hidden", "base guesses", "fine-tuned guesses"),
+        facts.examples,
+    )
+
+
+def _limits(facts: Facts) -> Section:
+    length = f" of more than {facts.base.positions:,} tokens" if facts.base else " that are long"
+    return Section(
+        "What it is not good for",
+        [
+            "It does not write texts and does not answer questions: it fills gaps, and is a "
+            "beginning for classifiers and the like.",
+            "What it guesses is what its training texts would say, with their errors, their "
+            "prejudices and their age; it is no source of facts.",
+            f"Texts{length} have to be cut. In languages and fields that neither its base nor its "
+            "texts have much of, it is poor; measure it on your own text before you rely on it.",
+        ],
+    )
+
+
+def _conversion(facts: Facts) -> Section:
+    title, found = "Conversion", facts.certificate
+    if not found:
+        return Section(title, ["Nothing proves what its files were converted from."])
+    rows = [("checkpoint", found.checkpoint), ("its SHA-256", found.sha256), *found.rows()]
+    told = "Read back from the disk after it was converted for transformers"
+    told += ", and compared with fairseq." if found.compared else "."
+    return Section(title, [told], ("what", "found"), [row for row in rows if row[1] != ""])
+
+
+def _in_bits(nats: Interval) -> Interval:
+    """Nats / ln 2, as fairseq reports a loss."""
+    return tuple(None if value is None else value / math.log(2) for value in nats)
+
+
+def _number(interval: Interval | None, form: str = "{:.3f}") -> str:
+    """A number, with its interval where one is known.
+
+    >>> _number((0.5, None, None)), _number((0.5, 0.25, 0.75)), _number(None)
+    ('0.500', '0.500 (0.250 to 0.750)', '')
+    """
+    if interval is None:
+        return ""
+    value, low, high = interval
+    if low is None or high is None:
+        return form.format(value)
+    return f"{form.format(value)} ({form.format(low)} to {form.format(high)})"
+
+
+def shown(value: object) -> str:
+    """A value of a table as text; a setting such as 0.0001 stays as it was typed."""
+    return f"{value:g}" if isinstance(value, float) else cell(value)
