@@ -220,6 +220,17 @@ def test_a_folder_that_is_not_as_its_certificate_says_gets_none(copied: Workspac
     assert not (copied.hf / "README.md").exists()
 
 
+def test_a_folder_of_another_workspace_keeps_its_card(
+    small: Workspace, workspace: Workspace
+) -> None:
+    """Which knows how it was trained, as this one does not."""
+    shutil.copytree(small.hf, workspace.hf)
+    before = card_of(workspace.hf)
+    assert write_results(workspace) == []
+    assert card_of(workspace.hf) == before and (workspace.hf / "curve.png").is_file()
+    assert "came from elsewhere" in workspace.result.read_text("utf-8")
+
+
 def test_a_curve_of_another_model_goes(copied: Workspace) -> None:
     """A checkpoint of which no training is known takes the place of one that was trained here."""
     record = copied.record
