@@ -170,7 +170,8 @@ def test_a_folder_elsewhere_gets_one_too(copied: Workspace, tmp_path: Path) -> N
     ROAD.run("convert", copied, settings)
     text = card_of(tmp_path / "out")
     assert (tmp_path / "out" / "curve.png").is_file()
-    assert "for 6 updates" in text and "are not on record yet" in text
+    updates = copied.record.entry("finetune").report["updates"]
+    assert f"for {updates:,} updates" in text and "are not on record yet" in text
     ROAD.run("convert", copied, settings)  # ours is written once more
     assert card_of(tmp_path / "out") == text
 
