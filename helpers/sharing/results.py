@@ -24,14 +24,24 @@ def write_card(workspace: Workspace, folder: Path) -> list[str]:
 def write_results(workspace: Workspace) -> list[str]:
     """Write the card in ``hf/`` and the page of the result, ``result.html``.
 
+    A folder that another workspace has converted keeps its card, since that one knows more.
+
     Raises:
         CourseError: as :func:`write_card`.
     """
     known = facts(workspace, workspace.hf)
     curve = _curve(known)
-    said = _card(known, workspace.hf, curve)
+    said = _card(known, workspace.hf, curve) if _is_made_here(workspace, known) else []
     text = page.page(known, curve)
     return [*said, *renew(workspace.result, signed(text))]
+
+
+def _is_made_here(workspace: Workspace, known: Facts) -> bool:
+    """Whether it is this workspace that has converted what lies in its ``hf/``."""
+    made = workspace.record.entry("convert").outputs
+    files = known.certificate.files if known.certificate else {}
+    here = {name: made.get(workspace.key(workspace.hf / name)) for name in files}
+    return all(print_ and print_.sha256 == files[name] for name, print_ in here.items())
 
 
 def _card(known: Facts, folder: Path, curve: bytes | None) -> list[str]:

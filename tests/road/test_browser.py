@@ -86,8 +86,11 @@ def use_evaluate(notebook: Opened, work: Workspace) -> None:
 
 
 def use_convert(notebook: Opened, work: Workspace) -> None:
+    notebook.run(
+        'SettingsPanel("convert"'
+    )  # and go there: JupyterLab keeps what is far away hidden
     panel = notebook.panel("convert")
-    assert "checkpoints/checkpoint_best.pt" in panel.inner_text()
+    expect(panel).to_contain_text("checkpoints/checkpoint_best.pt", use_inner_text=True)
     notebook.fill("convert", "roberta_checkpoint_path", "nowhere")
     expect(panel).to_contain_text("There is no model.pt in")
     notebook.fill("convert", "roberta_checkpoint_path", "checkpoints")

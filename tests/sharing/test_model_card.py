@@ -170,7 +170,8 @@ def test_a_folder_elsewhere_gets_one_too(copied: Workspace, tmp_path: Path) -> N
     ROAD.run("convert", copied, settings)
     text = card_of(tmp_path / "out")
     assert (tmp_path / "out" / "curve.png").is_file()
-    assert "for 6 updates" in text and "are not on record yet" in text
+    updates = copied.record.entry("finetune").report["updates"]
+    assert f"for {updates:,} updates" in text and "are not on record yet" in text
     ROAD.run("convert", copied, settings)  # ours is written once more
     assert card_of(tmp_path / "out") == text
 
@@ -218,6 +219,17 @@ def test_a_folder_that_is_not_as_its_certificate_says_gets_none(copied: Workspac
         file.write(b"\0")
     assert write_card(copied, copied.hf) == []
     assert not (copied.hf / "README.md").exists()
+
+
+def test_a_folder_of_another_workspace_keeps_its_card(
+    small: Workspace, workspace: Workspace
+) -> None:
+    """Which knows how it was trained, as this one does not."""
+    shutil.copytree(small.hf, workspace.hf)
+    before = card_of(workspace.hf)
+    assert write_results(workspace) == []
+    assert card_of(workspace.hf) == before and (workspace.hf / "curve.png").is_file()
+    assert "came from elsewhere" in workspace.result.read_text("utf-8")
 
 
 def test_a_curve_of_another_model_goes(copied: Workspace) -> None:
