@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from helpers.evaluation.report import Score
 from helpers.models.hf.certificate import Certificate
 from helpers.workflow.record import Entry, Record, fingerprint, is_unchanged, versions
 from helpers.workflow.workspace import Workspace
 
-Interval = tuple[float, float | None, float | None]  # value, and the ends of its 95 % interval
 Curve = tuple[tuple[int, float], ...]  # (update, loss in bits per hidden token)
 Known = TypeVar("Known")
 
@@ -61,28 +61,6 @@ class Training:
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """What was measured of one model on one text.
-
-    Attributes:
-        model: ``base``, ``fine-tuned``, or the path of another.
-        text: ``yours`` or ``general``.
-        nats: the loss per hidden token.
-        bits_per_character: the loss per character of the hidden tokens.
-        first, fifth: the share of hidden tokens guessed at once, or among the first five.
-        gain: ``nats`` minus the base's on the same text: below 0 is better than the base.
-    """
-
-    model: str
-    text: str
-    nats: Interval
-    bits_per_character: Interval | None = None
-    first: Interval | None = None
-    fifth: Interval | None = None
-    gain: Interval | None = None
-
-
-@dataclasses.dataclass(frozen=True)
 class Facts:
     """What is known of a model; None, or empty, where nothing is.
 
@@ -104,7 +82,7 @@ class Facts:
     tokens: Tokens | None = None
     training: Training | None = None
     settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
-    losses: tuple[Row, ...] = ()
+    losses: tuple[Score, ...] = ()
     measured: Mapping[str, object] = dataclasses.field(default_factory=dict)
     examples: tuple[tuple[str, str, str, str], ...] = ()
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -136,9 +114,9 @@ def facts(workspace: Workspace, folder: Path) -> Facts:
     return Facts(workspace.root.name, certificate, **known)
 
 
-def losses(workspace: Workspace) -> tuple[Row, ...]:
+def losses(workspace: Workspace) -> tuple[Score, ...]:
     """What the last evaluation has measured; nothing where its report has no such numbers."""
-    return _read(tuple[Row, ...], workspace.record.entry("evaluate").report.get("scores")) or ()
+    return _read(tuple[Score, ...], workspace.record.entry("evaluate").report.get("scores")) or ()
 
 
 def _certificate(workspace: Workspace, record: Record, folder: Path) -> Certificate | None:

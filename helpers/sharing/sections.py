@@ -11,7 +11,9 @@ from pathlib import PurePath
 
 from helpers.common.report import cell
 from helpers.common.symbols import SPLITS
-from helpers.sharing.facts import Facts, Interval, Row
+from helpers.evaluation.intervals import Estimate
+from helpers.evaluation.report import Score
+from helpers.sharing.facts import Facts
 
 TEXTS = {"yours": "its own field (held out)", "general": "general text"}
 # Settings of a training that are shown; the batch has a sentence.
@@ -125,7 +127,8 @@ def _training(facts: Facts) -> Section:
 
 
 def _losses(facts: Facts) -> Section:
-    title, rows = "What it learned, and what it forgot", facts.losses
+    title = "What it learned, and what it forgot"
+    rows = sorted(facts.losses, key=lambda score: score.text != "yours")
     if not rows:
         return Section(title, ["Its losses, before and after, are not on record yet."])
     share, most = facts.measured.get("mask_share"), facts.measured.get("max_lines")
@@ -143,19 +146,19 @@ def _losses(facts: Facts) -> Section:
     columns = {
         "text": [TEXTS.get(row.text, row.text) for row in rows],
         "model": [PurePath(row.model).name for row in rows],
+        "against the base, in nats": [_number(row.gain, "{:+.3f}") for row in rows],
         "loss in nats": [_number(row.nats) for row in rows],
-        "loss in bits": [_number(_in_bits(row.nats)) for row in rows],
+        "loss in bits": [_number(row.bits) for row in rows],
         "bits per character": [_number(row.bits_per_character) for row in rows],
         "right at the first guess": [_number(row.first, "{:.1%}") for row in rows],
         "among the first five": [_number(row.fifth, "{:.1%}") for row in rows],
-        "against the base, in nats": [_number(row.gain, "{:+.3f}") for row in rows],
     }
     known = {name: column for name, column in columns.items() if any(column)}
     said += _forgetting(rows)
     return Section(title, said, [*known], [*zip(*known.values(), strict=True)])
 
 
-def _forgetting(rows: Sequence[Row]) -> Iterator[str]:
+def _forgetting(rows: Sequence[Score]) -> Iterator[str]:
     """What became of general text; the difference of the same hidden tokens is what counts."""
     for row in rows:
         if row.text != "general" or row.model != "fine-tuned" or not row.gain:
@@ -203,12 +206,7 @@ def _conversion(facts: Facts) -> Section:
     return Section(title, [told], ("what", "found"), [row for row in rows if row[1] != ""])
 
 
-def _in_bits(nats: Interval) -> Interval:
-    """Nats / ln 2, as fairseq reports a loss."""
-    return tuple(None if value is None else value / math.log(2) for value in nats)
-
-
-def _number(interval: Interval | None, form: str = "{:.3f}") -> str:
+def _number(interval: Estimate | None, form: str = "{:.3f}") -> str:
     """A number, with its interval where one is known.
 
     >>> _number((0.5, None, None)), _number((0.5, 0.25, 0.75)), _number(None)
