@@ -104,7 +104,7 @@ def read_all(workspace: Workspace, others: Sequence[str], device: str = "cpu") -
     both = read_both(workspace, device)
     models, size, notes = dict(both.models), both.size, [*both.notes]
     for name in others:
-        files = sources.inputs(name, "", workspace)
+        files = files_of_other(workspace, name)
         with tempfile.TemporaryDirectory() as scratch:
             found = sources.read(files, Path(scratch))
         if found.dictionary.lacking and not both.dictionary.lacking:
@@ -118,6 +118,24 @@ def read_all(workspace: Workspace, others: Sequence[str], device: str = "cpu") -
         models[f"./{name}" if name in MODELS else name] = model_of(state).to(chosen(device))
         notes += found.notes
     return BothModels(models, both.dictionary, size, tuple(notes))
+
+
+def files_of_other(workspace: Workspace, name: str) -> list[Path]:
+    """The files of a model that a person has named.
+
+    Raises:
+        CourseError: it is not there, or is plainly something else.
+    """
+    if name == sources.COURSE:
+        return sources.inputs(name, "", workspace)
+    place = workspace.locate(name)
+    if not place.exists():
+        raise CourseError(
+            f"There is no model {place}.",
+            "Name a Hugging Face folder, a .pt file with its dict.txt beside it, or 'course' in "
+            "models.",
+        )
+    return sources.inputs(str(place), "", workspace)
 
 
 def in_order_of(wanted: Dictionary, theirs: Dictionary, state: dict) -> dict:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.base import general_text, sources
+from helpers.base import general_text
 from helpers.common.errors import CourseError
 from helpers.common.progress import Progress, duration
 from helpers.common.symbols import MASK
@@ -33,7 +33,7 @@ from helpers.machine.devices import chosen
 from helpers.machine.resources import capability, machine
 from helpers.models.hf.config import files_of, is_huggingface
 from helpers.sharing.results import write_results
-from helpers.stages.both_models import BothModels, read_all
+from helpers.stages.both_models import BothModels, files_of_other, read_all
 from helpers.text.documents import lines as text_lines
 from helpers.tokens.gpt2 import encode
 from helpers.training.precision import NEEDED, refuse_without_units
@@ -247,7 +247,7 @@ def _inputs(workspace: Workspace, settings: EvaluateSettings) -> list[Path]:
         for folder in data_folders(workspace.data_bin)
         for kind in ("bin", "idx")
     ]
-    others = [file for name in settings.models for file in sources.inputs(name, "", workspace)]
+    others = [file for name in settings.models for file in files_of_other(workspace, name)]
     return [
         *(workspace.base_model, workspace.base_dict, *hf, workspace.raw("test")),
         *(trained if all(map(Path.is_file, trained)) else ()),

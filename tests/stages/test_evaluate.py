@@ -99,8 +99,13 @@ def test_further_models_stand_in_the_same_table(small: Workspace, tmp_path: Path
     plan = ROAD.plan("evaluate", work, settings)
     assert "base, fine-tuned, mine" in str(plan) and "about " in str(plan)
     shutil.rmtree(mine)
-    with pytest.raises(CourseError, match="mine"):
-        ROAD.run("evaluate", work, settings)
+    for name in ("mine", "scratch"):
+        with pytest.raises(CourseError, match=f"There is no model .*{name}") as refused:
+            ROAD.run("evaluate", work, EvaluateSettings(models=(name,)))
+        assert "in models" in refused.value.hint
+    (work.root / "scratch").mkdir()
+    with pytest.raises(CourseError, match="There is no base model"):
+        ROAD.run("evaluate", work, EvaluateSettings(models=("scratch",)))
 
 
 def test_in_bfloat16_the_losses_are_nearly_the_same(copied: Workspace) -> None:

@@ -4,7 +4,7 @@ from helpers.workflow.workspace import Workspace
 
 
 def row(model: str, text: str, nats: list, gain: list | None = None, **more: list) -> dict:
-    plain = dict.fromkeys(("bits_per_character", "first", "fifth"), [0.5, None, None])
+    plain = {key: [0.5, None, None] for key in ("bits_per_character", "first", "fifth")}
     return {"model": model, "text": text, "nats": nats, "gain": gain} | plain | more
 
 
