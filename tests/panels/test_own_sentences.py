@@ -19,7 +19,7 @@ def test_the_guesses_are_those_of_the_evaluation_and_nothing_is_measured(
     panel = panel_of("evaluate", copied)
     assert "Your sentences" not in panel.preview.value
     with monkeypatch.context() as patch:
-        patch.setattr(evaluate, "measure", None)
+        patch.setattr(evaluate, "guessed", None)
         move(panel, "sentences", "\n".join(SENTENCES))
     assert "Your sentences before and after" in panel.preview.value
     assert "&lt;script&gt;" in panel.preview.value and "<script>" not in panel.preview.value

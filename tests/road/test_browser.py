@@ -81,7 +81,7 @@ def use_evaluate(notebook: Opened, work: Workspace) -> None:
     expect(notebook.panel("evaluate")).to_contain_text("mask_share = 0.35")
     expect(marked).not_to_have_count(before)
     assert marked.count() > 1.5 * before
-    assert "bits per hidden token" in notebook.do("evaluate")
+    assert "bits a token" in notebook.do("evaluate")
     assert work.record.stages["evaluate"].settings["mask_share"] == 0.35
 
 

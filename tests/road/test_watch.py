@@ -43,7 +43,7 @@ def test_where_nobody_works_it_says_what_was_done_last(small: Workspace) -> None
     assert done.returncode == 0, done.stderr
     assert f"Nobody works in {small.name}." in done.stdout
     assert f"Done last: evaluate, {small.record.entry('evaluate').finished}" in done.stdout
-    assert "bits per hidden token" in done.stdout
+    assert "bits a token" in done.stdout
 
 
 def test_a_workspace_that_is_not_there_is_not_made(workspace: Workspace) -> None:
