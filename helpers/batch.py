@@ -260,6 +260,7 @@ def _closing(workspace: Workspace) -> str:
         ),
         (workspace.pt, "convert", "the same model for fairseq"),
         (workspace.evaluation, "evaluate", "what was learned, in numbers"),
+        (workspace.result, "evaluate", "all of it on a page to hand on"),
     )
     record = workspace.record
     there = [(path, stage, what) for path, stage, what in made if path.exists()]
