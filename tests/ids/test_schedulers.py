@@ -192,7 +192,7 @@ def test_what_is_silent_or_gone_in_the_middle_is_told(large, scheduler, who, sig
         pids = {"scheduler": [client.run_on_scheduler(os.getpid)]}
         pids["workers"] = list(client.run(os.getpid).values())
     train = large.raw("train")
-    train.write_bytes(train.read_bytes() * 8)  # it must not be done before it is interrupted
+    train.write_bytes(train.read_bytes() * 32)  # it must not be done before it is interrupted
 
     def interrupt() -> None:
         until(lambda: at_work(large))
