@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -157,6 +158,8 @@ def in_order_of(wanted: Dictionary, theirs: Dictionary, state: dict) -> dict:
         name: tensor[rows] if tensor.shape[:1] == (size,) and _is_of_words(name) else tensor
         for name, tensor in state["model"].items()
     }
+    lacking = [i for i, symbol in enumerate(wanted.all_symbols) if symbol not in place]
+    model["encoder.lm_head.bias"][lacking] = -math.inf  # which it never guesses
     return state | {"model": model}
 
 

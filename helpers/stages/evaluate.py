@@ -1,10 +1,8 @@
 """Base and fine-tuned model in one evaluator: the same held-out text, the same masks."""
 
 import json
-import math
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +11,16 @@ from helpers.base import general_text
 from helpers.common.errors import CourseError
 from helpers.common.progress import Progress, duration
 from helpers.common.symbols import MASK
-from helpers.evaluation.changes import by_frequency, by_token, difference
-from helpers.evaluation.guessing import BATCH, Guessed, guessed
-from helpers.evaluation.intervals import product_of_ratios, ratio
+from helpers.evaluation.changes import by_frequency, by_token
+from helpers.evaluation.guessing import BATCH, guessed
 from helpers.evaluation.report import (
     MODELS,
     TEXTS,
     EvaluatePlan,
     EvaluateReport,
-    Measured,
-    Score,
     judgement,
 )
+from helpers.evaluation.scoring import measured, scores_of
 from helpers.evaluation.texts import Hidden, Text, hidden_in, text_of
 from helpers.ids.binary_files import blocks
 from helpers.ids.data_bin import data_folders
@@ -91,13 +87,10 @@ def _read_lines(workspace: Workspace, most: int) -> list[str]:
     return lines
 
 
-def _texts(workspace: Workspace, settings: EvaluateSettings, both: BothModels) -> dict[str, Text]:
+def _texts(lines: list[str], settings: EvaluateSettings, both: BothModels) -> dict[str, Text]:
     """One's own held-out text and general text, as all of the models can read it."""
-    lines = (
-        _read_lines(workspace, settings.max_lines),
-        general_text.validation_lines(settings.max_lines),
-    )
-    texts = (text_of(each, both.dictionary, both.size) for each in lines)
+    general = general_text.validation_lines(settings.max_lines)
+    texts = (text_of(each, both.dictionary, both.size) for each in (lines, general))
     return dict(zip(TEXTS, texts, strict=True))
 
 
@@ -123,7 +116,7 @@ def _plan(
 ) -> EvaluatePlan:
     """How long it will take, by the first samples."""
     both = read_all(workspace, settings.models, settings.device)
-    texts = _texts(workspace, settings, both)
+    texts = _texts(_read_lines(workspace, settings.max_lines), settings, both)
     hidden = {name: _hidden(text, settings, both.dictionary) for name, text in texts.items()}
     some = hidden[TEXTS[0]].first(2 * BATCH[both.models[MODELS[0]].device.type])
     seconds, numbers = 0.0, _precision(settings)
@@ -134,7 +127,7 @@ def _plan(
         passed = (time.perf_counter() - begun) / sum(map(len, some.seen))
         seconds += passed * sum(len(sample) for each in hidden.values() for sample in each.seen)
     return EvaluatePlan(
-        texts=tuple(_measured(name, text, hidden[name]) for name, text in texts.items()),
+        texts=tuple(measured(name, text, hidden[name]) for name, text in texts.items()),
         models=tuple(both.models),
         device=f"{machine(workspace.root, chosen(settings.device)).device}, in {numbers}",
         time=duration(seconds),
@@ -146,10 +139,10 @@ def _work(job: Job) -> EvaluateReport:
     workspace, settings = job.workspace, job.settings
     numbers = _precision(settings)
     both = read_all(workspace, settings.models, settings.device)
+    lines = _read_lines(workspace, settings.max_lines)
     own = [(sentence, "") for sentence in settings.sentences]
-    drawn = example_sentences(_read_lines(workspace, settings.max_lines), settings.seed)
-    examples = both.rows(own or drawn, own=bool(own))
-    texts = _texts(workspace, settings, both)
+    examples = both.rows(own or example_sentences(lines, settings.seed), own=bool(own))
+    texts = _texts(lines, settings, both)
     hidden = {name: _hidden(text, settings, both.dictionary) for name, text in texts.items()}
     total = len(both.models) * sum(len(each.seen) for each in hidden.values())
     with Progress(total, "samples") as bar:
@@ -158,22 +151,22 @@ def _work(job: Job) -> EvaluateReport:
             for model, each in both.models.items()
             for text in TEXTS
         }
-    measured = tuple(_measured(name, text, hidden[name]) for name, text in texts.items())
-    scores = tuple(_scores(found, texts, hidden))
+    sizes = tuple(measured(name, text, hidden[name]) for name, text in texts.items())
+    scores = tuple(scores_of(found, texts, hidden))
     base, tuned = (found[model, TEXTS[0]].nats for model in MODELS)
     mine = hidden[TEXTS[0]]
     counts = training_counts(job.files, both.dictionary)
     bands = () if counts is None else by_frequency(counts, mine.ids, mine.documents, base, tuned)
     gained, lost = by_token(mine.ids, base, tuned, both.dictionary)
     report = EvaluateReport(
-        texts=measured,
+        texts=sizes,
         scores=scores,
         bands=tuple(bands),
         gained=tuple(gained),
         lost=tuple(lost),
         examples=examples,
         of=_compared_files(job),
-        notes=(*both.notes, *judgement(scores, measured), *_rounded(numbers)),
+        notes=(*both.notes, *judgement(scores, sizes), *_rounded(numbers)),
     )
     bits = {"bits": report.bits(), "general_bits": report.bits(TEXTS[1])}
     text = json.dumps(report.to_json() | bits, indent=1, ensure_ascii=False)
@@ -187,33 +180,6 @@ def _rounded(numbers: str) -> list[str]:
 
 def _called(model: str) -> str:
     return f"the {model} model" if model in MODELS else model
-
-
-def _measured(name: str, text: Text, hidden: Hidden) -> Measured:
-    counted = map(int, (len(text.tokens), text.tokens.sum(), text.characters.sum()))
-    return Measured(name, *counted, len(hidden.ids))
-
-
-def _scores(
-    found: dict[tuple[str, str], Guessed], texts: dict[str, Text], hidden: dict[str, Hidden]
-) -> Iterator[Score]:
-    """Each model on each text, beside the base where it is another."""
-    for (model, name), its in found.items():
-        text, documents = texts[name], hidden[name].documents
-        present, of = np.unique(documents, return_inverse=True)
-        count = np.bincount(of)
-        bits = np.bincount(of, weights=its.nats / math.log(2))
-        a_character = (text.tokens[present], text.characters[present])
-        base = found[MODELS[0], name].nats
-        yield Score(
-            model=model,
-            text=name,
-            nats=ratio(np.bincount(of, weights=its.nats), count),
-            bits_per_character=product_of_ratios([(bits, count), a_character]),
-            first=ratio(np.bincount(of, weights=its.first), count),
-            fifth=ratio(np.bincount(of, weights=its.fifth), count),
-            gain=None if model == MODELS[0] else difference(base, its.nats, documents),
-        )
 
 
 def training_counts(files: list[Path], dictionary: Dictionary) -> np.ndarray | None:
