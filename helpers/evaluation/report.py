@@ -87,6 +87,7 @@ class EvaluateReport(Report):
             empty where that is not there.
         gained, lost: tokens of ``yours`` whose loss fell and rose most.
         examples: rows of sentence, hidden token, the base's guesses, the fine-tuned's guesses.
+        precision: the numbers in which matrices were multiplied.
         of: what was compared: the SHA-256 of every file that was read, by its name; the updates of
             the fine-tuned model, where the workspace's record knows them; the settings.
     """
@@ -98,6 +99,7 @@ class EvaluateReport(Report):
     gained: tuple[Change, ...]
     lost: tuple[Change, ...]
     examples: tuple[tuple[str, str, str, str], ...]
+    precision: str
     of: dict
 
     def score(self, model: str, text: str) -> Score:
@@ -122,7 +124,7 @@ class EvaluateReport(Report):
     def table(self) -> Table:
         head = (
             *("text", "model", "bits a token", "nats", "bits a character", "perplexity"),
-            *("first guess", "in five", "bits beside the base's, 95 %"),
+            *("first guess", "in five", "bits more than the base, 95 %"),
         )
         return head, [_row(score) for score in sorted(self.scores, key=self._place)]
 
@@ -159,12 +161,18 @@ def judgement(scores: Sequence[Score], texts: Sequence[Measured]) -> Iterator[st
         if bits.low is None:
             yield f"On {where} there is one document: nobody can say how sure the difference is."
             continue
-        sure = f"{bits.low:+.3f} to {bits.high:+.3f} bits with 95 %, over {counted(number)}"
+        if bits.low == bits.high == 0:
+            yield f"On {where} {name} guesses exactly as the base: it is the same model."
+            continue
+        over = f"with 95 %, over {counted(number)}"
         if not bits.is_clear:
+            sure = f"{bits.low:+.3f} to {bits.high:+.3f} bits {over}"
             yield f"On {where} {name} is not clearly better or worse than the base: {sure}."
         else:
-            lost = f"{abs(bits.value):.3f} bits {'less' if bits.value < 0 else 'more'}"
-            yield f"On {where} {name} loses {lost} than the base: {sure}."
+            least, most = sorted((abs(bits.low), abs(bits.high)))
+            side = "lower" if bits.value < 0 else "higher"
+            by = f"by {abs(bits.value):.3f} bits ({least:.3f} to {most:.3f} {over})"
+            yield f"On {where} the loss of {name} is {side} than the base's {by}."
         if number < FEW:
             yield f"With fewer than {FEW} documents such an interval may be far too narrow."
 

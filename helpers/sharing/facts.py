@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from helpers.evaluation.report import Score
+from helpers.evaluation.report import Measured, Score
 from helpers.models.hf.certificate import Certificate
 from helpers.workflow.record import Entry, Record, fingerprint, is_unchanged, versions
 from helpers.workflow.workspace import Workspace
@@ -69,7 +69,8 @@ class Facts:
         certificate: ``conversion.json``, where the files are still those that it names.
         base_sha256: of the ``model.pt`` that training began with.
         settings: of the training, as plain JSON values.
-        measured: the settings of the evaluation.
+        texts, measured, precision: of the evaluation: how much was measured, by which settings,
+            in which numbers.
         examples: rows of sentence, hidden word, the base's guesses, the fine-tuned model's.
         versions: of the packages that took part in training, else of today's.
     """
@@ -83,6 +84,8 @@ class Facts:
     training: Training | None = None
     settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
     losses: tuple[Score, ...] = ()
+    texts: tuple[Measured, ...] = ()
+    precision: str = ""
     measured: Mapping[str, object] = dataclasses.field(default_factory=dict)
     examples: tuple[tuple[str, str, str, str], ...] = ()
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -101,13 +104,16 @@ def facts(workspace: Workspace, folder: Path) -> Facts:
     made = {print_.sha256 for print_ in trained.outputs.values()}
     if certificate and certificate.sha256 in made:
         known |= _of_training(workspace, record, trained)
+    told = record.entry("evaluate").report
     if folder == workspace.hf and _is_of_today(workspace, record.entry("evaluate")):
         known |= {
             "losses": losses(workspace),
             "measured": record.entry("evaluate").settings,
+            "texts": _read(tuple[Measured, ...], told.get("texts")) or (),
+            "precision": told.get("precision", ""),
             "examples": _read(
                 tuple[tuple[str, str, str, str], ...],
-                record.entry("evaluate").report.get("examples"),
+                told.get("examples"),
             )
             or (),
         }

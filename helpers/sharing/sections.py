@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
+from helpers.base.sources import COURSE
 from helpers.common.report import cell
 from helpers.common.symbols import SPLITS
-from helpers.evaluation.intervals import Estimate
-from helpers.evaluation.report import Score
+from helpers.evaluation.intervals import FEW, Estimate
+from helpers.evaluation.report import BIT, Score, counted
 from helpers.sharing.facts import Facts
 
 TEXTS = {"yours": "its own field (held out)", "general": "general text"}
@@ -89,11 +90,11 @@ def _texts(facts: Facts) -> Section:
 def _base(facts: Facts) -> Section:
     rows: list[tuple[str, object]] = []
     if base := facts.base:
-        rows = [
-            (
-                "source",
-                PurePath(base.source).name,
-            ),  # where it lay on one's disk is no one's concern
+        # Where it lay on one's disk is no one's concern.
+        rows = [("source", PurePath(base.source).name)]
+        if base.source == COURSE:
+            rows.append(("has read", "documentation of software, in English"))
+        rows += [
             ("parameters", base.parameters),
             ("layers, width, heads", (base.layers, base.width, base.heads)),
             ("positions", base.positions),
@@ -141,14 +142,15 @@ def _losses(facts: Facts) -> Section:
     said = [
         f"Mean cross entropy per hidden token, of text that no model was trained on. {measured}"
     ]
+    said += _amounts(facts)
     if any(row.nats[1] is not None for row in rows):
         said.append("In parentheses: 95% intervals, of documents drawn again and again.")
     columns = {
         "text": [TEXTS.get(row.text, row.text) for row in rows],
         "model": [PurePath(row.model).name for row in rows],
-        "against the base, in nats": [_number(row.gain, "{:+.3f}") for row in rows],
-        "loss in nats": [_number(row.nats) for row in rows],
+        "against the base, in bits": [_number(_in_bits(row.gain), "{:+.3f}") for row in rows],
         "loss in bits": [_number(row.bits) for row in rows],
+        "loss in nats": [_number(row.nats) for row in rows],
         "bits per character": [_number(row.bits_per_character) for row in rows],
         "right at the first guess": [_number(row.first, "{:.1%}") for row in rows],
         "among the first five": [_number(row.fifth, "{:.1%}") for row in rows],
@@ -163,26 +165,51 @@ def _forgetting(rows: Sequence[Score]) -> Iterator[str]:
     for row in rows:
         if row.text != "general" or row.model != "fine-tuned" or not row.gain:
             continue
-        gain, low, high = row.gain
-        if low is not None and high is not None and low <= 0 <= high:
+        gain = row.gain.times(BIT)
+        if gain.low is not None and not gain.is_clear:
             yield "On general text no difference from its base can be told from chance."
-        elif gain > 0:
-            yield f"On general text the loss rose by {gain:.3f} nats: so much was forgotten."
+        elif gain.value > 0:
+            yield f"On general text the loss rose by {gain.value:.3f} bits: so much was forgotten."
         else:
-            yield f"On general text the loss fell by {-gain:.3f} nats: nothing was forgotten there."
+            fell = f"{-gain.value:.3f} bits"
+            yield f"On general text the loss fell by {fell}: nothing was forgotten there."
+
+
+def _amounts(facts: Facts) -> Iterator[str]:
+    """How much was measured, and how: what the numbers have to be judged by."""
+    for text in facts.texts:
+        name = TEXTS.get(text.name, text.name)
+        yield f"Of {name}: {text.hidden:,} hidden tokens, of {counted(text.documents)}."
+    if any(text.documents < FEW for text in facts.texts):
+        yield f"With fewer than {FEW} documents nobody can say how sure such numbers are."
+    if facts.texts:
+        yield "Characters are counted without white space."
+    if facts.precision not in ("", "fp32"):
+        yield f"Measured in {facts.precision}, which rounds losses a little."
+
+
+def _in_bits(gain: Estimate | None) -> Estimate | None:
+    return gain.times(BIT) if gain else None
 
 
 def _examples(facts: Facts) -> Section:
     return Section(
         "The same sentences before and after",
-        ["In each sentence one word was hidden. ␣ is a space before what is guessed."],
+        [
+            "In each sentence one token was hidden. ␣ is a space before what is guessed, and "
+            "⟨E4 BA⟩ are bytes: a part of a character."
+        ],
         ("sentence", "hidden", "base guesses", "fine-tuned guesses"),
         facts.examples,
     )
 
 
 def _limits(facts: Facts) -> Section:
-    length = f" of more than {facts.base.positions:,} tokens" if facts.base else " that are long"
+    length = (
+        f" of more than {facts.base.positions:,} tokens, <s> and </s> counted,"
+        if facts.base
+        else " that are long"
+    )
     return Section(
         "What it is not good for",
         [

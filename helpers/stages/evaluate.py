@@ -165,6 +165,7 @@ def _work(job: Job) -> EvaluateReport:
         gained=tuple(gained),
         lost=tuple(lost),
         examples=examples,
+        precision=numbers,
         of=_compared_files(job),
         notes=(*both.notes, *judgement(scores, sizes), *_rounded(numbers)),
     )

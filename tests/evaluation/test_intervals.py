@@ -84,11 +84,16 @@ def test_the_tokens_that_gained_and_lost_most() -> None:
 @pytest.mark.parametrize(
     ("gain", "documents", "said"),
     [
-        (Estimate(-0.5, -0.6, -0.4), 40, "loses 0.721 bits less than the base: -0.866 to -0.577"),
-        (Estimate(0.5, 0.4, 0.6), 40, "loses 0.721 bits more than the base"),
+        (
+            Estimate(-0.5, -0.6, -0.4),
+            40,
+            "is lower than the base's by 0.721 bits (0.577 to 0.866 with 95 %, over 40 documents)",
+        ),
+        (Estimate(0.5, 0.4, 0.6), 40, "is higher than the base's by 0.721 bits"),
         (Estimate(-0.1, -0.3, 0.1), 40, "is not clearly better or worse than the base"),
         (Estimate(-0.5, -0.6, -0.4), 4, "such an interval may be far too narrow"),
         (Estimate(-0.5), 1, "nobody can say how sure"),
+        (Estimate(0.0, 0.0, 0.0), 40, "it is the same model"),
     ],
 )
 def test_a_difference_is_called_one_only_if_it_is(gain, documents, said) -> None:

@@ -102,21 +102,21 @@ def test_losses_have_their_unit_and_their_intervals(copied: Workspace) -> None:
     assert write_results(copied) == []
     text = section(card_of(copied.hf), "What it learned, and what it forgot")
     tuned = next(line for line in text.splitlines() if "held out" in line and "fine-tuned" in line)
-    assert "| 2.200 (2.100 to 2.300) | 3.174 (3.030 to 3.318) |" in tuned  # nats / ln 2 = bits
-    assert "| -0.600 (-0.700 to -0.500) |" in tuned and "| 40.0% |" in tuned
+    assert "| 3.174 (3.030 to 3.318) | 2.200 (2.100 to 2.300) |" in tuned  # nats / ln 2 = bits
+    assert "| -0.866 (-1.010 to -0.721) |" in tuned and "| 40.0% |" in tuned
     head = next(line for line in text.splitlines() if line.startswith("| text"))
     assert "loss in nats" in head and "loss in bits" in head
     assert "bits per character" in head
     assert "95% intervals" in text
-    assert "On general text the loss rose by 0.500 nats" in text
+    assert "On general text the loss rose by 0.721 bits" in text
 
 
 @pytest.mark.parametrize(
     ("gain", "said"),
     [
-        ([-0.2, -0.3, -0.1], "the loss fell by 0.200 nats"),
+        ([-0.2, -0.3, -0.1], "the loss fell by 0.289 bits"),
         ([0.1, -0.1, 0.3], "no difference from its base"),
-        ([0.1, None, None], "the loss rose by 0.100 nats"),
+        ([0.1, None, None], "the loss rose by 0.144 bits"),
     ],
 )
 def test_what_is_said_of_forgetting(copied: Workspace, gain: list, said: str) -> None:

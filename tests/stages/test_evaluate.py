@@ -57,7 +57,9 @@ def test_the_fine_tuned_model_is_better_on_held_out_text(
     assert tuned.gain.value == pytest.approx(tuned.nats.value - base.nats.value)
     assert tuned.bits_per_character.value < base.bits_per_character.value < base.bits.value / 2
     assert report.texts[0].hidden > 2000 and report.texts[0].documents > 20
-    assert any("On your text the fine-tuned model loses" in note for note in report.notes)
+    assert any(
+        "On your text the loss of the fine-tuned model is lower" in note for note in report.notes
+    )
 
 
 def test_general_text_is_measured_too(course: Workspace) -> None:
