@@ -17,7 +17,13 @@ BIT = 1 / math.log(2)  # of a nat
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """A text that was measured; characters without white space, ``hidden`` counted each time."""
+    """A text that was measured.
+
+    Attributes:
+        documents: those in which a token was hidden.
+        tokens, characters: of the whole text; characters without white space.
+        hidden: tokens, each time that one was hidden.
+    """
 
     name: str
     documents: int
@@ -151,6 +157,8 @@ def _beside(gain: Estimate) -> str:
 
 def judgement(scores: Sequence[Score], texts: Sequence[Measured]) -> Iterator[str]:
     """A difference is called one only if zero is outside of its interval."""
+    if any(1 < text.documents < FEW for text in texts):
+        yield f"With fewer than {FEW} documents an interval may be far too narrow."
     documents = {text.name: text.documents for text in texts}
     for score in scores:
         if not score.gain:
@@ -173,8 +181,6 @@ def judgement(scores: Sequence[Score], texts: Sequence[Measured]) -> Iterator[st
             side = "lower" if bits.value < 0 else "higher"
             by = f"by {abs(bits.value):.3f} bits ({least:.3f} to {most:.3f} {over})"
             yield f"On {where} the loss of {name} is {side} than the base's {by}."
-        if number < FEW:
-            yield f"With fewer than {FEW} documents such an interval may be far too narrow."
 
 
 def example_table(report: EvaluateReport) -> Grid:

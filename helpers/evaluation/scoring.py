@@ -13,8 +13,9 @@ from helpers.evaluation.texts import Hidden, Text
 
 
 def measured(name: str, text: Text, hidden: Hidden) -> Measured:
-    """How much of a text there was to guess."""
-    counted = map(int, (len(text.tokens), text.tokens.sum(), text.characters.sum()))
+    """How much of a text there was to guess; of documents, those in which something was."""
+    documents = len(np.unique(hidden.documents))
+    counted = map(int, (documents, text.tokens.sum(), text.characters.sum()))
     return Measured(name, *counted, len(hidden.ids))
 
 

@@ -43,6 +43,8 @@ def as_one_file(workspace: Workspace, folder: Path | None = None) -> Path:
     with workspace.lock(f"packing {file.name}"):
         if file.exists() and not _is_ours(file):
             set_aside(file)
+        for draft in file.parent.glob(f".{file.name}.*"):  # of a packing that was killed
+            draft.unlink(missing_ok=True)
         write_whole(file, lambda beside: _pack(folder, beside))
     return file
 

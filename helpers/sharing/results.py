@@ -12,7 +12,8 @@ def write_card(workspace: Workspace, folder: Path) -> list[str]:
     """Write ``README.md`` and ``curve.png`` into a Hugging Face folder, and what to say of them.
 
     Files that a person has put in their place, or changed, stay. A folder whose files are not those
-    of its ``conversion.json`` was made by others, and gets none.
+    of its ``conversion.json`` was made by others: it gets none, and loses what the course wrote of
+    the model before.
 
     Raises:
         CourseError: nothing can be written there.
@@ -45,9 +46,11 @@ def _is_made_here(workspace: Workspace, known: Facts) -> bool:
 
 
 def _card(known: Facts, folder: Path, curve: bytes | None) -> list[str]:
-    if known.certificate is None:
-        return []
     picture, said = folder / model_card.CURVE, []
+    if known.certificate is None:  # another model lies there by now, of which ours is not true
+        remove_ours(picture)
+        remove_ours(folder / model_card.NAME)
+        return []
     if curve:
         said += renew(picture, curve)
     else:

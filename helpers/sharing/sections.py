@@ -13,7 +13,7 @@ from helpers.base.sources import COURSE
 from helpers.common.report import cell
 from helpers.common.symbols import SPLITS
 from helpers.evaluation.intervals import FEW, Estimate
-from helpers.evaluation.report import BIT, Score, counted
+from helpers.evaluation.report import BIT, MODELS, Score, counted
 from helpers.sharing.facts import Facts
 
 TEXTS = {"yours": "its own field (held out)", "general": "general text"}
@@ -145,9 +145,10 @@ def _losses(facts: Facts) -> Section:
     said += _amounts(facts)
     if any(row.nats[1] is not None for row in rows):
         said.append("In parentheses: 95% intervals, of documents drawn again and again.")
+    short = _short({row.model for row in rows})
     columns = {
         "text": [TEXTS.get(row.text, row.text) for row in rows],
-        "model": [PurePath(row.model).name for row in rows],
+        "model": [short[row.model] for row in rows],
         "against the base, in bits": [_number(_in_bits(row.gain), "{:+.3f}") for row in rows],
         "loss in bits": [_number(row.bits) for row in rows],
         "loss in nats": [_number(row.nats) for row in rows],
@@ -158,6 +159,25 @@ def _losses(facts: Facts) -> Section:
     known = {name: column for name, column in columns.items() if any(column)}
     said += _forgetting(rows)
     return Section(title, said, [*known], [*zip(*known.values(), strict=True)])
+
+
+def _short(models: set[str]) -> dict[str, str]:
+    """Models by as many last parts of their paths as tell them apart; where they lie is left out.
+
+    >>> sorted(_short({"base", "runs/a/hf", "runs/b/hf"}).values())
+    ['a/hf', 'b/hf', 'base']
+    """
+    short = {name: name for name in models & {*MODELS}}
+    for name in sorted(models - short.keys()):
+        parts = PurePath(name).parts
+        ends = ("/".join(parts[-number:]) for number in range(1, len(parts) + 1))
+        short[name] = next((end for end in ends if _is_only(end, models)), name)
+    return short
+
+
+def _is_only(end: str, models: set[str]) -> bool:
+    of = [name for name in models if f"/{name}".endswith(f"/{end}")]
+    return len(of) < 2 and end not in MODELS
 
 
 def _forgetting(rows: Sequence[Score]) -> Iterator[str]:

@@ -104,8 +104,12 @@ def read_all(workspace: Workspace, others: Sequence[str], device: str = "cpu") -
     """
     both = read_both(workspace, device)
     models, size, notes = dict(both.models), both.size, [*both.notes]
+    read: set[Path] = set()
     for name in others:
         files = files_of_other(workspace, name)
+        if files[0] in read:  # named twice
+            continue
+        read.add(files[0])
         with tempfile.TemporaryDirectory() as scratch:
             found = sources.read(files, Path(scratch))
         if found.dictionary.lacking and not both.dictionary.lacking:
@@ -149,8 +153,8 @@ def in_order_of(wanted: Dictionary, theirs: Dictionary, state: dict) -> dict:
     import torch
 
     place = {symbol: index for index, symbol in enumerate(theirs.all_symbols)}
-    known = [symbol for symbol in wanted.all_symbols if symbol in place]
-    more = [symbol for symbol in theirs.all_symbols if symbol not in {*known}]
+    ours = {*wanted.all_symbols}
+    more = [symbol for symbol in theirs.all_symbols if symbol not in ours]
     rows = [place.get(symbol, UNK) for symbol in wanted.all_symbols]
     rows = torch.tensor(rows + [place[symbol] for symbol in more])
     size = len(theirs.all_symbols)

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from helpers.evaluation.report import (
 )
 from helpers.evaluation.scoring import measured, scores_of
 from helpers.evaluation.texts import Hidden, Text, hidden_in, text_of
-from helpers.ids.binary_files import blocks
+from helpers.ids.binary_files import blocks, read_counts
 from helpers.ids.data_bin import data_folders
 from helpers.ids.dictionary import Dictionary
 from helpers.machine.devices import chosen
@@ -139,6 +140,7 @@ def _work(job: Job) -> EvaluateReport:
     workspace, settings = job.workspace, job.settings
     numbers = _precision(settings)
     both = read_all(workspace, settings.models, settings.device)
+    counts = training_counts(job.files, both.dictionary)
     lines = _read_lines(workspace, settings.max_lines)
     own = [(sentence, "") for sentence in settings.sentences]
     examples = both.rows(own or example_sentences(lines, settings.seed), own=bool(own))
@@ -155,7 +157,6 @@ def _work(job: Job) -> EvaluateReport:
     scores = tuple(scores_of(found, texts, hidden))
     base, tuned = (found[model, TEXTS[0]].nats for model in MODELS)
     mine = hidden[TEXTS[0]]
-    counts = training_counts(job.files, both.dictionary)
     bands = () if counts is None else by_frequency(counts, mine.ids, mine.documents, base, tuned)
     gained, lost = by_token(mine.ids, base, tuned, both.dictionary)
     report = EvaluateReport(
@@ -167,7 +168,7 @@ def _work(job: Job) -> EvaluateReport:
         examples=examples,
         precision=numbers,
         of=_compared_files(job),
-        notes=(*both.notes, *judgement(scores, sizes), *_rounded(numbers)),
+        notes=(*both.notes, *judgement(scores, sizes), *_doubts(workspace, numbers)),
     )
     bits = {"bits": report.bits(), "general_bits": report.bits(TEXTS[1])}
     text = json.dumps(report.to_json() | bits, indent=1, ensure_ascii=False)
@@ -175,8 +176,14 @@ def _work(job: Job) -> EvaluateReport:
     return report
 
 
-def _rounded(numbers: str) -> list[str]:
-    return [] if numbers == "fp32" else [f"Measured in {numbers}: losses are rounded a little."]
+def _doubts(workspace: Workspace, numbers: str) -> Iterator[str]:
+    if workspace.record.entry("split").settings.get("unit") == "file":
+        yield (
+            "The split kept whole files together, and does not tell where each ends: paragraphs "
+            "are drawn in place of documents, so that intervals are narrower than they should be."
+        )
+    if numbers != "fp32":
+        yield f"Measured in {numbers}: losses are rounded a little."
 
 
 def _called(model: str) -> str:
@@ -184,13 +191,23 @@ def _called(model: str) -> str:
 
 
 def training_counts(files: list[Path], dictionary: Dictionary) -> np.ndarray | None:
-    """How often each dictionary index occurs in the training text, (indices,); None without it."""
-    counts = np.zeros(dictionary.mask + 1, dtype=np.int64)
+    """How often each dictionary index occurs in the training text, (indices,); None without it.
+
+    Nothing is counted where the text was binarized with another dictionary: its indices are others.
+
+    Raises:
+        DamagedFile: it is not fairseq's format, or has an index that the dictionary does not have.
+    """
     prefixes = [file.with_suffix("") for file in files if file.name == "train.bin"]
+    theirs = prefixes and prefixes[0].with_name("dict.txt")
+    if not theirs or Dictionary.load(theirs).symbols != dictionary.symbols:
+        return None
+    counts = np.zeros(dictionary.mask + 1, dtype=np.int64)
     for prefix in prefixes:
+        read_counts(prefix, dictionary)
         for block in blocks(prefix):
-            counts += np.bincount(block, minlength=len(counts))[: len(counts)]
-    return counts if prefixes else None
+            counts += np.bincount(block, minlength=len(counts))
+    return counts
 
 
 def _compared_files(job: Job) -> dict:
@@ -198,7 +215,7 @@ def _compared_files(job: Job) -> dict:
     files = {workspace.key(path): print_.sha256 for path, print_ in job.inputs.items()}
     model = workspace.key(workspace.hf / "model.safetensors")
     made = converted.outputs.get(model)
-    known = made is not None and made.sha256 == files[model]
+    known = made is not None and made.sha256 == files.get(model)
     return {
         "files": files,
         "updates": converted.report.get("updates") if known else None,
@@ -209,11 +226,9 @@ def _compared_files(job: Job) -> dict:
 def _inputs(workspace: Workspace, settings: EvaluateSettings) -> list[Path]:
     config = workspace.hf / "config.json"  # which is missed, where there is none
     hf = files_of(workspace.hf) if is_huggingface(workspace.hf) else [config]
-    trained = [
-        folder / f"train.{kind}"
-        for folder in data_folders(workspace.data_bin)
-        for kind in ("bin", "idx")
-    ]
+    folders = data_folders(workspace.data_bin)
+    trained = [folder / f"train.{kind}" for folder in folders for kind in ("bin", "idx")]
+    trained.append(folders[0] / "dict.txt")
     others = [file for name in settings.models for file in files_of_other(workspace, name)]
     return [
         *(workspace.base_model, workspace.base_dict, *hf, workspace.raw("test")),

@@ -91,7 +91,7 @@ def test_the_tokens_that_gained_and_lost_most() -> None:
         ),
         (Estimate(0.5, 0.4, 0.6), 40, "is higher than the base's by 0.721 bits"),
         (Estimate(-0.1, -0.3, 0.1), 40, "is not clearly better or worse than the base"),
-        (Estimate(-0.5, -0.6, -0.4), 4, "such an interval may be far too narrow"),
+        (Estimate(-0.5, -0.6, -0.4), 4, "an interval may be far too narrow"),
         (Estimate(-0.5), 1, "nobody can say how sure"),
         (Estimate(0.0, 0.0, 0.0), 40, "it is the same model"),
     ],

@@ -97,6 +97,16 @@ def test_no_record_and_no_certificate_knows_them(copied: Workspace) -> None:
         assert (copied.hf / "README.md").is_file() and (copied.hf / "curve.png").is_file()
 
 
+def test_beside_another_model_the_card_of_the_former_one_does_not_stay(copied: Workspace) -> None:
+    put_scores(copied, SCORES)
+    write_results(copied)
+    assert (copied.hf / "README.md").is_file() and (copied.hf / "curve.png").is_file()
+    config = copied.hf / "config.json"
+    config.write_text(config.read_text().replace("{", "{ ", 1))
+    write_results(copied)
+    assert not (copied.hf / "README.md").exists() and not (copied.hf / "curve.png").exists()
+
+
 def test_losses_have_their_unit_and_their_intervals(copied: Workspace) -> None:
     put_scores(copied, SCORES)
     assert write_results(copied) == []

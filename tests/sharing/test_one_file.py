@@ -12,6 +12,12 @@ from helpers.sharing.one_file import as_one_file, relative_link
 from helpers.workflow.workspace import Workspace
 
 
+def test_what_a_killed_packing_has_left_goes(copied: Workspace) -> None:
+    (copied.root / ".hf.zip.0123abcd").write_bytes(b"half of it")
+    as_one_file(copied)
+    assert not [*copied.root.glob(".hf.zip.*")]
+
+
 def test_all_of_the_folder_is_in_it(copied: Workspace) -> None:
     (copied.hf / ".in-use.lock").touch()
     file = as_one_file(copied)

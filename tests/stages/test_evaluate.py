@@ -84,13 +84,49 @@ def test_the_tables_tell_what_was_measured(course: Workspace) -> None:
     assert f"{report.score('base', 'yours').nats.value:.2f}" in str(beside_the_paper(report))
 
 
+def test_only_documents_in_which_something_was_hidden_are_counted(copied: Workspace) -> None:
+    copied.raw("test").write_text("One line of text.\n\n" * 40)
+    (copied.root / "workspace.json").unlink()
+    settings = EvaluateSettings(max_lines=9999, mask_share=0.001, draws=3)
+    report = ROAD.run("evaluate", copied, settings)
+    assert report.texts[0].tokens == 200 and report.texts[0].documents <= 3
+    assert any("fewer than 10 documents" in note for note in report.notes)
+
+
+def test_of_data_with_another_dictionary_nothing_is_counted(copied: Workspace) -> None:
+    (copied.root / "workspace.json").unlink()
+    [file] = copied.data_bin.rglob("dict.txt")
+    turned = Dictionary.load(file)
+    file.write_text(Dictionary(turned.symbols[::-1], turned.counts[::-1]).text())
+    assert ROAD.run("evaluate", copied, EvaluateSettings(max_lines=50)).bands == ()
+    shutil.copy(copied.base_dict, file)
+    with file.with_name("train.bin").open("r+b") as data:
+        data.write(b"\xff" * 8)
+    with pytest.raises(CourseError):
+        ROAD.run("evaluate", copied, EvaluateSettings(max_lines=50), force=True)
+
+
+def test_a_model_that_has_only_older_weights_is_measured(copied: Workspace) -> None:
+    (copied.hf / "model.safetensors").unlink()
+    report = ROAD.run("evaluate", copied, EvaluateSettings(max_lines=50))
+    assert report.of["updates"] is None
+
+
+def test_of_whole_files_it_is_said_that_paragraphs_are_drawn(copied: Workspace) -> None:
+    record = copied.record
+    record.stages["split"].settings["unit"] = "file"
+    record.save()
+    report = ROAD.run("evaluate", copied, EvaluateSettings(max_lines=50), force=True)
+    assert any("paragraphs are drawn in place of documents" in note for note in report.notes)
+
+
 def test_further_models_stand_in_the_same_table(small: Workspace, tmp_path: Path) -> None:
     work = Workspace(shutil.copytree(small.root, tmp_path / "work"))
     mine = work.root / "mine"
     write_folder(checkpoints.read(work.base_model), Dictionary.load(work.base_dict), mine)
     theirs = str(work.checkpoints / "checkpoint_last.pt")
     shutil.copy(work.base_dict, work.checkpoints / "dict.txt")
-    settings = EvaluateSettings(max_lines=50, models=("mine", theirs))
+    settings = EvaluateSettings(max_lines=50, models=("mine", theirs, "./mine/"))
     report = ROAD.run("evaluate", work, settings)
     assert report.models == ["base", "fine-tuned", "mine", theirs]
     same = report.score("mine", "yours")
@@ -304,7 +340,7 @@ def test_models_with_different_dictionaries_are_not_compared(copied: Workspace) 
 def test_the_file_says_of_what_it_is(finished: Workspace) -> None:
     told = json.loads(finished.evaluation.read_text("utf-8"))["of"]
     names = {"base/model.pt", "base/dict.txt", "mydata/data.test.raw", "hf/model.safetensors"}
-    names |= {f"data-bin/mydata/train.{kind}" for kind in ("bin", "idx")}
+    names |= {f"data-bin/mydata/{name}" for name in ("train.bin", "train.idx", "dict.txt")}
     assert names | {"hf/config.json", "hf/tokenizer.json"} == {*told["files"]}
     for name, sha256 in told["files"].items():
         assert hashlib.sha256((finished.root / name).read_bytes()).hexdigest() == sha256
