@@ -10,7 +10,7 @@ document resemble each other.
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -54,16 +54,26 @@ def product_of_ratios(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Estimat
     >>> product_of_ratios([nats_a_token, tokens_a_character]).value
     1.0
     """
+    return resampled([column for pair in pairs for column in pair], _product)
+
+
+def resampled(columns: Sequence[np.ndarray], statistic: Callable[..., np.ndarray]) -> Estimate:
+    """A statistic of documents, with its interval.
+
+    Args:
+        columns: numbers of the documents, each of shape (documents,).
+        statistic: takes the columns, of shape (…, documents) each, and the ``axis`` of documents.
+    """
     from scipy.stats import bootstrap
 
-    columns = [np.asarray(column, dtype=np.float64) for pair in pairs for column in pair]
-    value = float(_product(*columns))
+    columns = [np.asarray(column, dtype=np.float64) for column in columns]
+    value = float(statistic(*columns, axis=0))
     number = len(columns[0])
     if number < 2:
         return Estimate(value)
     drawn = bootstrap(
         columns,
-        _product,
+        statistic,
         n_resamples=RESAMPLES,
         batch=max(1, AT_ONCE // number),
         vectorized=True,
