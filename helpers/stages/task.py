@@ -18,6 +18,7 @@ from helpers.evaluation.report import MODELS
 from helpers.evaluation.task_report import TaskReport, task_judgement
 from helpers.evaluation.vectors import as_read, vectors
 from helpers.models.hf.config import files_of, is_huggingface
+from helpers.sharing.results import write_results
 from helpers.stages.both_models import files_of_other, read_all
 from helpers.text.files import not_read, text_files
 from helpers.workflow.definition import Job, Stage
@@ -135,4 +136,5 @@ TASK = Stage(
         "read_as": _read_as(workspace).model_dump(mode="json", include={*READ_BY})
     },
     after=("base", "split", "convert"),
+    then=lambda workspace, settings: write_results(workspace),
 )
