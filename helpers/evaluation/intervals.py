@@ -32,6 +32,17 @@ class Estimate(NamedTuple):
         """In another unit."""
         return Estimate(*(None if each is None else factor * each for each in self))
 
+    def told(self, form: str = "{:.3f}") -> str:
+        """The number, and the interval where there is one.
+
+        >>> Estimate(0.5, 0.25, 0.75).told("{:+.0%}"), Estimate(1.0).told()
+        ('+50% (+25% to +75%)', '1.000')
+        """
+        value = form.format(self.value)
+        if self.low is None:
+            return value
+        return f"{value} ({form.format(self.low)} to {form.format(self.high)})"
+
     @property
     def is_clear(self) -> bool:
         """Whether zero is outside of the interval."""

@@ -55,7 +55,8 @@ class TaskReport(Report):
             (
                 *(score.labels, score.model),
                 *(f"{score.accuracy.value:.1%}", f"{score.f1.value:.3f}"),
-                *(_beside(score.gain, "{:+.1%}"), _beside(score.f1_gain, "{:+.3f}")),
+                score.gain.told("{:+.1%}") if score.gain else "",
+                score.f1_gain.told("{:+.3f}") if score.f1_gain else "",
             )
             for score in self.scores
         ]
@@ -69,14 +70,6 @@ class TaskReport(Report):
         """Of each model how often it is right, by how many labels there were."""
         models = dict.fromkeys(score.model for score in self.scores)
         return {m: [(s.labels, s.accuracy) for s in self.scores if s.model == m] for m in models}
-
-
-def _beside(gain: Estimate | None, form: str) -> str:
-    if gain is None:
-        return ""
-    if gain.low is None:
-        return form.format(gain.value)
-    return f"{form.format(gain.value)} ({form.format(gain.low)} to {form.format(gain.high)})"
 
 
 def task_judgement(scores: Sequence[TaskScore], judged: int) -> Iterator[str]:

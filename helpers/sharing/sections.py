@@ -200,8 +200,9 @@ def _task(facts: Facts) -> Section:
     judged = sum(number for _, _, number in facts.classes)
     said = [
         f"A logistic regression, cross-validated, told {len(facts.classes)} classes of texts apart "
-        f"by the means of the last layer's vectors. It was judged by {counted(judged)} that neither "
-        "it nor a model was trained on. In parentheses: 95% intervals."
+        "by the means of the last layer's vectors. It was judged by "
+        f"{counted(judged)} that neither it nor a model was trained on. "
+        "In parentheses: 95% intervals."
     ]
     short = _short({score.model for score in facts.task})
     rows = [
@@ -273,18 +274,8 @@ def _conversion(facts: Facts) -> Section:
     return Section(title, [told], ("what", "found"), [row for row in rows if row[1] != ""])
 
 
-def _number(interval: Estimate | None, form: str = "{:.3f}") -> str:
-    """A number, with its interval where one is known.
-
-    >>> _number((0.5, None, None)), _number((0.5, 0.25, 0.75)), _number(None)
-    ('0.500', '0.500 (0.250 to 0.750)', '')
-    """
-    if interval is None:
-        return ""
-    value, low, high = interval
-    if low is None or high is None:
-        return form.format(value)
-    return f"{form.format(value)} ({form.format(low)} to {form.format(high)})"
+def _number(estimate: Estimate | None, form: str = "{:.3f}") -> str:
+    return estimate.told(form) if estimate else ""
 
 
 def shown(value: object) -> str:
