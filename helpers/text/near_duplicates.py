@@ -47,24 +47,38 @@ def signatures(documents: Sequence[str]) -> np.ndarray:
     if short:
         found[~is_long] = _of_bytes(short)
     for number in np.flatnonzero(is_long):
-        text = documents[number]
-        found[number] = signature_of_long(text[i : i + PIECE] for i in range(0, len(text), PIECE))
+        found[number] = _of_pieces(documents[number])
     return found
 
 
-def signature_of_long(texts: Iterable[str]) -> np.ndarray:
-    """The signature of a document that is given text by text: (PERMUTATIONS,), uint32.
+class LongSignature:
+    """The signature of a document that is given text by text.
 
     Of two sets together, each number is the smaller one of theirs.
     """
-    found = np.full(PERMUTATIONS, np.iinfo(np.uint32).max, dtype=np.uint32)
-    rest, is_whole = b"", True  # what the next n-grams begin with
-    for text in texts:
-        rest += _spaceless(text)
-        if len(rest) >= GRAM:
-            found = np.minimum(found, _of_bytes([rest])[0])
-            rest, is_whole = rest[1 - GRAM :], False
-    return _of_bytes([rest])[0] if is_whole else found
+
+    def __init__(self) -> None:
+        self._found: np.ndarray | None = None
+        self._rest = b""  # what the next n-grams begin with
+
+    def add(self, text: str) -> None:
+        self._rest += _spaceless(text)
+        if len(self._rest) >= GRAM:
+            here = _of_bytes([self._rest])[0]
+            self._found = here if self._found is None else np.minimum(self._found, here)
+            self._rest = self._rest[1 - GRAM :]
+
+    @property
+    def value(self) -> np.ndarray:
+        """That of all that was given: (PERMUTATIONS,), uint32."""
+        return _of_bytes([self._rest])[0] if self._found is None else self._found
+
+
+def _of_pieces(text: str) -> np.ndarray:
+    whole = LongSignature()
+    for i in range(0, len(text), PIECE):
+        whole.add(text[i : i + PIECE])
+    return whole.value
 
 
 def _spaceless(text: str) -> bytes:
@@ -93,13 +107,14 @@ def _of_bytes(documents: Sequence[bytes]) -> np.ndarray:
     return np.array(matrix.to_rows(), dtype=np.uint32)
 
 
-def groups_of(signatures: np.ndarray) -> np.ndarray:
+def groups_of(signatures: np.ndarray, used: np.ndarray | None = None) -> np.ndarray:
     """Of each document the number of the first one in its group: (documents,).
 
     A group is of near-duplicates, and of the near-duplicates of these.
 
     Args:
         signatures: (documents, PERMUTATIONS).
+        used: the rows to look at, in the order in which they are documents; else all.
 
     >>> groups_of(signatures(["one", "two", "one", "three"])).tolist()
     [0, 1, 0, 3]
@@ -107,7 +122,7 @@ def groups_of(signatures: np.ndarray) -> np.ndarray:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    rows, of_row = _different(signatures, np.arange(len(signatures)))
+    rows, of_row = _different(signatures, np.arange(len(signatures)) if used is None else used)
     groups = np.arange(len(rows))
     for a, b in _candidates(signatures, rows):
         other = groups[a] != groups[b]
