@@ -4,9 +4,13 @@ import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from helpers.common.report import Grid, Report, Table
-from helpers.evaluation.changes import Band, Change
+from helpers.evaluation.changes import Band, Change, difference
+from helpers.evaluation.guessing import Guessed
 from helpers.evaluation.intervals import FEW, Estimate
+from helpers.evaluation.texts import Hidden
 from helpers.models.masked_lm import perplexity
 
 MODELS = ("base", "fine-tuned")
@@ -181,6 +185,27 @@ def judgement(scores: Sequence[Score], texts: Sequence[Measured]) -> Iterator[st
             side = "lower" if bits.value < 0 else "higher"
             by = f"by {abs(bits.value):.3f} bits ({least:.3f} to {most:.3f} {over})"
             yield f"On {where} the loss of {name} is {side} than the base's {by}."
+
+
+def of_near_duplicates(known: np.ndarray, hidden: Hidden, base: Guessed, tuned: Guessed) -> str:
+    """The note on documents of your text that the training text has nearly as well.
+
+    Args:
+        known: whether each document has a near-duplicate in the training text: (documents,).
+        hidden, base, tuned: the tokens that were hidden, and both models' guesses.
+    """
+    measured, new = np.unique(hidden.documents), ~known[hidden.documents]
+    number = int(known[measured].sum())
+    if not number:
+        return (
+            f"Of the {counted(len(measured))} of your text none has a near-duplicate in training."
+        )
+    have = "has a near-duplicate" if number == 1 else "have near-duplicates"
+    said = f"Of the {counted(len(measured))} of your text {number:,} {have} in training"
+    if not new.any():
+        return f"{said}: what was learned and what was learned by heart cannot be told apart."
+    gain = difference(base.nats[new], tuned.nats[new], hidden.documents[new]).times(BIT)
+    return f"{said}; on the others the fine-tuned model's bits are the base's {_beside(gain)}."
 
 
 def example_table(report: EvaluateReport) -> Grid:

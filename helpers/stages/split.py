@@ -3,17 +3,13 @@
 Pass one hashes every document with the seed as key. The distinct hashes in ascending order are a
 shuffle of the documents that depends on their texts and the seed only; the first of them go to
 train, the next to valid, the rest to test. So the order of the files does not matter, and equal
-documents cannot fall into two splits. Pass two writes in reading order. In memory there are some
-bytes for each document, never a text: 16 of its hash and, unless there are more than a million
-documents of which nobody wants to know, 256 of its signature, which tells near-duplicates.
+documents cannot fall into two splits. Pass two writes in reading order. Both are in
+:mod:`helpers.text.splitter`.
 """
 
 import contextlib
 import functools
-import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -29,185 +25,28 @@ from helpers.stages.split_report import (
     of_near_duplicates,
     of_signs,
 )
-from helpers.text.decoding.characters import MARK
 from helpers.text.decoding.damage import about
 from helpers.text.division import (
-    DIGEST,
     DUPLICATE,
     NEAR,
     NUMBERS,
-    FileText,
-    SplitText,
+    Shorten,
     as_written,
-    divide_documents,
-    hash_documents,
-    hash_of,
 )
-from helpers.text.documents import documents, passages
+from helpers.text.documents import passages
 from helpers.text.files import Found, not_read, text_files
-from helpers.text.inputs import Input, inputs_of, look_at, of_empty, refuse_unused
-from helpers.text.leaks import MOST, Leaks, beginning_of, leaks_of
-from helpers.text.near_duplicates import PERMUTATIONS, LongSignature
-from helpers.text.places import Places, places_of
-from helpers.text.tasks import PASSES, LongDocument, is_long, tasks_of
+from helpers.text.inputs import inputs_of, look_at, of_empty, refuse_unused
+from helpers.text.places import Leaks, Places, leaks_of
+from helpers.text.splitter import Splitter
+from helpers.text.tasks import PASSES
 from helpers.tokens.wrap import shortened
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace
 
 
-class _Splitter:
-    """Two passes over the texts: where each document goes, and then writing it there."""
-
-    def __init__(
-        self, settings: SplitSettings, files: list[Input], workers: Workers, signed: bool
-    ) -> None:
-        self.settings, self.files, self.workers = settings, files, workers
-        self.shorten = functools.partial(shortened, limit=settings.max_line_tokens)
-        self.found = [0] * len(files)  # documents in each file
-        self.faults = [file.faults() for file in files]
-        self.hashes = bytearray()  # of all documents in reading order
-        self.signed = bytearray() if signed else None  # likewise, their signatures
-        self.beginnings: dict[int, str] = {}  # of examples, by the numbers of the documents
-        self.sizes: list[int] = []  # documents in each task; a long one stands by itself
-        self.totals = {
-            split: np.zeros(NUMBERS, dtype=np.int64) for split in SPLITS
-        }  # see SplitText
-
-    def hash_all(self, progress: Progress) -> None:
-        """Pass one: the keyed hash of every document, and its signature.
-
-        Raises:
-            CourseError: there is no text at all.
-        """
-        key = str(self.settings.seed).encode()
-        function = functools.partial(hash_documents, key=key)
-        tasks = tasks_of(self.files, self.faults, progress)
-        for are_long, items in itertools.groupby(tasks, is_long):
-            if are_long:
-                results = (self._hash_of_long(long, key) for long in items)
-            else:
-                wanted = (self.signed is not None for _ in itertools.count())
-                results = self.workers.map(function, zip(items, wanted, strict=False))
-            for result, found in results:
-                for file, hashes in result:
-                    self.hashes += hashes
-                    self.found[file] += len(hashes) // DIGEST
-                self.sizes.append(sum(len(hashes) for _, hashes in result) // DIGEST)
-                self._keep(found)
-        if not self.hashes:
-            named = f"There is no text in {', '.join(str(f.path) for f in self.files[:3])}."
-            raise CourseError(
-                " ".join((named, *about(self.faults))), "Name files with text in txt_files."
-            )
-
-    def _keep(self, found: np.ndarray | None) -> None:
-        """Signatures, until there are too many to be kept without being asked for."""
-        if self.signed is not None:
-            self.signed += found.tobytes()
-            too_many = len(self.hashes) // DIGEST > MOST
-            if too_many and self.settings.near_duplicates == "keep":
-                self.signed = None
-
-    @property
-    def signatures(self) -> np.ndarray | None:
-        if self.signed is None:
-            return None
-        return np.frombuffer(self.signed, dtype=np.uint32).reshape(-1, PERMUTATIONS)
-
-    def places(self) -> Places:
-        """Where every document goes."""
-        return places_of(self.hashes, self.settings, self.signatures)
-
-    def write_all(
-        self,
-        places: bytes,
-        outputs: Mapping[str, BinaryIO],
-        examples: Collection[int],
-        progress: Progress,
-    ) -> None:
-        """Pass two: every document to its split.
-
-        Args:
-            places: of each document, see :class:`helpers.text.places.Places`.
-            examples: documents whose beginnings are to be kept.
-        """
-        ends = itertools.accumulate(self.sizes)
-        of_task = (
-            (end - n, places[end - n : end]) for n, end in zip(self.sizes, ends, strict=True)
-        )
-        function = functools.partial(divide_documents, shorten=self.shorten)
-        counted_before = [file.faults() for file in self.files]
-        tasks = tasks_of(self.files, counted_before, progress)
-        for are_long, items in itertools.groupby(tasks, is_long):
-            if are_long:
-                for long in items:
-                    number, place = next(of_task)
-                    texts = self._begun(long.texts, number) if number in examples else long.texts
-                    self._write_long(texts, place, outputs)
-            else:
-                work = self._looked_at(items, of_task, examples)
-                for texts in self.workers.map(function, work):
-                    for split, text in zip(SPLITS, texts, strict=True):
-                        self._write(split, text, outputs)
-        if next(of_task, None) is not None:
-            raise ValueError("there are fewer documents than before")
-
-    def _looked_at(
-        self,
-        tasks: Iterable[list[FileText]],
-        of_task: Iterable[tuple[int, bytes]],
-        examples: Collection[int],
-    ) -> Iterator[tuple[list[FileText], bytes]]:
-        """Tasks with the places of their documents, on whose way examples are looked at."""
-        for texts, (first, places) in zip(tasks, of_task, strict=False):
-            if here := [n for n in examples if first <= n < first + len(places)]:
-                found = [each for _, unit, text in texts for each in documents(text, unit)]
-                known = {n: found[n - first] for n in here if n - first < len(found)}
-                self.beginnings |= {n: beginning_of(text) for n, text in known.items()}
-            yield texts, places
-
-    def _begun(self, texts: Iterable[str], number: int) -> Iterator[str]:
-        for text in texts:
-            self.beginnings.setdefault(number, beginning_of(text))
-            yield text
-
-    def _hash_of_long(
-        self, long: LongDocument, key: bytes
-    ) -> tuple[list[tuple[int, bytes]], np.ndarray]:
-        """As of a task; nothing, where it is to be left out."""
-        are_bad: list[bool] = []
-        signature = LongSignature()
-
-        def texts() -> Iterator[str]:
-            for text in long.texts:
-                are_bad.append(MARK in text)
-                if self.signed is not None:
-                    signature.add(text)
-                yield text
-
-        found, number = hash_of(texts(), key), long.file
-        self.faults[number].left_out += any(are_bad)
-        if any(are_bad):
-            return [(number, b"")], np.zeros((0, PERMUTATIONS), dtype=np.uint32)
-        return [(number, found)], signature.value
-
-    def _write_long(
-        self, texts: Iterable[str], places: bytes, outputs: Mapping[str, BinaryIO]
-    ) -> None:
-        first = 1
-        for lines in texts:
-            if places and places[0] < len(SPLITS):
-                written = as_written([lines], self.shorten)
-                self._write(SPLITS[places[0]], written._replace(documents=first), outputs)
-            first = 0
-
-    def _write(self, split: str, written: SplitText, outputs: Mapping[str, BinaryIO]) -> None:
-        text, *counts = written
-        if written.documents and self.totals[split][0]:
-            outputs[split].write(b"\n")
-        outputs[split].write(text)
-        self.totals[split] += counts
+def _shorten(settings: SplitSettings) -> Shorten:
+    return functools.partial(shortened, limit=settings.max_line_tokens)
 
 
 def _check(workspace: Workspace, settings: SplitSettings) -> None:
@@ -225,7 +64,8 @@ def _check(workspace: Workspace, settings: SplitSettings) -> None:
     files = inputs_of(paths, settings)
     size = sum(path.stat().st_size for path in paths) // PASSES
     with Workers(allowed_workers(None)[0]) as workers, Progress(size, "bytes") as progress:
-        splitter = _Splitter(settings, files, workers, settings.near_duplicates != "keep")
+        signed = settings.near_duplicates != "keep"  # nobody needs the places of others here
+        splitter = Splitter(settings, files, workers, _shorten(settings), signed)
         progress.update(0, "checking")
         splitter.hash_all(progress)
     if names == settings.txt_files:
@@ -243,7 +83,7 @@ def _work(job: Job) -> SplitReport:
         Progress(size, "bytes") as progress,
         contextlib.ExitStack() as stack,
     ):
-        splitter = _Splitter(settings, files, workers, signed=True)
+        splitter = Splitter(settings, files, workers, _shorten(settings), signed=True)
         progress.update(0, "reading")
         splitter.hash_all(progress)
         places = splitter.places()
@@ -260,7 +100,7 @@ def _work(job: Job) -> SplitReport:
 
 
 def _report(
-    splitter: _Splitter, places: Places, leaks: Leaks | None, workspace: Workspace
+    splitter: Splitter, places: Places, leaks: Leaks | None, workspace: Workspace
 ) -> SplitReport:
     settings, files, faults = splitter.settings, splitter.files, splitter.faults
     counts = zip(*(splitter.totals[split].tolist() for split in SPLITS), strict=True)

@@ -7,7 +7,7 @@ from helpers.common.names import spelled
 from helpers.common.report import Grid, Report, Table, counted
 from helpers.common.symbols import SPLITS
 from helpers.text.inputs import Input
-from helpers.text.leaks import MOST
+from helpers.text.places import MOST
 
 NAMED, FEW = 20, 5  # files in the report; so many are not folded
 

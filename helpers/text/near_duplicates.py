@@ -212,14 +212,15 @@ def _candidates(
     signatures: np.ndarray, rows: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pairs of rows that agree in a band, as places in ``rows``: those of a band at a time."""
-    bands = [slice(i, i + BAND) for i in range(0, PERMUTATIONS, BAND)]
-    for band, following in zip(bands, [*bands[1:], bands[0]], strict=True):
-        key = _mixed(signatures, rows, band)
+    columns = [slice(i, i + BAND) for i in range(0, PERMUTATIONS, BAND)]
+    key = _mixed(signatures, rows, columns[0])
+    for following in (*columns[1:], columns[0]):
+        then = _mixed(signatures, rows, following)
         # Where many agree, those that are the most similar shall be neighbours.
-        order = np.lexsort((_mixed(signatures, rows, following), key))
-        key = key[order]
+        order = np.lexsort((then, key))
+        band, key = key[order], then
         for step in range(1, NEIGHBOURS + 1):
-            agree = np.flatnonzero(key[step:] == key[:-step])
+            agree = np.flatnonzero(band[step:] == band[:-step])
             if not len(agree):
                 break
             yield order[agree], order[agree + step]
