@@ -197,9 +197,7 @@ def of_near_duplicates(known: np.ndarray, hidden: Hidden, base: Guessed, tuned: 
     measured, new = np.unique(hidden.documents), ~known[hidden.documents]
     number = int(known[measured].sum())
     if not number:
-        return (
-            f"Of the {counted(len(measured))} of your text none has a near-duplicate in training."
-        )
+        return f"Of the {counted(len(measured))} of your text none has near-duplicates in training."
     have = "has a near-duplicate" if number == 1 else "have near-duplicates"
     said = f"Of the {counted(len(measured))} of your text {number:,} {have} in training"
     if not new.any():

@@ -98,6 +98,8 @@ def _of_bytes(documents: Sequence[bytes]) -> np.ndarray:
     first = np.ndarray(number, "<u8", text, strides=(1,))
     last = np.ndarray(number, "<u4", text, offset=8, strides=(1,))
     grams = first * _ODD[0] + last * _ODD[1]
+    grams ^= grams >> np.uint64(32)  # every bit depends on all of the n-gram
+    grams *= _ODD[2]
     is_within = np.ones(number, dtype=bool)  # one document
     is_within[(ends[:-1, None] - np.arange(1, GRAM)).ravel()] = False
     offsets = np.concatenate([[0], ends - (GRAM - 1) * np.arange(1, len(ends) + 1)])

@@ -124,9 +124,9 @@ def test_a_document_of_many_pieces_is_found_as_well():
 
 def test_the_signature_is_the_same_on_every_machine():
     """These numbers were made on Linux, x86-64."""
-    assert signature("near-duplicate")[:3].tolist() == [87146738, 3344086434, 3965486318]
+    assert signature("near-duplicate")[:3].tolist() == [3260402007, 3287641738, 3486326985]
     chinese = signature("近似重复的文档，一共十二个字。")
-    assert chinese[:3].tolist() == [138274844, 1406835081, 600435356]
+    assert chinese[:3].tolist() == [1140425370, 561283220, 3238985006]
 
 
 def test_estimates_are_close_to_the_exact_similarity_of_real_docstrings():
@@ -153,7 +153,7 @@ def test_estimates_are_close_to_the_exact_similarity_of_real_docstrings():
 
 def test_the_nearest_is_the_most_similar_one_and_others_are_not_looked_at():
     words = written("English", 1)
-    documents = [joined("English", words), *(changed("English", words, n) for n in (9, 3, 1, 2))]
+    documents = [joined("English", words), *(changed("English", words, n) for n in (9, 6, 3, 1))]
     documents += [joined("English", written("English", 2))]
     old = np.array([False, True, True, False, True, False])
     new = np.array([True, False, False, False, False, True])
