@@ -194,16 +194,16 @@ def of_near_duplicates(known: np.ndarray, hidden: Hidden, base: Guessed, tuned: 
         known: whether each document has a near-duplicate in the training text: (documents,).
         hidden, base, tuned: the tokens that were hidden, and both models' guesses.
     """
-    measured, new = np.unique(hidden.documents), ~known[hidden.documents]
-    number = int(known[measured].sum())
-    if not number:
-        return f"Of the {counted(len(measured))} of your text none has near-duplicates in training."
-    have = "has a near-duplicate" if number == 1 else "have near-duplicates"
-    said = f"Of the {counted(len(measured))} of your text {number:,} {have} in training"
-    if not new.any():
-        return f"{said}: what was learned and what was learned by heart cannot be told apart."
-    gain = difference(base.nats[new], tuned.nats[new], hidden.documents[new]).times(BIT)
-    return f"{said}; on the others the fine-tuned model's bits are the base's {_beside(gain)}."
+    documents, is_new = np.unique(hidden.documents), ~known[hidden.documents]
+    leaks, of = int(known[documents].sum()), f"{counted(len(documents))} of your text"
+    if not leaks:
+        return f"None of the {of} has a near-duplicate in train."
+    said = f"{leaks:,} of the {of} {'has' if leaks == 1 else 'have'} a near-duplicate in train"
+    if leaks == len(documents):
+        return f"{said}: the gain does not tell what it would be on text that is new."
+    gain = difference(base.nats[is_new], tuned.nats[is_new], hidden.documents[is_new]).times(BIT)
+    over = counted(len(documents) - leaks)
+    return f"{said}; bits more than the base without them, 95 %, over {over}: {_beside(gain)}."
 
 
 def example_table(report: EvaluateReport) -> Grid:

@@ -79,7 +79,7 @@ class SplitReport(Report):
             return None
         head = (f"in {SPLITS[2 if self.leaks[1] else 1]}", "in train", "similarity")
         rows = [(here, there, f"{similarity:.2f}") for here, there, similarity in self.examples]
-        return Grid(head, rows, "Near-duplicates, by lot: how they begin")
+        return Grid(head, rows, "Some near-duplicates side by side: how they begin")
 
     def _of_inputs(self, values: Sequence, otherwise: object) -> Sequence:
         """A value for each file; a record of another version of the course may have none."""
