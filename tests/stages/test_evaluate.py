@@ -120,27 +120,6 @@ def test_of_whole_files_it_is_said_that_paragraphs_are_drawn(copied: Workspace) 
     assert any("paragraphs are drawn in place of documents" in note for note in report.notes)
 
 
-def test_documents_that_the_training_text_has_nearly_are_told(copied: Workspace) -> None:
-    lines = (
-        "Of {0} and {1} nobody has read before, says number {2}.\nIts second line has {3}, too.\n"
-    )
-    texts = [lines.format(*("%08d" % (n**k % 99_999_989) for k in (3, 4, 5, 6))) for n in range(9)]
-    settings = EvaluateSettings(max_lines=500)
-    copied.raw("test").write_text("\n".join(texts))
-    copied.raw("train").write_text("\n".join(text.replace(", too", "") for text in texts[:2]))
-    (copied.root / "workspace.json").unlink()
-    report = ROAD.run("evaluate", copied, settings)
-    (note,) = (note for note in report.notes if "near-duplicate" in note)
-    assert note.startswith("2 of the 9 documents of your text have a near-duplicate in train; bits")
-    assert "over 7 documents: " in note
-    copied.raw("train").write_text("Other text.\n")
-    report = ROAD.run("evaluate", copied, settings)
-    assert "None of the 9 documents of your text has a near-duplicate in train." in report.notes
-    copied.raw("train").unlink()
-    report = ROAD.run("evaluate", copied, settings)
-    assert any("The training text is not there" in note for note in report.notes)
-
-
 def test_further_models_stand_in_the_same_table(small: Workspace, tmp_path: Path) -> None:
     work = Workspace(shutil.copytree(small.root, tmp_path / "work"))
     mine = work.root / "mine"
@@ -361,6 +340,7 @@ def test_models_with_different_dictionaries_are_not_compared(copied: Workspace) 
 def test_the_file_says_of_what_it_is(finished: Workspace) -> None:
     told = json.loads(finished.evaluation.read_text("utf-8"))["of"]
     names = {"base/model.pt", "base/dict.txt", "mydata/data.test.raw", "hf/model.safetensors"}
+    names.add("mydata/data.train.raw")
     names |= {f"data-bin/mydata/{name}" for name in ("train.bin", "train.idx", "dict.txt")}
     assert names | {"hf/config.json", "hf/tokenizer.json"} == {*told["files"]}
     for name, sha256 in told["files"].items():
