@@ -24,7 +24,7 @@ class Shown:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report(Shown):
-    """Base of all reports. A title, one table or two, and notes; all its fields are JSON."""
+    """Base of all reports. A title, one to three tables, and notes; all its fields are JSON."""
 
     TITLE: ClassVar[str] = ""
 
@@ -39,6 +39,10 @@ class Report(Shown):
         """A second table, below the first."""
         return None
 
+    def last(self) -> "Grid | None":
+        """A third one."""
+        return None
+
     def to_json(self) -> dict:
         content = {k: v for k, v in dataclasses.asdict(self).items() if k != "reused"}
         return content | {"notes": tuple(map(printable, self.notes))}
@@ -49,13 +53,14 @@ class Report(Shown):
 
     def __str__(self) -> str:
         head, rows = self.table()
-        lines = [self.TITLE, text_table(head, rows), str(self.more() or "")]
+        below = (str(grid or "") for grid in (self.more(), self.last()))
+        lines = [self.TITLE, text_table(head, rows), *below]
         lines += [f"note: {n}" for n in self.remarks()]
         return "\n".join(line for line in lines if line)
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<div>ⓘ {html.escape(note)}</div>" for note in self.remarks())
-        more = self.more()._repr_html_() if self.more() else ""
+        more = "".join(grid._repr_html_() for grid in (self.more(), self.last()) if grid)
         table = html_table(*self.table())
         return f"<div><b>{html.escape(self.TITLE)}</b>{table}{more}{notes}</div>"
 

@@ -4,9 +4,13 @@ import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from helpers.common.report import Grid, Report, Table
-from helpers.evaluation.changes import Band, Change
+from helpers.evaluation.changes import Band, Change, difference
+from helpers.evaluation.guessing import Guessed
 from helpers.evaluation.intervals import FEW, Estimate
+from helpers.evaluation.texts import Hidden
 from helpers.models.masked_lm import perplexity
 
 MODELS = ("base", "fine-tuned")
@@ -195,6 +199,25 @@ def judgement(scores: Sequence[Score], texts: Sequence[Measured]) -> Iterator[st
             side = "lower" if bits.value < 0 else "higher"
             by = f"by {abs(bits.value):.3f} bits ({least:.3f} to {most:.3f} {over})"
             yield f"On {where} the loss of {name} is {side} than the base's {by}."
+
+
+def of_near_duplicates(known: np.ndarray, hidden: Hidden, base: Guessed, tuned: Guessed) -> str:
+    """The note on documents of your text that the training text has nearly as well.
+
+    Args:
+        known: whether each document has a near-duplicate in the training text: (documents,).
+        hidden, base, tuned: the tokens that were hidden, and both models' guesses.
+    """
+    documents, is_new = np.unique(hidden.documents), ~known[hidden.documents]
+    leaks, of = int(known[documents].sum()), f"{counted(len(documents))} of your text"
+    if not leaks:
+        return f"None of the {of} has a near-duplicate in train."
+    said = f"{leaks:,} of the {of} {'has' if leaks == 1 else 'have'} a near-duplicate in train"
+    if leaks == len(documents):
+        return f"{said}: the gain does not tell what it would be on text that is new."
+    gain = difference(base.nats[is_new], tuned.nats[is_new], hidden.documents[is_new]).times(BIT)
+    over = counted(len(documents) - leaks)
+    return f"{said}; bits more than the base without them, 95 %, over {over}: {_beside(gain)}."
 
 
 def example_table(report: EvaluateReport) -> Grid:

@@ -1,5 +1,6 @@
 """Base and fine-tuned model in one evaluator: the same held-out text, the same masks."""
 
+import itertools
 import json
 import re
 import time
@@ -13,13 +14,14 @@ from helpers.common.errors import CourseError
 from helpers.common.progress import Progress, duration
 from helpers.common.symbols import MASK
 from helpers.evaluation.changes import by_frequency, by_token
-from helpers.evaluation.guessing import BATCH, guessed
+from helpers.evaluation.guessing import BATCH, Guessed, guessed
 from helpers.evaluation.report import (
     MODELS,
     TEXTS,
     EvaluatePlan,
     EvaluateReport,
     judgement,
+    of_near_duplicates,
 )
 from helpers.evaluation.scoring import measured, scores_of
 from helpers.evaluation.texts import Hidden, Text, hidden_in, text_of
@@ -32,6 +34,8 @@ from helpers.models.hf.config import files_of, is_huggingface
 from helpers.sharing.results import write_results
 from helpers.stages.both_models import BothModels, files_of_other, read_all
 from helpers.text.documents import lines as text_lines
+from helpers.text.documents import passages
+from helpers.text.near_duplicates import have_near_duplicates
 from helpers.tokens.gpt2 import encode
 from helpers.training.precision import NEEDED, refuse_without_units
 from helpers.workflow.definition import Job, Prints, Stage
@@ -168,12 +172,33 @@ def _work(job: Job) -> EvaluateReport:
         examples=examples,
         precision=numbers,
         of=_compared_files(job),
-        notes=(*both.notes, *judgement(scores, sizes), *_doubts(workspace, numbers)),
+        notes=(
+            *both.notes,
+            *judgement(scores, sizes),
+            _of_near_duplicates(job, lines, mine, *(found[model, TEXTS[0]] for model in MODELS)),
+            *_doubts(workspace, numbers),
+        ),
     )
     bits = {"bits": report.bits(), "general_bits": report.bits(TEXTS[1])}
     text = json.dumps(report.to_json() | bits, indent=1, ensure_ascii=False)
     job.out(workspace.evaluation).write_text(text + "\n", "utf-8")
     return report
+
+
+def _of_near_duplicates(
+    job: Job, lines: list[str], hidden: Hidden, base: Guessed, tuned: Guessed
+) -> str:
+    """The note on held-out documents that the training text has nearly as well."""
+    train = job.workspace.raw("train")
+    if train not in job.files:
+        return "The training text is not there: no near-duplicates were looked for in it."
+    documents = [
+        "\n".join(of_one)
+        for has_text, of_one in itertools.groupby(lines, lambda line: bool(line.strip()))
+        if has_text
+    ]
+    trained = (each.documents("blank-line") for each in passages(train, "utf-8", "blank-line"))
+    return of_near_duplicates(have_near_duplicates(documents, trained), hidden, base, tuned)
 
 
 def _doubts(workspace: Workspace, numbers: str) -> Iterator[str]:
@@ -233,6 +258,7 @@ def _inputs(workspace: Workspace, settings: EvaluateSettings) -> list[Path]:
     return [
         *(workspace.base_model, workspace.base_dict, *hf, workspace.raw("test")),
         *(trained if all(map(Path.is_file, trained)) else ()),
+        *(text for text in [workspace.raw("train")] if text.is_file()),
         *(file for file in dict.fromkeys(others)),
     ]
 

@@ -7,6 +7,7 @@ from helpers.common.names import spelled
 from helpers.common.report import Grid, Report, Table, counted
 from helpers.common.symbols import SPLITS
 from helpers.text.inputs import Input
+from helpers.text.places import MOST
 
 NAMED, FEW = 20, 5  # files in the report; so many are not folded
 
@@ -20,6 +21,10 @@ class SplitReport(Report):
         encodings: of these files.
         left_out: documents of these files that hold what is no character.
         replaced: places in these files that were no characters.
+        leaks: how many documents of valid and of test have a near-duplicate in train; empty where
+            that was not looked at.
+        examples: of these, and of what they resemble in train, the beginnings; how similar.
+        dropped: near-duplicates that were left out.
     """
 
     TITLE = "Documents are divided"
@@ -32,6 +37,9 @@ class SplitReport(Report):
     replaced: tuple[int, ...] = ()
     duplicates: int = 0
     wrapped: int = 0
+    leaks: tuple[int, ...] = ()
+    examples: tuple[tuple[str, str, float], ...] = ()
+    dropped: int = 0
 
     def table(self) -> Table:
         total = sum(self.documents) or 1
@@ -66,6 +74,13 @@ class SplitReport(Report):
         head = ("file", "encoding", *(name for name, _ in columns))
         return Grid(head, shown, title, folded=len(rows) > FEW)
 
+    def last(self) -> Grid | None:
+        if not self.examples:
+            return None
+        head = (f"in {SPLITS[2 if self.leaks[1] else 1]}", "in train", "similarity")
+        rows = [(here, there, f"{similarity:.2f}") for here, there, similarity in self.examples]
+        return Grid(head, rows, "Some near-duplicates side by side: how they begin")
+
     def _of_inputs(self, values: Sequence, otherwise: object) -> Sequence:
         """A value for each file; a record of another version of the course may have none."""
         known = len(values) == len(self.inputs)
@@ -97,6 +112,46 @@ def of_lines(duplicates: int, wrapped: int, limit: int, padded: int) -> Iterator
             f"{have} white space around the text (indents, form feeds): it stays in the .raw "
             "files, and every encoder leaves it out, as fairseq does."
         )
+
+
+def of_near_duplicates(
+    documents: Sequence[int], leaks: Sequence[int], dropped: int, beyond: Sequence[int]
+) -> Iterator[str]:
+    """The notes on documents that differ in little.
+
+    Args:
+        documents: in train, valid and test.
+        leaks, dropped: see :class:`SplitReport`.
+        beyond: see :class:`helpers.text.places.Places`.
+    """
+    if dropped:
+        were = counted(dropped, "document was", "documents were")
+        yield f"{were} left out as near-duplicates of others, of which one is kept in each group."
+    if any(beyond):
+        off = (f"{split} {n:+,}" for split, n in zip(SPLITS, beyond, strict=True) if n)
+        yield (
+            "Groups of near-duplicates are whole, so that shares are not exact; documents more or "
+            f"less: {', '.join(off)}."
+        )
+    if not leaks and any(documents[1:]):
+        yield (
+            f"There are more than {MOST:,} documents: whether some of valid and test have "
+            "near-duplicates in train was not looked at. near_duplicates = 'together' or 'drop' "
+            "looks nevertheless, and takes 320 bytes of memory a document."
+        )
+    elif any(leaks):
+        said = (
+            f"{n:,} of {of:,} documents of {split}"
+            for split, n, of in zip(SPLITS[1:], leaks, documents[1:], strict=True)
+            if of
+        )
+        yield (
+            f"{' and '.join(said)} have a near-duplicate in train: the model learns what it is "
+            "tested on, and its gain looks larger than on text that is new. "
+            "near_duplicates = 'together' keeps such documents in one split, 'drop' keeps one."
+        )
+    elif any(documents[1:]):
+        yield "No document of valid or test has a near-duplicate in train."
 
 
 def of_signs(separators: int, marks: int, controls: int) -> Iterator[str]:

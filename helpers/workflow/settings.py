@@ -80,7 +80,7 @@ class SplitSettings(Settings):
     GROUPS: ClassVar = {
         "Texts": ("txt_files", "encoding", "errors", "unit", "text_field"),
         "Shares": ("train", "valid", "test", "seed"),
-        "Tidying": ("deduplicate", "max_line_tokens"),
+        "Tidying": ("deduplicate", "near_duplicates", "max_line_tokens"),
     }
     SHARES: ClassVar = ("train", "valid", "test")
 
@@ -117,6 +117,11 @@ class SplitSettings(Settings):
         "their documents out.",
     )
     deduplicate: bool = Field(True, description="Keep only the first of equal documents.")
+    near_duplicates: Literal["keep", "together", "drop"] = Field(
+        "keep",
+        description="What becomes of documents that differ in little: 'keep' divides them like "
+        "others, 'together' puts all of a group into one split, 'drop' keeps one of each group.",
+    )
     max_line_tokens: int = Field(
         LONGEST_LINE,
         ge=0,

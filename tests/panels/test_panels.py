@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from helpers.panels.settings import settings_panel
 from helpers.panels.settings.controls import control_for
 from helpers.stages.road import ROAD
-from helpers.text.division import shares_of
+from helpers.text.places import shares_of
 from helpers.workflow.parameters import Settings, WrongSettings, bounds, explanation
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.training_settings import UNQUOTABLE

@@ -19,7 +19,7 @@ OPTIONS = {
     "sample": "--language --packages",
     "base": "--source --dict --keep-optimizer --device",
     "split": "--txt-files --train --valid --test --seed --unit --text-field --encoding --errors "
-    "--deduplicate --max-line-tokens",
+    "--deduplicate --near-duplicates --max-line-tokens",
     "encode": "--engine --workers",
     "binarize": "--engine --workers",
     "prepare": "--workers --shards --scheduler --slurm",
@@ -94,6 +94,7 @@ def test_the_whole_split_command_line_is_understood(started, tmp_path, monkeypat
         "encoding": "utf-8",
         "errors": "skip",
         "deduplicate": True,
+        "near_duplicates": "keep",
         "max_line_tokens": 510,
     }
     assert started.record.stages["split"].report["documents"] == [15, 4, 2]

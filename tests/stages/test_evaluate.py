@@ -348,6 +348,7 @@ def test_models_with_different_dictionaries_are_not_compared(copied: Workspace) 
 def test_the_file_says_of_what_it_is(finished: Workspace) -> None:
     told = json.loads(finished.evaluation.read_text("utf-8"))["of"]
     names = {"base/model.pt", "base/dict.txt", "mydata/data.test.raw", "hf/model.safetensors"}
+    names.add("mydata/data.train.raw")
     names |= {f"data-bin/mydata/{name}" for name in ("train.bin", "train.idx", "dict.txt")}
     assert names | {"hf/config.json", "hf/tokenizer.json"} == {*told["files"]}
     for name, sha256 in told["files"].items():

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from helpers.common.errors import CourseError
 from helpers.common.symbols import SPLITS
-from helpers.stages import split as module
 from helpers.stages.road import ROAD
 from helpers.stages.split import SPLIT, SplitReport
-from helpers.text.division import shares_of
+from helpers.text import splitter as module
 from helpers.text.documents import MOST
+from helpers.text.places import shares_of
 from helpers.tokens.line_ids import encode_lines
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace

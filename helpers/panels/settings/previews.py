@@ -22,8 +22,8 @@ from helpers.models.summaries import summary
 from helpers.stages import convert
 from helpers.stages.both_models import own_guesses
 from helpers.stages.road import ROAD
-from helpers.text.division import shares_of
 from helpers.text.documents import lines as text_lines
+from helpers.text.places import shares_of
 from helpers.tokens.gpt2 import encode
 from helpers.training.base_model import updates_before
 from helpers.training.plan.planning import plan_training
