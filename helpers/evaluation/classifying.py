@@ -2,12 +2,13 @@
 
 In each of five parts of the documents those are judged that are new to the models, by a classifier
 that has learned from the other four: so nothing that was trained, neither a model nor a classifier,
-has seen what it is judged by. The strength of the regularization is fixed beforehand, and the same
-for all, since what is chosen for one model by its results favours it.
+has seen what it is judged by. Near-duplicates are in one part. The strength of the regularization
+is fixed beforehand, and the same for all, since what is chosen for one model by its results favours
+it.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -40,8 +41,10 @@ def guessed_classes(
     place = np.full(len(task.labels), -1)
     place[judged] = np.arange(len(judged))
     found: dict[str, Guesses] = {name: {} for name in vectors}
-    for learn, judge in _parts(task, seed):
-        for size, draw, some in _draws(task.labels[learn], random):
+    parts = [*_parts(task, seed)]
+    sizes = [size for size in SIZES if all(size < len(learn) for learn, _ in parts)]
+    for learn, judge in parts:
+        for size, draw, some in _draws(task.labels[learn], sizes, random):
             for name, x in vectors.items():
                 classes = _learned(x[learn[some]], task.labels[learn[some]], x[judge])
                 shape = (DRAWS if size else 1, len(judged))
@@ -54,21 +57,21 @@ def guessed_classes(
 
 def _parts(task: Task, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Of each part: the documents that are learned from, and the new ones that are judged."""
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.model_selection import StratifiedGroupKFold
 
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    for learn, part in folds.split(task.labels, task.labels):
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    for learn, part in folds.split(task.labels, task.labels, task.groups):
         judge = part[task.is_new[part]]
         if len(judge):
             yield learn, judge
 
 
 def _draws(
-    labels: np.ndarray, random: np.random.Generator
+    labels: np.ndarray, sizes: Sequence[int], random: np.random.Generator
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """How many labels (0: all), the number of the draw, and which: of every class at least one."""
-    for size in SIZES:
-        for draw in range(DRAWS if size < len(labels) else 0):
+    for size in sizes:
+        for draw in range(DRAWS):
             lot = random.permutation(len(labels))
             first = np.sort(np.unique(labels[lot], return_index=True)[1])
             rest = np.setdiff1d(np.arange(len(lot)), first)
@@ -83,6 +86,8 @@ def _learned(x: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.ndarray
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
+    if len(np.unique(labels)) == 1:  # the other classes are near-duplicates of what is asked
+        return np.full(len(asked), labels[0])
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=1000))
     # Threads wait for each other longer than so small matrices take.
     with threadpool_limits(1), warnings.catch_warnings():

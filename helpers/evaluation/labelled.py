@@ -16,6 +16,7 @@ from helpers.text.decoding.damage import Faults, about
 from helpers.text.division import as_written, hash_of
 from helpers.text.documents import documents, passages
 from helpers.text.inputs import Input, inputs_of
+from helpers.text.near_duplicates import groups_of, signatures
 from helpers.text.records import NAME_CLASS, Labels
 from helpers.tokens.wrap import shortened
 from helpers.workflow.settings import SplitSettings, TaskSettings
@@ -36,12 +37,14 @@ class Task:
         classes: their names, the one with the most documents first.
         labels: of each document the number of its class; shape (documents,).
         is_new: whether no model was trained on it, so that it may be judged; shape (documents,).
+        groups: near-duplicates have the same number; shape (documents,).
     """
 
     texts: list[str]
     classes: tuple[str, ...]
     labels: np.ndarray
     is_new: np.ndarray
+    groups: np.ndarray
     notes: tuple[str, ...]
 
     def counts(self) -> Iterator[tuple[str, int, int]]:
@@ -52,7 +55,8 @@ class Task:
 
 
 def no_task(*notes: str) -> Task:
-    return Task([], (), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool), notes)
+    none = np.zeros(0, dtype=np.int64)
+    return Task([], (), none, none.astype(bool), none, notes)
 
 
 def class_of(file: Path, folder: Path) -> str:
@@ -120,8 +124,14 @@ def task_of(
             *notes,
         )
     classes = tuple(sorted(sizes, key=lambda name: (-sizes[name], name)))
+    groups = groups_of(signatures(texts))
+    if len(np.unique(groups)) < FOLDS:
+        return no_task(
+            f"The texts with a class are near-duplicates of each other. {OTHERS}", *notes
+        )
     labels = np.array([classes.index(found[text]) for text in texts])
-    return Task(texts, classes, labels, np.array([text in new for text in texts]), tuple(notes))
+    is_new = np.array([text in new for text in texts])
+    return Task(texts, classes, labels, is_new, groups, tuple(notes))
 
 
 def _folder(files: Sequence[Path]) -> Path:

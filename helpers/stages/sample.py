@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from helpers.common.report import Report, Table
-from helpers.text.docstrings import modules, package_folder
 from helpers.text.documents import documents
 from helpers.text.files import below
-from helpers.text.reviews import reviews, reviews_folder
+from helpers.text.packages.docstrings import modules, package_folder
+from helpers.text.packages.reviews import reviews, reviews_folder
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import SampleSettings
 from helpers.workflow.workspace import Workspace

@@ -23,10 +23,13 @@ from helpers.evaluation.task_report import task_judgement
 CLASSES = some.lists(some.integers(0, 4), min_size=1, max_size=30)
 
 
-def task(labels: np.ndarray, is_new: np.ndarray | None = None) -> Task:
+def task(
+    labels: np.ndarray, is_new: np.ndarray | None = None, groups: np.ndarray | None = None
+) -> Task:
     new = np.ones(len(labels), dtype=bool) if is_new is None else is_new
+    of = np.arange(len(labels)) if groups is None else groups
     names = tuple(f"class {i}" for i in range(labels.max() + 1))
-    return Task([f"text {i}" for i in range(len(labels))], names, labels, new, ())
+    return Task([f"text {i}" for i in range(len(labels))], names, labels, new, of, ())
 
 
 @given(CLASSES, some.randoms(use_true_random=False))
@@ -59,11 +62,27 @@ def test_what_is_judged_is_new_and_was_not_learned_from(seed, share) -> None:
     assert sorted(judged) == np.flatnonzero(is_new).tolist()
 
 
+@pytest.mark.filterwarnings("ignore:The least populated class")
+@given(some.integers(0, 99), some.integers(5, 30), some.integers(10, 40))
+def test_near_duplicates_are_never_learned_from_and_all_is_judged(seed, groups, number) -> None:
+    """Even where a class is one group, and in some parts nobody has told it."""
+    random = np.random.default_rng(seed)
+    of = np.concatenate([np.arange(groups), random.integers(groups, size=number)])
+    labels = np.concatenate([of < groups // 2, random.random(5) < 0.5]).astype(int)
+    of = np.concatenate([of, np.full(5, groups)])
+    told = task(labels, groups=of)
+    for learn, judge in _parts(told, seed):
+        assert not {*of[learn].tolist()} & {*of[judge].tolist()}
+    vectors = random.normal(size=(len(labels), 4)).astype(np.float32)
+    found, _ = guessed_classes({"base": vectors}, told, seed)
+    assert all((guesses >= 0).all() for guesses in found["base"].values())
+
+
 @given(some.integers(0, 99))
 def test_every_draw_has_every_class_and_as_many_labels_as_it_says(seed) -> None:
     random = np.random.default_rng(seed)
     labels = np.repeat(np.arange(12), [200, *[5] * 11])
-    drawn = [*_draws(labels, random)]
+    drawn = [*_draws(labels, (16, 64), random)]
     assert [size for size, _, _ in drawn] == [*np.repeat((16, 64), DRAWS), 0]
     for size, _, some_ in drawn:
         assert len({*some_.tolist()}) == len(some_) == (size or len(labels))

@@ -15,8 +15,8 @@ from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.stages.road import ROAD
 from helpers.stages.sample import SAMPLE, is_named
-from helpers.text.docstrings import docstrings, modules, package_folder
-from helpers.text.reviews import PACKAGE
+from helpers.text.packages.docstrings import docstrings, modules, package_folder
+from helpers.text.packages.reviews import PACKAGE
 from helpers.workflow.settings import SampleSettings, SplitSettings
 from helpers.workflow.workspace import Workspace
 

