@@ -8,6 +8,7 @@ from helpers.common.errors import CourseError
 from helpers.common.progress import Progress
 from helpers.common.symbols import LONGEST_LINE
 from helpers.evaluation.classifying import (
+    DRAWS,
     always_the_same,
     confusion,
     guessed_classes,
@@ -80,7 +81,7 @@ def _work(job: Job) -> TaskReport:
         both = read_all(job.workspace, settings.models, settings.device)
         read = [as_read(text, both.dictionary, both.size) for text in task.texts]
         samples = [sample for sample, _ in read]
-        with Progress(len(both.models) * len(samples) + FOLDS, "steps") as bar:
+        with Progress(len(both.models) * len(samples) + DRAWS * FOLDS, "steps") as bar:
             of_models = {
                 name: vectors(model, samples, name, bar) for name, model in both.models.items()
             }
