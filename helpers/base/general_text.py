@@ -17,7 +17,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from helpers.text.docstrings import docstrings_of, module_files, modules
+from helpers.text.packages.docstrings import docstrings_of, module_files, modules
 
 # The pinned packages with the most documentation, from the longest on.
 PACKAGES = (

@@ -4,10 +4,9 @@ import base64
 import html
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.patheffects import withStroke
@@ -190,49 +189,6 @@ def learning_curves(
     axes.grid(alpha=0.3)
     picture.legend(loc="outside lower center", ncols=2)
     return picture
-
-
-Bar = tuple[float, float | None, float | None]  # a number, and the interval for it
-
-
-def before_and_after(
-    losses: Mapping[str, Sequence[Bar]], accuracies: Mapping[str, Sequence[Bar]]
-) -> Picture:
-    """Loss and accuracy of each model on one's own and on general text, with their intervals.
-
-    Args:
-        losses, accuracies: of each model two numbers, in bits a hidden token and as shares.
-    """
-    picture = Picture(height=3.4)
-    left, right = picture.subplots(1, 2)
-    _side_by_side(left, losses, "{:.2f}")
-    left.set(title="Loss: lower is better", ylabel="bits per hidden token")
-    _side_by_side(right, accuracies, "{:.1%}")
-    right.set(title="Right at the first guess", ylabel="share of hidden tokens")
-    right.yaxis.set_major_formatter(PercentFormatter(1))
-    picture.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return picture
-
-
-def _side_by_side(axes: Axes, models: Mapping[str, Sequence[Bar]], form: str) -> None:
-    """For each text a bar of each model; a line on it is the interval of 95 %."""
-    wide = 0.8 / len(models)
-    colours = [GREY, *COLOURS]
-    for i, (name, numbers) in enumerate(models.items()):
-        places = [place + wide * i for place in range(len(numbers))]
-        below = [0 if low is None else value - low for value, low, _ in numbers]
-        above = [0 if high is None else high - value for value, _, high in numbers]
-        bars = axes.bar(
-            *(places, [value for value, _, _ in numbers], 0.95 * wide),
-            yerr=(below, above),
-            error_kw={"ecolor": "#777777", "capsize": 2},
-            color=colours[i % len(colours)],
-            label=name,
-        )
-        axes.bar_label(bars, [form.format(value) for value, _, _ in numbers], padding=3)
-    middle = wide * (len(models) - 1) / 2
-    axes.set_xticks([place + middle for place in (0, 1)], ("your text", "general text"))
-    axes.margins(y=0.15)
 
 
 def tokens_per_word(words: Sequence[tuple[int, int]], most: int = 8) -> Picture:

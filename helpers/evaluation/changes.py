@@ -59,9 +59,11 @@ def by_frequency(
 
 
 def difference(before: np.ndarray, after: np.ndarray, documents: np.ndarray) -> Estimate:
-    """How much more is lost after than before, a hidden token: paired, over documents."""
+    """How much more there is after than before, a hidden token: paired, over documents."""
     _, of = np.unique(documents, return_inverse=True)
-    return ratio(np.bincount(of, weights=after - before), np.bincount(of))
+    return ratio(
+        np.bincount(of, weights=np.subtract(after, before, dtype=np.float64)), np.bincount(of)
+    )
 
 
 def by_token(

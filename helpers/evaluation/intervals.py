@@ -10,7 +10,7 @@ document resemble each other.
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +31,17 @@ class Estimate(NamedTuple):
     def times(self, factor: float) -> "Estimate":
         """In another unit."""
         return Estimate(*(None if each is None else factor * each for each in self))
+
+    def told(self, form: str = "{:.3f}") -> str:
+        """The number, and the interval where there is one.
+
+        >>> Estimate(0.5, 0.25, 0.75).told("{:+.0%}"), Estimate(1.0).told()
+        ('+50% (+25% to +75%)', '1.000')
+        """
+        value = form.format(self.value)
+        if self.low is None:
+            return value
+        return f"{value} ({form.format(self.low)} to {form.format(self.high)})"
 
     @property
     def is_clear(self) -> bool:
@@ -54,16 +65,26 @@ def product_of_ratios(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Estimat
     >>> product_of_ratios([nats_a_token, tokens_a_character]).value
     1.0
     """
+    return resampled([column for pair in pairs for column in pair], _product)
+
+
+def resampled(columns: Sequence[np.ndarray], statistic: Callable[..., np.ndarray]) -> Estimate:
+    """A statistic of documents, with its interval.
+
+    Args:
+        columns: numbers of the documents, each of shape (documents,).
+        statistic: takes the columns, of shape (…, documents) each, and the ``axis`` of documents.
+    """
     from scipy.stats import bootstrap
 
-    columns = [np.asarray(column, dtype=np.float64) for pair in pairs for column in pair]
-    value = float(_product(*columns))
+    columns = [np.asarray(column, dtype=np.float64) for column in columns]
+    value = float(statistic(*columns, axis=0))
     number = len(columns[0])
     if number < 2:
         return Estimate(value)
     drawn = bootstrap(
         columns,
-        _product,
+        statistic,
         n_resamples=RESAMPLES,
         batch=max(1, AT_ONCE // number),
         vectorized=True,

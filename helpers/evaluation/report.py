@@ -68,7 +68,8 @@ class Score:
         bits_per_character: the same in bits, times tokens by characters: it can be compared
             between languages and ways to cut text into tokens.
         first, fifth: the share of hidden tokens that were its likeliest, one of its five likeliest.
-        gain: ``nats`` less those of the base, token by token; None for the base itself.
+        gain, first_gain, fifth_gain: ``nats``, ``first`` and ``fifth`` less those of the base,
+            token by token; None for the base itself.
     """
 
     model: str
@@ -78,6 +79,8 @@ class Score:
     first: Estimate
     fifth: Estimate
     gain: Estimate | None
+    first_gain: Estimate | None = None
+    fifth_gain: Estimate | None = None
 
     @property
     def bits(self) -> Estimate:
@@ -138,6 +141,15 @@ class EvaluateReport(Report):
         )
         return head, [_row(score) for score in sorted(self.scores, key=self._place)]
 
+    def more(self) -> Grid | None:
+        head = ("text", "model", "first guess", "in five")
+        rows = [
+            (score.text, score.model, *(_more_often(gain) for gain in gains))
+            for score in sorted(self.scores, key=self._place)
+            if (gains := (score.first_gain, score.fifth_gain)) != (None, None)
+        ]
+        return Grid(head, rows, "Right more often than the base, 95 %") if rows else None
+
     def _place(self, score: Score) -> int:
         return TEXTS.index(score.text)
 
@@ -152,11 +164,13 @@ def _row(score: Score) -> tuple[str, ...]:
     )
 
 
-def _beside(gain: Estimate) -> str:
-    if gain.low is None:
-        return f"{gain.value:+.3f}"
-    said = f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
-    return said if gain.is_clear else f"{said}: no clear difference"
+def _beside(gain: Estimate, form: str = "{:+.3f}") -> str:
+    is_open = gain.low is not None and not gain.is_clear
+    return f"{gain.told(form)}: no clear difference" if is_open else gain.told(form)
+
+
+def _more_often(gain: Estimate | None) -> str:
+    return _beside(gain, "{:+.1%}") if gain else ""
 
 
 def judgement(scores: Sequence[Score], texts: Sequence[Measured]) -> Iterator[str]:

@@ -29,7 +29,8 @@ def scores_of(
         count = np.bincount(of)
         bits = np.bincount(of, weights=its.nats / math.log(2))
         a_character = (text.tokens[present], text.characters[present])
-        base = found[MODELS[0], name].nats
+        base = found[MODELS[0], name]
+        is_base = model == MODELS[0]
         yield Score(
             model=model,
             text=name,
@@ -37,5 +38,7 @@ def scores_of(
             bits_per_character=product_of_ratios([(bits, count), a_character]),
             first=ratio(np.bincount(of, weights=its.first), count),
             fifth=ratio(np.bincount(of, weights=its.fifth), count),
-            gain=None if model == MODELS[0] else difference(base, its.nats, documents),
+            gain=None if is_base else difference(base.nats, its.nats, documents),
+            first_gain=None if is_base else difference(base.first, its.first, documents),
+            fifth_gain=None if is_base else difference(base.fifth, its.fifth, documents),
         )

@@ -213,8 +213,8 @@ def roberta_dictionary(download: bool = True) -> Path:
         raise CourseError(
             "There is no dict.txt beside the model, and RoBERTa's own "
             + ("cannot be downloaded." if download else "is not here yet."),
-            f"Put {ADDRESS}dict.txt into gpt2_bpe/, or name the model's with --dict "
-            "(dict_file in the notebook).",
+            f"Put {ADDRESS}dict.txt into gpt2_bpe/ (the README.md there says how to make it from a "
+            "folder roberta-base), or name the model's with --dict (dict_file in the notebook).",
         )
     _refuse_other_than_robertas(
         content,

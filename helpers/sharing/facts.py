@@ -12,6 +12,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from helpers.evaluation.report import Measured, Score
+from helpers.evaluation.task_report import TaskScore
 from helpers.models.hf.certificate import Certificate
 from helpers.workflow.record import Entry, Record, fingerprint, is_unchanged, versions
 from helpers.workflow.workspace import Workspace
@@ -71,6 +72,8 @@ class Facts:
         settings: of the training, as plain JSON values.
         texts, measured, precision: of the evaluation: how much was measured, by which settings,
             in which numbers.
+        task, classes: of a task with classes: the scores; of each class its name, its documents,
+            and how many of them were judged.
         examples: rows of sentence, hidden word, the base's guesses, the fine-tuned model's.
         versions: of the packages that took part in training, else of today's.
     """
@@ -87,6 +90,8 @@ class Facts:
     texts: tuple[Measured, ...] = ()
     precision: str = ""
     measured: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    task: tuple[TaskScore, ...] = ()
+    classes: tuple[tuple[str, int, int], ...] = ()
     examples: tuple[tuple[str, str, str, str], ...] = ()
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -116,6 +121,12 @@ def facts(workspace: Workspace, folder: Path) -> Facts:
                 told.get("examples"),
             )
             or (),
+        }
+    task = record.entry("task")
+    if folder == workspace.hf and _is_of_today(workspace, task):
+        known |= {
+            "task": _read(tuple[TaskScore, ...], task.report.get("scores")) or (),
+            "classes": _read(tuple[tuple[str, int, int], ...], task.report.get("classes")) or (),
         }
     return Facts(workspace.root.name, certificate, **known)
 

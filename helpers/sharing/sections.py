@@ -60,6 +60,7 @@ def sections(facts: Facts, *, examples: bool) -> list[Section]:
         _base(facts),
         _training(facts),
         _losses(facts),
+        *([_task(facts)] if facts.task else []),
         *([_examples(facts)] if examples and facts.examples else []),
         _limits(facts),
         _conversion(facts),
@@ -195,6 +196,26 @@ def _forgetting(rows: Sequence[Score]) -> Iterator[str]:
             yield f"On general text the loss fell by {fell}: nothing was forgotten there."
 
 
+def _task(facts: Facts) -> Section:
+    judged = sum(number for _, _, number in facts.classes)
+    said = [
+        f"A logistic regression, cross-validated, told {len(facts.classes)} classes of texts apart "
+        "by the means of the last layer's vectors. It was judged by "
+        f"{counted(judged)} that neither it nor a model was trained on. "
+        "In parentheses: 95% intervals."
+    ]
+    short = _short({score.model for score in facts.task})
+    rows = [
+        (
+            *(score.labels, short[score.model], _number(score.accuracy, "{:.1%}")),
+            *(_number(score.f1, "{:.3f}"), _number(score.gain, "{:+.1%}")),
+        )
+        for score in facts.task
+    ]
+    head = ("labels", "model", "right", "macro-F1", "more right than the base")
+    return Section("Does it help on a task?", said, head, rows)
+
+
 def _amounts(facts: Facts) -> Iterator[str]:
     """How much was measured, and how: what the numbers have to be judged by."""
     for text in facts.texts:
@@ -253,18 +274,8 @@ def _conversion(facts: Facts) -> Section:
     return Section(title, [told], ("what", "found"), [row for row in rows if row[1] != ""])
 
 
-def _number(interval: Estimate | None, form: str = "{:.3f}") -> str:
-    """A number, with its interval where one is known.
-
-    >>> _number((0.5, None, None)), _number((0.5, 0.25, 0.75)), _number(None)
-    ('0.500', '0.500 (0.250 to 0.750)', '')
-    """
-    if interval is None:
-        return ""
-    value, low, high = interval
-    if low is None or high is None:
-        return form.format(value)
-    return f"{form.format(value)} ({form.format(low)} to {form.format(high)})"
+def _number(estimate: Estimate | None, form: str = "{:.3f}") -> str:
+    return estimate.told(form) if estimate else ""
 
 
 def shown(value: object) -> str:

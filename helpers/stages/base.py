@@ -15,7 +15,7 @@ from helpers.common.pickles import read_safely
 from helpers.common.report import Report, Table
 from helpers.ids.dictionary import Dictionary
 from helpers.models import checkpoints, shapes
-from helpers.text.docstrings import modules
+from helpers.text.packages.docstrings import modules
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import BaseSettings
 from helpers.workflow.workspace import Workspace

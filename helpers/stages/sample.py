@@ -1,14 +1,18 @@
-"""The sample corpus: docstrings of an installed, pinned package, the same bytes everywhere."""
+"""The sample corpus, from an installed, pinned package: the same bytes everywhere.
+
+In English it is docstrings; in Chinese reviews, in a folder for each label.
+"""
 
 import dataclasses
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from helpers.common.report import Report, Table
-from helpers.text.docstrings import modules, package_folder
 from helpers.text.documents import documents
 from helpers.text.files import below
+from helpers.text.packages.docstrings import modules, package_folder
+from helpers.text.packages.reviews import reviews, reviews_folder
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import SampleSettings
 from helpers.workflow.workspace import Workspace
@@ -53,18 +57,30 @@ def _match(parts: Sequence[str], patterns: Sequence[str]) -> bool:
 
 
 def _check(_: Workspace, settings: SampleSettings) -> None:
-    for package in settings.packages:
-        package_folder(package)
+    if settings.language == "zh":
+        reviews_folder()
+    else:
+        for package in settings.packages:
+            package_folder(package)
 
 
 def _work(job: Job) -> SampleReport:
     files = number = size = 0
-    for package in job.settings.packages:
-        for name, found in modules(package):
-            file = job.out(job.workspace.texts / f"{name}.txt")
-            file.write_bytes(("\n\n".join(found) + "\n").encode("utf-8", "replace"))
-            files, number, size = files + 1, number + len(found), size + file.stat().st_size
+    for name, found in _corpus(job.settings):
+        file = job.out(job.workspace.texts / f"{name}.txt")
+        file.write_bytes(("\n\n".join(found) + "\n").encode("utf-8", "replace"))
+        files, number, size = files + 1, number + len(found), size + file.stat().st_size
     return SampleReport(files=files, documents=number, bytes=size)
+
+
+def _corpus(settings: SampleSettings) -> Iterator[tuple[str, list[str]]]:
+    """Names of files, without their ending, and the documents in them."""
+    if settings.language == "zh":
+        for label, found in reviews().items():
+            yield f"{label}/reviews", found
+    else:
+        for package in settings.packages:
+            yield from modules(package)
 
 
 def _texts(workspace: Workspace) -> list[Path]:

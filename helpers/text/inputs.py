@@ -14,7 +14,7 @@ from helpers.text.decoding.damage import IN_JSON, Errors, Faults, NotInEncoding
 from helpers.text.decoding.encodings import beginning, begins_in, encoding_of
 from helpers.text.decoding.kinds import JSON, Dialect, Kind, dialect_of, kind_of, marked_up
 from helpers.text.documents import Passage, passages
-from helpers.text.records import json_line_texts, json_texts, wiki_texts
+from helpers.text.records import Labels, json_line_texts, json_texts, wiki_texts
 from helpers.text.tables import csv_texts, parquet_texts
 from helpers.workflow.settings import SplitSettings
 
@@ -65,12 +65,16 @@ class Input:
         return Faults(self.path, self.encoding, self.errors, hint)
 
     def passages(
-        self, gauge: Gauge | None = None, faults: Faults | None = None
+        self,
+        gauge: Gauge | None = None,
+        faults: Faults | None = None,
+        labels: Labels | None = None,
     ) -> Iterator[Passage]:
         """The text in passages, or record by record.
 
         Args:
             faults: counts what is no text, and what was left out.
+            labels: takes the classes of JSON, or of a table; texts have none in them.
 
         Raises:
             CourseError: what cannot be read, with the file and the position.
@@ -80,7 +84,7 @@ class Input:
             yield from passages(self.path, self.encoding, self.unit, gauge, faults)
         else:
             try:
-                for text in self._records(gauge, faults):
+                for text in self._records(gauge, faults, labels):
                     yield Passage(LineEnds().decode(text, final=True))
             except NotInEncoding as error:
                 raise self._with_bad_records(error) from None
@@ -95,19 +99,21 @@ class Input:
             return error
         return NotInEncoding(f"{error.message} Besides, {faults.in_words()}.", error.hint)
 
-    def _records(self, gauge: Gauge | None, faults: Faults) -> Iterator[str]:
+    def _records(
+        self, gauge: Gauge | None, faults: Faults, labels: Labels | None = None
+    ) -> Iterator[str]:
         given = (self.path, self.encoding)
         match self.kind:
             case "json-lines":
-                return json_line_texts(*given, self.field, faults, gauge)
+                return json_line_texts(*given, self.field, faults, gauge, labels)
             case "json":
-                return json_texts(*given, self.field, faults, gauge)
+                return json_texts(*given, self.field, faults, gauge, labels)
             case "table":
-                return csv_texts(*given, self.field, self.dialect, faults, gauge)
+                return csv_texts(*given, self.field, self.dialect, faults, gauge, labels)
             case "wiki":
                 return wiki_texts(*given, faults, gauge)
             case "parquet":
-                return parquet_texts(self.path, self.field, faults, gauge)
+                return parquet_texts(self.path, self.field, faults, gauge, labels)
 
 
 def input_of(file: Path, encoding: str, unit: str, field: str, errors: Errors = "strict") -> Input:

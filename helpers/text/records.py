@@ -1,8 +1,9 @@
 """The texts in files of records: a field of JSON objects, what stands between ``<doc>`` tags."""
 
+import dataclasses
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from helpers.common.errors import CourseError, DamagedFile
@@ -17,10 +18,49 @@ _KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a li
 _SPACE, _DECODER = re.compile(r"\s*"), json.JSONDecoder()
 _WHOLE = "Mend it, or copy or extract the file again."
 NAME_IT = "Name the one that holds the text in text_field."
+NAME_CLASS = "Name the one that holds the class in label_field."
+
+
+@dataclasses.dataclass
+class Labels:
+    """The classes of records, which stand in another field than their texts.
+
+    Attributes:
+        field: the one that holds the class.
+        found: a class for each text that was given so far; empty where a record has none.
+    """
+
+    field: str
+    found: list[str] = dataclasses.field(default_factory=list)
+
+    def beside(
+        self, texts: Iterable[str], record: Mapping[str, object], place: str
+    ) -> Iterator[str]:
+        """The texts of a record, each given once its class is among those that were found.
+
+        Raises:
+            CourseError: the record lacks the field, or has a list or an object there.
+        """
+        for text in texts:
+            if self.field not in record:
+                there = listed(record)
+                what = f"{place}: there is no field {self.field!r}. There is {there}."
+                raise CourseError(what, NAME_CLASS)
+            value = record[self.field]
+            if isinstance(value, (list, dict)):
+                what = _KINDS.get(type(value), "an object")
+                raise CourseError(f"{place}, {self.field!r} is {what}, no class.", NAME_CLASS)
+            self.found.append("" if value is None else str(value).strip())
+            yield text
 
 
 def json_line_texts(
-    file: Path, encoding: str, field: str, faults: Faults, gauge: Gauge | None = None
+    file: Path,
+    encoding: str,
+    field: str,
+    faults: Faults,
+    gauge: Gauge | None = None,
+    labels: Labels | None = None,
 ) -> Iterator[str]:
     """The field of every JSON object, one a line; ``null`` is no text.
 
@@ -32,15 +72,18 @@ def json_line_texts(
         if not line.strip() or faults.leaves_out([line]):
             continue
         place = f"{file}, line {number:,}"
-        yield from _field_of(_parsed(line, place), field, place, faults)
+        yield from _field_of(_parsed(line, place), field, place, faults, labels)
 
 
-def _field_of(record: dict, field: str, place: str, faults: Faults) -> Iterator[str]:
+def _field_of(
+    record: dict, field: str, place: str, faults: Faults, labels: Labels | None
+) -> Iterator[str]:
     if field not in record:
         raise CourseError(
             f"{place}: there is no field {field!r}. There is {listed(record)}.", NAME_IT
         )
-    yield from text_of(record[field], f"{place}, {field!r}", faults)
+    texts = text_of(record[field], f"{place}, {field!r}", faults)
+    yield from labels.beside(texts, record, place) if labels else texts
 
 
 def _parsed(line: str, place: str) -> dict:
@@ -60,7 +103,12 @@ def _parsed(line: str, place: str) -> dict:
 
 
 def json_texts(
-    file: Path, encoding: str, field: str, faults: Faults, gauge: Gauge | None = None
+    file: Path,
+    encoding: str,
+    field: str,
+    faults: Faults,
+    gauge: Gauge | None = None,
+    labels: Labels | None = None,
 ) -> Iterator[str]:
     """The field of every object in an array, or of objects that stand one after the other.
 
@@ -78,9 +126,10 @@ def json_texts(
             if faults.leaves_out([written]):
                 continue
             if isinstance(value, dict):
-                yield from _field_of(value, field, place, faults)
+                yield from _field_of(value, field, place, faults, labels)
             else:
-                yield from text_of(value, place, faults)
+                texts = text_of(value, place, faults)
+                yield from labels.beside(texts, {}, place) if labels else texts
     except (ValueError, RecursionError) as error:
         what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise DamagedFile(

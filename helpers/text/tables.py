@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from helpers.text.decoding.characters import MARKED
 from helpers.text.decoding.damage import Faults
 from helpers.text.decoding.kinds import Dialect
 from helpers.text.documents import LONGEST, lines
-from helpers.text.records import NAME_IT, listed
+from helpers.text.records import NAME_CLASS, NAME_IT, Labels, listed
 
 if TYPE_CHECKING:
     from pyarrow import Array
@@ -28,6 +29,7 @@ def csv_texts(
     dialect: Dialect,
     faults: Faults,
     gauge: Gauge | None = None,
+    labels: Labels | None = None,
 ) -> Iterator[str]:
     """The column of every row below the header; line ends in quotes belong to the text.
 
@@ -45,15 +47,16 @@ def csv_texts(
             header = next(rows, [])
             faults.outside_of_documents(header)
         header = [name.strip() for name in header]
-        if header.count(field) != 1:
-            there = listed(header)
-            raise CourseError(f"{file} has no column {field!r}. There is {there}.", NAME_IT)
+        _refuse_missing(file, header, field, labels)
         column = header.index(field)
         for row in filter(None, rows):
             if len(row) != len(header):
                 raise csv.Error(f"{len(row)} fields, but {len(header)} in the header")
             if not faults.leaves_out(row):
-                yield from faults.of_record(row[column], f"{file}, line {rows.line_num:,}")
+                place = f"{file}, line {rows.line_num:,}"
+                texts = faults.of_record(row[column], place)
+                record = dict(zip(header, row, strict=True)) if labels else {}
+                yield from labels.beside(texts, record, place) if labels else texts
     except csv.Error as error:
         raise DamagedFile(
             f"{file}, line {rows.line_num:,}: this is no row of the table ({error}).",
@@ -61,8 +64,20 @@ def csv_texts(
         ) from None
 
 
+def _refuse_missing(file: Path, names: list[str], field: str, labels: Labels | None) -> None:
+    """Raise a CourseError unless one column, and one for the classes, has the name."""
+    wanted = [(field, NAME_IT)] + ([(labels.field, NAME_CLASS)] if labels else [])
+    for name, hint in wanted:
+        if names.count(name) != 1:
+            raise CourseError(f"{file} has no column {name!r}. There is {listed(names)}.", hint)
+
+
 def parquet_texts(
-    file: Path, field: str, faults: Faults, gauge: Gauge | None = None
+    file: Path,
+    field: str,
+    faults: Faults,
+    gauge: Gauge | None = None,
+    labels: Labels | None = None,
 ) -> Iterator[str]:
     """The column of every row; null is no text.
 
@@ -76,17 +91,22 @@ def parquet_texts(
     place, row = f"{file}, footer", 0
     try:
         with ParquetFile(file, page_checksum_verification=True, pre_buffer=False) as parquet:
-            _check_column(file, field, parquet)
+            _check_column(file, field, parquet, labels)
+            columns = [field, *([labels.field] if labels else [])]
             rows, groups = parquet.metadata.num_rows, parquet.num_row_groups
             for group in range(groups):
                 place = f"{file}, row group {group + 1} of {groups}"
-                for batch in parquet.iter_batches(ROWS, row_groups=[group], columns=[field]):
-                    for value in _as_bytes(batch.column(field)):
+                for batch in parquet.iter_batches(ROWS, row_groups=[group], columns=columns):
+                    classes = batch.column(labels.field).to_pylist() if labels else ()
+                    values = itertools.zip_longest(_as_bytes(batch.column(field)), classes)
+                    for value, label in values:
                         row += 1
                         if gauge:
                             gauge.share = row / rows
                         text = None if value is None else value.decode("utf-8", MARKED)
-                        yield from faults.of_record(text, f"{place}, row {row:,}, {field!r}")
+                        texts = faults.of_record(text, f"{place}, row {row:,}, {field!r}")
+                        record = {labels.field: label} if labels else {}
+                        yield from labels.beside(texts, record, place) if labels else texts
             if row != rows:
                 raise pyarrow.ArrowInvalid(f"{row:,} of {rows:,} rows are there")
     except pyarrow.ArrowNotImplementedError as error:
@@ -123,7 +143,7 @@ def _as_bytes(column: "Array") -> Iterator[bytes | None]:
     return (value.as_py() for value in column.cast(large_binary()))
 
 
-def _check_column(file: Path, field: str, parquet: "ParquetFile") -> None:
+def _check_column(file: Path, field: str, parquet: "ParquetFile", labels: Labels | None) -> None:
     """Raise a CourseError unless one column has this name, and holds texts, or only nulls.
 
     Where no row has a value, the type of a column was chosen by chance.
@@ -140,9 +160,7 @@ def _check_column(file: Path, field: str, parquet: "ParquetFile") -> None:
     texts_are += (types.is_fixed_size_binary,)
 
     schema = parquet.schema_arrow
-    if [column.name for column in schema].count(field) != 1:
-        there = listed(column.name for column in schema)
-        raise CourseError(f"{file} has no column {field!r}. There is {there}.", NAME_IT)
+    _refuse_missing(file, [column.name for column in schema], field, labels)
     kind = schema.field(field).type
     batches = (batch.column(0) for batch in parquet.iter_batches(ROWS, columns=[field]))
     if not is_text(kind) and any(column.null_count < len(column) for column in batches):

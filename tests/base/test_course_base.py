@@ -13,7 +13,7 @@ from helpers.evaluation.guessing import guessed
 from helpers.evaluation.texts import hidden_in, text_of
 from helpers.models.hf.folder import model_of
 from helpers.stages.road import ROAD
-from helpers.text.docstrings import modules
+from helpers.text.packages.docstrings import modules
 from helpers.workflow.settings import BaseSettings
 from helpers.workflow.workspace import Workspace
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from helpers.base.course_base import unpack
 from helpers.common.processes import Workers
 from helpers.common.symbols import SPLITS
-from helpers.text.docstrings import docstrings_of
+from helpers.text.packages.docstrings import docstrings_of
 
 KINDS = (".py", ".md", ".rst")
 FEW = 10  # documents in valid and in test

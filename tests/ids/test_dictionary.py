@@ -140,6 +140,14 @@ def test_robertas_dictionary_is_taken_and_kept(
         monkeypatch.setattr(module, "download", lambda name: None)
 
 
+def test_robertas_dictionary_may_come_from_a_folder_that_keeps_no_counts(
+    robertas: list[str], gpt2_folder: Path
+):
+    """As Hugging Face's; gpt2_bpe/README.md says how."""
+    (gpt2_folder / "dict.txt").write_bytes(text_of(robertas).replace(b" 1\n", b" 0\n"))
+    assert roberta_dictionary() == gpt2_folder / "dict.txt"
+
+
 SPOILED = {
     "first lines exchanged": lambda s: [s[1], s[0], *s[2:]],
     "two rare tokens exchanged": lambda s: [*s[:40_000], s[40_001], s[40_000], *s[40_002:]],
@@ -174,5 +182,5 @@ def test_another_dictionary_from_the_network_is_not_kept(
 def test_without_a_network_the_way_out_is_named(gpt2_folder: Path):
     with pytest.raises(CourseError, match="cannot be downloaded") as caught:
         roberta_dictionary()
-    assert "gpt2_bpe/" in caught.value.hint
+    assert "gpt2_bpe/" in caught.value.hint and "a folder roberta-base" in caught.value.hint
     assert not (gpt2_folder / "dict.txt").exists()

@@ -16,7 +16,7 @@ from helpers.common.symbols import SPLITS
 from helpers.ids import shard, shard_plan
 from helpers.ids.data_bin import data_folders
 from helpers.ids.shard import ShardTask, make_shard, shard_chunks, shard_names
-from helpers.stages.prepare import PREPARE
+from helpers.stages.binarize import PREPARE
 from helpers.text import chunks
 from helpers.workflow.workspace import Workspace
 from tests.support import road

@@ -12,8 +12,8 @@ from helpers.common.files import PROJECT
 from tests.support.project import project_files
 
 PAGES = [file for file in project_files() if file.suffix in (".md", ".ipynb")]
-ENGLISH = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
-ENGLISH = [page for page in ENGLISH if not page.name.endswith(".zh.md")]
+ENGLISH = [PROJECT / "README.md", PROJECT / "gpt2_bpe" / "README.md"]
+ENGLISH += [page for page in sorted((PROJECT / "docs").glob("*.md")) if ".zh" not in page.suffixes]
 
 
 class Heading(NamedTuple):

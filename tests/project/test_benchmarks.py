@@ -9,7 +9,7 @@ from helpers.common.errors import CourseError
 from helpers.common.processes import ALONE
 from helpers.common.progress import Progress
 from helpers.ids.dictionary import Dictionary
-from helpers.stages.prepare import prepare_file
+from helpers.stages.binarize import prepare_file
 from helpers.tokens.bpe_files import encode_file
 from tests.benchmarks import __main__ as bench
 from tests.benchmarks import corpus, peers, report

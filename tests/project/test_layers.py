@@ -18,6 +18,7 @@ LAYERS = (
     "machine",
     "workflow",
     "text.decoding",
+    "text.packages",
     "text",
     "tokens",
     "ids",

@@ -78,6 +78,7 @@ def test_the_locks_hold_what_pyproject_asks_for_on_every_platform(platform: str)
     assert tools == dict(line.split("==") for line in groups["tools"])
     assert packages["setuptools"] == tools["setuptools"]
     fairseq = {n: v.split(";")[0] for n, v in (x.split("==", 1) for x in groups["fairseq"])}
+    assert versions("sample-zh", here) == dict(line.split("==") for line in groups["sample-zh"])
     assert versions("fairseq", here) == (fairseq if "x86_64" in platform else {})
 
 
@@ -121,7 +122,7 @@ def test_a_package_that_is_another_file_is_refused(tampered, environment, tmp_pa
 @pytest.mark.skipif(os.name != "posix", reason="make")
 def test_every_installation_asks_for_hashes() -> None:
     """Only the course itself has none, and nothing else comes with it."""
-    command = ["make", "--dry-run", "--always-make", "env", "bundle", "lock"]
+    command = ["make", "--dry-run", "--always-make", "env", "env-zh", "bundle", "lock"]
     printed = subprocess.check_output(command, cwd=PROJECT, text=True)
     calls = re.findall(r"-m pip (?:install|download) [^&;\n)]*", printed)
     assert len(calls) > 6

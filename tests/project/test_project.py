@@ -103,7 +103,9 @@ def test_a_path_of_one_machine_would_be_found():
 
 TARGETS = [
     "env",
+    "env-zh",
     "course",
+    "course-zh",
     "test",
     "test-long",
     "bench",

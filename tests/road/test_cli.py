@@ -16,7 +16,7 @@ from tests.support.commands import command
 
 OPTIONS = {
     "check": "",
-    "sample": "--packages",
+    "sample": "--language --packages",
     "base": "--source --dict --keep-optimizer --device",
     "split": "--txt-files --train --valid --test --seed --unit --text-field --encoding --errors "
     "--deduplicate --near-duplicates --max-line-tokens",
@@ -29,8 +29,9 @@ OPTIONS = {
     "--mask-unit --device --precision --nproc --nodes --plan --probe --slurm --submit",
     "convert": "--roberta-checkpoint-path --pytorch-dump-folder-path --dtype --weights --device "
     "--check --against",
-    "evaluate": "--max-lines --mask-share --draws --models --sentences --seed --device "
+    "evaluate": "--max-lines --mask-share --draws --model --sentences --seed --device "
     "--precision --plan",
+    "task": "--labels --label-field --max-documents --model --seed --device",
     "run": "--parameter --only",
     "watch": "",
 }

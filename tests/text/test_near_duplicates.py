@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.text.docstrings import docstrings_of
 from helpers.text.near_duplicates import (
     GRAM,
     NONE,
@@ -23,6 +22,7 @@ from helpers.text.near_duplicates import (
     signature,
     signatures,
 )
+from helpers.text.packages.docstrings import docstrings_of
 from tests.support.awkward import TEXTS
 
 WORDS = [f"{a}{b}{c}" for a in ("lo", "mi", "ta") for b in "rnk" for c in ("us", "em", "a", "o")]

@@ -1,0 +1,222 @@
+"""Texts with a class each, and which of them no model has been trained on."""
+
+import dataclasses
+import functools
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from helpers.common.errors import CourseError
+from helpers.common.report import counted, enumerated
+from helpers.text.decoding.archives import endings
+from helpers.text.decoding.damage import Faults, about
+from helpers.text.division import as_written, hash_of
+from helpers.text.documents import documents, passages
+from helpers.text.inputs import Input, inputs_of
+from helpers.text.near_duplicates import groups_of, signatures
+from helpers.text.records import NAME_CLASS, Labels
+from helpers.tokens.wrap import shortened
+from helpers.workflow.settings import SplitSettings, TaskSettings
+
+RECORDS = ("json", "json-lines", "table", "parquet")
+FOLDS = 5
+MOST_CLASSES = 12  # more are no small task, and no table that can be read
+OTHERS = "Name texts with a class each in labels."
+SAME = 0.5  # a document of which so much was trained on is no longer new
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Documents with a class each, in an order that depends on their texts and the seed only.
+
+    Attributes:
+        texts: as splitting writes them. None, where there is no task; the notes say why.
+        classes: their names, the one with the most documents first.
+        labels: of each document the number of its class; shape (documents,).
+        is_new: whether no model was trained on it, so that it may be judged; shape (documents,).
+        groups: near-duplicates have the same number; shape (documents,).
+    """
+
+    texts: list[str]
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    is_new: np.ndarray
+    groups: np.ndarray
+    notes: tuple[str, ...]
+
+    def counts(self) -> Iterator[tuple[str, int, int]]:
+        """Each class with its documents, and how many of them may be judged."""
+        for number, name in enumerate(self.classes):
+            of_it = self.labels == number
+            yield name, int(of_it.sum()), int((of_it & self.is_new).sum())
+
+
+def no_task(*notes: str) -> Task:
+    none = np.zeros(0, dtype=np.int64)
+    return Task([], (), none, none.astype(bool), none, notes)
+
+
+def class_of(file: Path, folder: Path) -> str:
+    """The class of a file's texts: its folder just below ``folder``, else its name.
+
+    Of a name with several points, the first two parts: modules of a package stay together.
+
+    >>> class_of(Path("reviews/good/2024/a.txt"), Path("reviews"))
+    'good'
+    >>> class_of(Path("texts/sklearn.tree._classes.txt"), Path("texts"))
+    'sklearn.tree'
+    """
+    inside = file.relative_to(folder).parts
+    if inside[1:]:
+        return inside[0]
+    name = file.name.removesuffix("".join(endings(file)))
+    return ".".join(name.split(".")[:2])
+
+
+def task_of(
+    files: Sequence[Path],
+    read_as: SplitSettings,
+    settings: TaskSettings,
+    trained_on: Sequence[Path],
+) -> Task:
+    """The documents with a class in some files, and which of them may be judged.
+
+    Args:
+        read_as: how the files are read.
+        trained_on: the ``.raw`` files that models were trained on, or chosen by.
+
+    Raises:
+        CourseError: a file cannot be read, or its records have no such field.
+    """
+    sources, folder = inputs_of(files, read_as), _folder(files)
+    has_records = any(source.kind in RECORDS for source in sources)
+    if not has_records and len({class_of(file, folder) for file in files}) < 2:
+        return no_task(f"All of the texts are of one class, {class_of(files[0], folder)}. {OTHERS}")
+    found, notes = _labelled(sources, folder, read_as, settings.label_field)
+    key = str(settings.seed).encode()
+    order = sorted(found, key=lambda text: hash_of((text,), key))
+    texts, left_out = _of_classes(order, found)
+    notes += left_out
+    is_new = ~_were_seen(texts, trained_on)
+    if texts and is_new.sum() < FOLDS:
+        return no_task(
+            f"Of the {len(texts):,} texts with a class only {is_new.sum()} are new to the models: "
+            "that is too few to judge by. Give the test split a larger share, or name other texts.",
+            *notes,
+        )
+    kept = _some(is_new, settings.max_documents)
+    if len(kept) < len(texts):
+        notes.append(
+            f"Read were {len(kept):,} of {len(texts):,} documents by lot, those that may be judged "
+            "first; max_documents says how many."
+        )
+    new = {text for text, is_it in zip(texts, is_new, strict=True) if is_it}
+    texts, left_out = _of_classes([texts[i] for i in kept], found)
+    notes += left_out
+    sizes = Counter(found[text] for text in texts)
+    if len(sizes) < 2:
+        return no_task(
+            f"There are no two classes with {FOLDS} documents or more in the {len(found):,} texts: "
+            f"there is no task to learn. {OTHERS}",
+            *notes,
+        )
+    classes = tuple(sorted(sizes, key=lambda name: (-sizes[name], name)))
+    groups = groups_of(signatures(texts))
+    if len(np.unique(groups)) < FOLDS:
+        return no_task(
+            f"The texts with a class are near-duplicates of each other. {OTHERS}", *notes
+        )
+    labels = np.array([classes.index(found[text]) for text in texts])
+    is_new = np.array([text in new for text in texts])
+    return Task(texts, classes, labels, is_new, groups, tuple(notes))
+
+
+def _folder(files: Sequence[Path]) -> Path:
+    """The folder that all of them lie in, or below."""
+    return Path(os.path.commonpath([file.parent for file in files]))
+
+
+def _labelled(
+    sources: Sequence[Input], folder: Path, read_as: SplitSettings, field: str
+) -> tuple[dict[str, str], list[str]]:
+    """Each text once, with its class; and what is to be said of those that are left out."""
+    shorten = functools.partial(shortened, limit=read_as.max_line_tokens)
+    found: dict[str, str] = {}
+    faults, repeated, without = [], 0, 0
+    of_two: set[str] = set()
+    for source in sources:
+        faults.append(source.faults())
+        for document, label in _pairs(source, field, folder, faults[-1]):
+            text = as_written([document], shorten).text.decode().removesuffix("\n")
+            without += not label
+            repeated += text in found
+            if label and found.setdefault(text, label) != label:
+                of_two.add(text)
+    notes = about(faults)
+    if without:
+        notes.append(f"Left out: {counted(without, 'text', 'texts')} without a class.")
+    if repeated:
+        notes.append(f"Left out: {counted(repeated, 'text', 'texts')} that occurred before.")
+    if of_two:
+        what = counted(len(of_two), "text", "texts")
+        notes.append(f"Left out: {what} with two different classes.")
+    return {text: label for text, label in found.items() if text not in of_two}, notes
+
+
+def _pairs(source: Input, field: str, folder: Path, faults: Faults) -> Iterator[tuple[str, str]]:
+    """Each document with its class."""
+    labels = Labels(field) if field and source.kind in RECORDS else None
+    if labels and field == source.field:
+        raise CourseError(f"{field!r} holds the text, and cannot hold the class.", NAME_CLASS)
+    label, pieces = class_of(source.path, folder), []
+    for passage in source.passages(faults=faults, labels=labels):
+        if passage.whole:
+            for document in passage.documents(source.unit):
+                yield document, labels.found[-1] if labels else label
+        else:
+            pieces.append(passage.lines)
+            if passage.ends:
+                yield "\n".join(pieces), label
+                pieces = []
+
+
+def _of_classes(texts: Sequence[str], labels: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """The texts of the largest classes, and the sentence on others, if there are any."""
+    sizes = Counter(labels[text] for text in texts)
+    ordered = sorted(sizes, key=lambda name: (-sizes[name], name))
+    kept = [name for name in ordered if sizes[name] >= FOLDS][:MOST_CLASSES]
+    others = ordered[len(kept) :]
+    if not others:
+        return [*texts], []
+    number = counted(sum(sizes[name] for name in others), "text", "texts")
+    what = counted(len(others), "class", "classes")
+    note = (
+        f"Left out: {number} of {what} ({enumerated(others, 5)}), which have fewer than {FOLDS} "
+        f"texts, or are not among the {MOST_CLASSES} largest."
+    )
+    return [text for text in texts if labels[text] in kept], [note]
+
+
+def _were_seen(texts: Sequence[str], trained_on: Iterable[Path]) -> np.ndarray:
+    """Whether at least half of each text stands in some files; shape (texts,).
+
+    Paragraphs are compared, since splitting parts documents as it parts paragraphs.
+    """
+    parts = [documents(text, "blank-line") for text in texts]
+    wanted = {part for each in parts for part in each}
+    there: set[str] = set()
+    for file in trained_on:
+        for passage in passages(file, "utf-8", "blank-line"):
+            there |= wanted.intersection(passage.documents("blank-line"))
+    known = [sum(len(part) for part in each if part in there) for each in parts]
+    return np.array(known) >= SAME * np.array([sum(map(len, each)) for each in parts])
+
+
+def _some(is_new: np.ndarray, most: int) -> np.ndarray:
+    """Which documents are taken, at most so many: new ones up to half of them, then others."""
+    new, old = np.flatnonzero(is_new), np.flatnonzero(~is_new)
+    number = max(most // 2, most - len(old))
+    return np.sort(np.concatenate((new[:number], old[: most - len(new[:number])])))

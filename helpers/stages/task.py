@@ -1,0 +1,140 @@
+"""A small task for the models: which class a text belongs to, by a classifier on their vectors."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from helpers.common.errors import CourseError
+from helpers.common.progress import Progress
+from helpers.common.symbols import LONGEST_LINE
+from helpers.evaluation.classifying import (
+    always_the_same,
+    confusion,
+    guessed_classes,
+    task_scores,
+)
+from helpers.evaluation.labelled import FOLDS, Task, no_task, task_of
+from helpers.evaluation.report import MODELS
+from helpers.evaluation.task_report import TaskReport, task_judgement
+from helpers.evaluation.vectors import as_read, vectors
+from helpers.models.hf.config import files_of, is_huggingface
+from helpers.sharing.results import write_results
+from helpers.stages.both_models import files_of_other, read_all
+from helpers.text.files import not_read, text_files
+from helpers.workflow.definition import Job, Stage
+from helpers.workflow.settings import SplitSettings, TaskSettings
+from helpers.workflow.workspace import Workspace
+
+TRAINED_ON = ("train", "valid")  # by valid the checkpoint was chosen
+READ_BY = ("txt_files", "unit", "text_field", "encoding", "errors", "max_line_tokens")
+MOST = 100_000_000  # bytes of a corpus in which classes are looked for without being asked to
+
+
+def _read_as(workspace: Workspace) -> SplitSettings:
+    """How the workspace's texts were read; as the course does it where nothing is recorded."""
+    recorded = workspace.record.entry("split").settings
+    return SplitSettings(**{name: recorded[name] for name in READ_BY if name in recorded})
+
+
+def _texts(workspace: Workspace, settings: TaskSettings) -> tuple[list[Path], list[str]]:
+    """The files with labelled texts; and what is to be said of them, or why there are none.
+
+    Raises:
+        CourseError: there are none where a person has named them.
+    """
+    split = _read_as(workspace)
+    names = settings.labels or split.txt_files
+    try:
+        found = text_files(names, workspace, split.encoding, split.text_field, "labels")
+    except CourseError as error:
+        if settings.labels:
+            raise
+        return [], [error.message]
+    size = sum(file.stat().st_size for file in found.files)
+    if not settings.labels and size > MOST:
+        return [], [f"The texts that were split are {size / 1e6:,.0f} MB long."]
+    return found.files, not_read(found.left_out)
+
+
+def _read(job: Job) -> Task:
+    workspace, settings = job.workspace, job.settings
+    files, notes = _texts(workspace, settings)
+    if not files:
+        return no_task(
+            "No classes were looked for. Name texts with a class each in labels.", *notes
+        )
+    raws = [workspace.raw(split) for split in TRAINED_ON]
+    try:
+        task = task_of(files, _read_as(workspace), settings, raws)
+    except CourseError as error:
+        if settings.labels:
+            raise
+        return no_task(f"The texts that were split have no classes. {error}", *notes)
+    return dataclasses.replace(task, notes=(*task.notes, *notes))
+
+
+def _work(job: Job) -> TaskReport:
+    settings, task = job.settings, _read(job)
+    scores, tables, notes, same = (), {}, list(task.notes), 0.0
+    if task.texts:
+        both = read_all(job.workspace, settings.models, settings.device)
+        read = [as_read(text, both.dictionary, both.size) for text in task.texts]
+        samples = [sample for sample, _ in read]
+        with Progress(len(both.models) * len(samples) + FOLDS, "steps") as bar:
+            of_models = {
+                name: vectors(model, samples, name, bar) for name, model in both.models.items()
+            }
+            found, true = guessed_classes(of_models, task, settings.seed, bar)
+        if cut := sum(not is_whole for _, is_whole in read):
+            notes.append(f"Of {cut:,} documents the first {LONGEST_LINE} tokens were read.")
+        learned_from = len(task.texts) * (FOLDS - 1) // FOLDS
+        scores = tuple(task_scores(found, true, learned_from))
+        tables = {name: confusion(found[name][0][0], true, len(task.classes)) for name in MODELS}
+        notes = [*both.notes, *notes]
+        same = always_the_same(true)
+        notes.append(f"The most frequent class, said of every text, would be right for {same:.1%}.")
+        # Of many comparisons one is soon clear by chance: those with all labels are judged.
+        judged = [score for score in scores if score.labels == learned_from]
+        notes += task_judgement(judged, len(true))
+    report = TaskReport(
+        classes=tuple(task.counts()),
+        scores=scores,
+        confusion=tables,
+        most_frequent=same,
+        of=_of(job),
+        notes=tuple(notes),
+    )
+    text = json.dumps(report.to_json(), indent=1, ensure_ascii=False)
+    job.out(job.workspace.task).write_text(text + "\n", "utf-8")
+    return report
+
+
+def _of(job: Job) -> dict:
+    files = {job.workspace.key(path): print_.sha256 for path, print_ in job.inputs.items()}
+    return {"files": files, "settings": job.settings.of_the_result()}
+
+
+def _inputs(workspace: Workspace, settings: TaskSettings) -> list[Path]:
+    config = workspace.hf / "config.json"  # which is missed, where there is none
+    hf = files_of(workspace.hf) if is_huggingface(workspace.hf) else [config]
+    others = [file for name in settings.models for file in files_of_other(workspace, name)]
+    raws = [workspace.raw(split) for split in TRAINED_ON]
+    texts, _ = _texts(workspace, settings)
+    return [workspace.base_model, workspace.base_dict, *hf, *raws, *dict.fromkeys(others), *texts]
+
+
+TASK = Stage(
+    name="task",
+    does="classify texts by the vectors of base and fine-tuned model",
+    notebook="06_evaluate",
+    settings=TaskSettings,
+    report=TaskReport,
+    inputs=_inputs,
+    outputs=lambda workspace: [workspace.task],
+    work=_work,
+    also=lambda workspace, settings: {
+        "read_as": _read_as(workspace).model_dump(mode="json", include={*READ_BY})
+    },
+    after=("base", "split", "convert"),
+    then=lambda workspace, settings: write_results(workspace),
+)

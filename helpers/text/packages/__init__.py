@@ -1,0 +1,1 @@
+"""Texts that installed, pinned packages carry: the same bytes on every machine."""
