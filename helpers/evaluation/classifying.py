@@ -21,9 +21,8 @@ SIZES = (16, 64, 256)  # labels to learn from; and then all
 DRAWS = 3  # of the parts, and of the labels
 C = 0.1  # of LogisticRegression, on vectors of which each number has variance 1
 
-Guesses = dict[
-    int, np.ndarray
-]  # by labels learned from (0: all): classes, (DRAWS, judged documents)
+# By labels that were learned from, 0 for all: classes, shape (DRAWS, judged documents).
+Guesses = dict[int, np.ndarray]
 
 
 def guessed_classes(
