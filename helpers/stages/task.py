@@ -20,7 +20,8 @@ from helpers.evaluation.task_report import TaskReport, task_judgement
 from helpers.evaluation.vectors import as_read, vectors
 from helpers.models.hf.config import files_of, is_huggingface
 from helpers.sharing.results import write_results
-from helpers.stages.both_models import files_of_other, read_all
+from helpers.stages.both_models import check_others, files_of_other, read_all
+from helpers.stages.sample import is_named
 from helpers.text.files import not_read, text_files
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import SplitSettings, TaskSettings
@@ -55,6 +56,16 @@ def _texts(workspace: Workspace, settings: TaskSettings) -> tuple[list[Path], li
     if not settings.labels and size > MOST:
         return [], [f"The texts that were split are {size / 1e6:,.0f} MB long."]
     return found.files, not_read(found.left_out)
+
+
+def _check(workspace: Workspace, settings: TaskSettings) -> None:
+    """Refuse texts and models that are not there; the sample may not be there yet."""
+    check_others(workspace, settings)
+    names = settings.labels
+    if not workspace.texts.exists():
+        names = tuple(name for name in names if not is_named([name], workspace))
+    if names:
+        _texts(workspace, settings.model_copy(update={"labels": names}))
 
 
 def _read(job: Job) -> Task:
@@ -136,6 +147,7 @@ TASK = Stage(
     also=lambda workspace, settings: {
         "read_as": _read_as(workspace).model_dump(mode="json", include={*READ_BY})
     },
+    check=_check,
     after=("base", "split", "convert"),
     then=lambda workspace, settings: write_results(workspace),
 )
