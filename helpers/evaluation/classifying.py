@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from helpers.common.progress import Progress
-from helpers.evaluation.intervals import Estimate, ratio, resampled
+from helpers.evaluation.intervals import ratio, resampled
 from helpers.evaluation.labelled import FOLDS, Task
 from helpers.evaluation.report import MODELS
 from helpers.evaluation.task_report import TaskScore
@@ -27,19 +27,20 @@ Guesses = dict[int, np.ndarray]
 
 def guessed_classes(
     vectors: Mapping[str, np.ndarray], task: Task, seed: int, bar: Progress | None = None
-) -> tuple[dict[str, Guesses], np.ndarray]:
+) -> tuple[dict[str, Guesses], np.ndarray, int]:
     """The class that is guessed for each document that may be judged.
 
     Args:
         vectors: of each model, shape (documents, width).
 
     Returns:
-        Of each model the guesses, and the true classes: (judged documents,), in the task's order.
+        Of each model the guesses; the true classes, (judged documents,), in the task's order; and
+        how many labels "all" are, in the mean of the parts.
     """
     random = np.random.default_rng(seed)
     draws = [[*_parts(task, int(random.integers(1 << 31)))] for _ in range(DRAWS)]
-    fewest = min(len(learn) for parts in draws for learn, _ in parts)
-    sizes = [*(size for size in SIZES if size < fewest), 0]
+    numbers = [len(learn) for parts in draws for learn, _ in parts]
+    sizes = [*(size for size in SIZES if size < min(numbers)), 0]
     none = np.full((DRAWS, len(task.labels)), -1)
     found = {name: {size: none.copy() for size in sizes} for name in vectors}
     for draw, parts in enumerate(draws):
@@ -54,7 +55,7 @@ def guessed_classes(
                 bar.update(bar.done + 1, "parts are judged")
     new = task.is_new
     of_new = {n: {size: all_[:, new] for size, all_ in its.items()} for n, its in found.items()}
-    return of_new, task.labels[new]
+    return of_new, task.labels[new], round(np.mean(numbers))
 
 
 def _parts(task: Task, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -90,70 +91,78 @@ def _learned(x: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.ndarray
 
 
 def task_scores(
-    found: Mapping[str, Guesses], true: np.ndarray, learned_from: int
+    found: Mapping[str, Guesses], true: np.ndarray, groups: np.ndarray, learned_from: int
 ) -> Iterator[TaskScore]:
     """Each model at each number of labels, beside the base where it is another.
 
     Args:
+        groups: of the judged documents; near-duplicates are drawn together, since the second of
+            two tells nothing new.
         learned_from: how many labels "all" are.
     """
+    of_group = np.unique(groups, return_inverse=True)[1]
+    sizes = np.bincount(of_group)
     base = found[MODELS[0]]
     for size in base:
+        right_of_base = (base[size] == true).mean(0)
+        counts_of_base = _counts(base[size], true, of_group)
         for model, its in found.items():
-            right, f1 = _accuracy(its[size], true), resampled((true, *its[size]), macro_f1)
-            is_base = model == MODELS[0]
+            right, counts = (its[size] == true).mean(0), _counts(its[size], true, of_group)
+            gain, f1_gain = None, None
+            if model != MODELS[0]:
+                gain = ratio(np.bincount(of_group, weights=right - right_of_base), sizes)
+                f1_gain = resampled((*counts, *counts_of_base), _f1_gain)
             yield TaskScore(
                 model=model,
                 labels=size or learned_from,
-                accuracy=right,
-                f1=f1,
-                gain=None if is_base else _accuracy_gain(its[size], base[size], true),
-                f1_gain=None if is_base else _f1_gain(its[size], base[size], true),
+                accuracy=ratio(np.bincount(of_group, weights=right), sizes),
+                f1=resampled(counts, _macro_f1),
+                gain=gain,
+                f1_gain=f1_gain,
             )
 
 
-def _accuracy(guesses: np.ndarray, true: np.ndarray) -> Estimate:
-    return ratio((guesses == true).mean(0), np.ones(len(true)))
+def _counts(guesses: np.ndarray, true: np.ndarray, of_group: np.ndarray) -> list[np.ndarray]:
+    """Numbers of each group that add up, (groups,), of each draw those of each class.
+
+    They are documents that are rightly taken for it, that are of it, that are taken for it.
+    """
+    number, found = of_group.max() + 1, []
+    for guess in guesses:
+        for each in range(max(true.max(), guesses.max()) + 1):
+            is_it, is_guessed = true == each, guess == each
+            for which in (is_it & is_guessed, is_it, is_guessed):
+                found.append(np.bincount(of_group, weights=which, minlength=number))
+    return found
 
 
-def _accuracy_gain(tuned: np.ndarray, base: np.ndarray, true: np.ndarray) -> Estimate:
-    difference = (tuned == true).mean(0) - (base == true).mean(0)
-    return ratio(difference, np.ones(len(true)))
-
-
-def _f1_gain(tuned: np.ndarray, base: np.ndarray, true: np.ndarray) -> Estimate:
-    def gain(true: np.ndarray, *guesses: np.ndarray, axis: int) -> np.ndarray:
-        half = len(guesses) // 2
-        of_tuned = macro_f1(true, *guesses[:half], axis=axis)
-        return of_tuned - macro_f1(true, *guesses[half:], axis=axis)
-
-    return resampled((true, *tuned, *base), gain)
-
-
-def macro_f1(true: np.ndarray, *guesses: np.ndarray, axis: int = 0) -> np.ndarray:
+def _macro_f1(*columns: np.ndarray, axis: int = 0) -> np.ndarray:
     """The mean over classes of F1 (of a class, 2 × right / (guessed + true)), and over draws.
 
     Classes that are neither true nor guessed anywhere do not count, as in scikit-learn.
-
-    >>> macro_f1(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 2])).round(3)
-    np.float64(0.778)
     """
-    of_draws = []
-    for guess in guesses:
-        of_classes = []
-        for number in np.unique(np.concatenate((true.ravel(), guess.ravel()))):
-            is_it, is_guessed = true == number, guess == number
-            right = (is_it & is_guessed).sum(axis)
-            both = is_it.sum(axis) + is_guessed.sum(axis)
-            of_classes.append(np.where(both, 2 * right / np.maximum(both, 1), np.nan))
-        of_draws.append(np.nanmean(of_classes, axis=0))
-    return np.mean(of_draws, axis=0)
+    sums = np.array([column.sum(axis=axis) for column in columns])
+    right, is_it, is_guessed = np.moveaxis(sums.reshape(DRAWS, -1, 3, *sums.shape[1:]), 2, 0)
+    either = is_it + is_guessed
+    of_classes = np.where(either, 2 * right / np.maximum(either, 1), 0)
+    return (of_classes.sum(1) / (either > 0).sum(1)).mean(0)
+
+
+def _f1_gain(*columns: np.ndarray, axis: int = 0) -> np.ndarray:
+    """By the first half of the columns, less that by the second."""
+    half = len(columns) // 2
+    return _macro_f1(*columns[:half], axis=axis) - _macro_f1(*columns[half:], axis=axis)
 
 
 def confusion(guesses: np.ndarray, true: np.ndarray, classes: int) -> list[list[int]]:
-    """How many documents of each class (rows) were taken for each class (columns)."""
+    """How many documents of each class (rows) were taken for each class (columns), in all draws.
+
+    Args:
+        guesses: shape (DRAWS, judged documents).
+    """
     table = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(table, (true, guesses), 1)
+    for guess in guesses:
+        np.add.at(table, (true, guess), 1)
     return table.tolist()
 
 

@@ -86,7 +86,7 @@ def resampled(columns: Sequence[np.ndarray], statistic: Callable[..., np.ndarray
         columns,
         statistic,
         n_resamples=RESAMPLES,
-        batch=max(1, AT_ONCE // number),
+        batch=max(1, AT_ONCE // (number * len(columns))),
         vectorized=True,
         paired=True,
         axis=0,

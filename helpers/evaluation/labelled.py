@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from helpers.common.errors import CourseError
+from helpers.common.names import cut, spelled
 from helpers.common.report import counted, enumerated
+from helpers.evaluation.contained import shares_within
 from helpers.text.decoding.archives import endings
 from helpers.text.decoding.damage import Faults, about
 from helpers.text.division import as_written, hash_of
-from helpers.text.documents import documents, passages
+from helpers.text.documents import passages
 from helpers.text.inputs import Input, inputs_of
 from helpers.text.near_duplicates import groups_of, signatures
 from helpers.text.records import NAME_CLASS, Labels
@@ -24,8 +25,9 @@ from helpers.workflow.settings import SplitSettings, TaskSettings
 RECORDS = ("json", "json-lines", "table", "parquet")
 FOLDS = 5
 MOST_CLASSES = 12  # more are no small task, and no table that can be read
-OTHERS = "Name texts with a class each in labels."
-SAME = 0.5  # a document of which so much was trained on is no longer new
+OTHERS = "Name in labels a folder that has a folder for each class, or records with a class each."
+LONGEST_NAME = 60  # characters of a class
+SAME = 0.8  # a text of which so much was trained on is no longer new
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,13 +73,14 @@ def class_of(file: Path, folder: Path) -> str:
     """
     inside = file.relative_to(folder).parts
     if inside[1:]:
-        return inside[0]
+        return spelled(inside[0])
     name = file.name.removesuffix("".join(endings(file)))
-    return ".".join(name.split(".")[:2])
+    return spelled(".".join(name.split(".")[:2]))
 
 
 def task_of(
     files: Sequence[Path],
+    folder: Path,
     read_as: SplitSettings,
     settings: TaskSettings,
     trained_on: Sequence[Path],
@@ -85,28 +88,25 @@ def task_of(
     """The documents with a class in some files, and which of them may be judged.
 
     Args:
+        folder: that all files are in, or below; see :func:`class_of`.
         read_as: how the files are read.
         trained_on: the ``.raw`` files that models were trained on, or chosen by.
 
     Raises:
         CourseError: a file cannot be read, or its records have no such field.
     """
-    sources, folder = inputs_of(files, read_as), _folder(files)
-    has_records = any(source.kind in RECORDS for source in sources)
-    if not has_records and len({class_of(file, folder) for file in files}) < 2:
+    sources = [_input(file, read_as) for file in files]
+    by_name = [s for s in sources if s.kind not in RECORDS or not settings.label_field]
+    if by_name == sources and len({class_of(file, folder) for file in files}) < 2:
         return no_task(f"All of the texts are of one class, {class_of(files[0], folder)}. {OTHERS}")
     found, notes = _labelled(sources, folder, read_as, settings.label_field)
+    if by_name and all(source.path.parent == folder for source in by_name):
+        notes.append("The class of a text is the name of its file, since no folders are there.")
     key = str(settings.seed).encode()
     order = sorted(found, key=lambda text: hash_of((text,), key))
     texts, left_out = _of_classes(order, found)
     notes += left_out
-    is_new = ~_were_seen(texts, trained_on)
-    if texts and is_new.sum() < FOLDS:
-        return no_task(
-            f"Of the {len(texts):,} texts with a class only {is_new.sum()} are new to the models: "
-            "that is too few to judge by. Give the test split a larger share, or name other texts.",
-            *notes,
-        )
+    is_new = _shares_seen(texts, trained_on) < SAME
     kept = _some(is_new, settings.max_documents)
     if len(kept) < len(texts):
         notes.append(
@@ -123,6 +123,17 @@ def task_of(
             f"there is no task to learn. {OTHERS}",
             *notes,
         )
+    is_new = np.array([text in new for text in texts])
+    if is_new.sum() < FOLDS:
+        return no_task(
+            f"Of the {len(texts):,} texts with a class only {is_new.sum()} are new to the models: "
+            "that is too few to judge by. Give the test split a larger share, or name other texts.",
+            *notes,
+        )
+    notes.append(
+        f"Judged are {is_new.sum():,} of {len(texts):,} texts: those of which less than {SAME:.0%} "
+        "stands in what the models were trained on. From the others the classifier learns."
+    )
     classes = tuple(sorted(sizes, key=lambda name: (-sizes[name], name)))
     groups = groups_of(signatures(texts))
     if len(np.unique(groups)) < FOLDS:
@@ -130,13 +141,15 @@ def task_of(
             f"The texts with a class are near-duplicates of each other. {OTHERS}", *notes
         )
     labels = np.array([classes.index(found[text]) for text in texts])
-    is_new = np.array([text in new for text in texts])
     return Task(texts, classes, labels, is_new, groups, tuple(notes))
 
 
-def _folder(files: Sequence[Path]) -> Path:
-    """The folder that all of them lie in, or below."""
-    return Path(os.path.commonpath([file.parent for file in files]))
+def _input(file: Path, read_as: SplitSettings) -> Input:
+    """How it is read; in the encoding of the split's texts only where none can be told."""
+    try:
+        return inputs_of([file], read_as.model_copy(update={"encoding": "auto"}))[0]
+    except CourseError:
+        return inputs_of([file], read_as)[0]
 
 
 def _labelled(
@@ -179,7 +192,8 @@ def _pairs(source: Input, field: str, folder: Path, faults: Faults) -> Iterator[
         else:
             pieces.append(passage.lines)
             if passage.ends:
-                yield "\n".join(pieces), label
+                if not faults.leaves_out(pieces):
+                    yield "\n".join(pieces), label
                 pieces = []
 
 
@@ -188,31 +202,26 @@ def _of_classes(texts: Sequence[str], labels: Mapping[str, str]) -> tuple[list[s
     sizes = Counter(labels[text] for text in texts)
     ordered = sorted(sizes, key=lambda name: (-sizes[name], name))
     kept = [name for name in ordered if sizes[name] >= FOLDS][:MOST_CLASSES]
-    others = ordered[len(kept) :]
-    if not others:
-        return [*texts], []
-    number = counted(sum(sizes[name] for name in others), "text", "texts")
-    what = counted(len(others), "class", "classes")
-    note = (
-        f"Left out: {number} of {what} ({enumerated(others, 5)}), which have fewer than {FOLDS} "
-        f"texts, or are not among the {MOST_CLASSES} largest."
-    )
-    return [text for text in texts if labels[text] in kept], [note]
+    notes = []
+    for others, why in (
+        ([n for n in ordered if sizes[n] < FOLDS], f"with fewer than {FOLDS} texts each"),
+        (
+            [n for n in ordered[MOST_CLASSES:] if sizes[n] >= FOLDS],
+            f"beyond the {MOST_CLASSES} largest",
+        ),
+    ):
+        if others:
+            number = counted(sum(sizes[name] for name in others), "text", "texts")
+            what = counted(len(others), "class", "classes")
+            names = enumerated([cut(name, LONGEST_NAME) for name in others], 5)
+            notes.append(f"Left out: {number} of {what} {why} ({names}).")
+    return [text for text in texts if labels[text] in kept], notes
 
 
-def _were_seen(texts: Sequence[str], trained_on: Iterable[Path]) -> np.ndarray:
-    """Whether at least half of each text stands in some files; shape (texts,).
-
-    Paragraphs are compared, since splitting parts documents as it parts paragraphs.
-    """
-    parts = [documents(text, "blank-line") for text in texts]
-    wanted = {part for each in parts for part in each}
-    there: set[str] = set()
-    for file in trained_on:
-        for passage in passages(file, "utf-8", "blank-line"):
-            there |= wanted.intersection(passage.documents("blank-line"))
-    known = [sum(len(part) for part in each if part in there) for each in parts]
-    return np.array(known) >= SAME * np.array([sum(map(len, each)) for each in parts])
+def _shares_seen(texts: Sequence[str], trained_on: Iterable[Path]) -> np.ndarray:
+    """What share of each text stands in some files, (texts,)."""
+    found = (p for file in trained_on for p in passages(file, "utf-8", "blank-line"))
+    return shares_within(texts, (passage.text for passage in found))
 
 
 def _some(is_new: np.ndarray, most: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from helpers.common.report import Grid, Report, Table
+from helpers.common.report import Grid, Report, Table, enumerated
 from helpers.evaluation.intervals import FEW, Estimate
 from helpers.evaluation.report import MODELS, counted
 
@@ -36,6 +36,7 @@ class TaskReport(Report):
         confusion: of base and fine-tuned model, with all labels, how many documents of each class
             (rows) were taken for each class (columns).
         most_frequent: how often the most frequent class would be right for every text.
+        verdict: whether it helps, in sentences.
         of: the SHA-256 of every file that was read, by its name; the settings.
     """
 
@@ -44,16 +45,20 @@ class TaskReport(Report):
     scores: tuple[TaskScore, ...]
     confusion: dict[str, list[list[int]]]
     most_frequent: float
+    verdict: tuple[str, ...]
     of: dict
 
     def table(self) -> Table:
+        if not self.scores:
+            return ("task",), [("none",)]
+        most = max(score.labels for score in self.scores)
         head = (
-            *("labels", "model", "right", "macro-F1"),
+            *("learned from", "model", "right", "macro-F1"),
             *("more right than the base, 95 %", "macro-F1 more, 95 %"),
         )
         rows = [
             (
-                *(score.labels, score.model),
+                *(f"{'all ' * (score.labels == most)}{score.labels:,}", score.model),
                 *(f"{score.accuracy.value:.1%}", f"{score.f1.value:.3f}"),
                 score.gain.told("{:+.1%}") if score.gain else "",
                 score.f1_gain.told("{:+.3f}") if score.f1_gain else "",
@@ -72,16 +77,36 @@ class TaskReport(Report):
         return {m: [(s.labels, s.accuracy) for s in self.scores if s.model == m] for m in models}
 
 
-def task_judgement(scores: Sequence[TaskScore], judged: int) -> Iterator[str]:
-    """Whether a difference is one; ``judged`` is the number of documents."""
-    if judged < FEW:
-        yield f"With fewer than {FEW} documents to judge by, an interval may be far too narrow."
+def task_judgement(
+    scores: Sequence[TaskScore], classes: Sequence[tuple[str, int, int]], most_frequent: float
+) -> Iterator[str]:
+    """Whether a difference is one, by the scores with all labels.
+
+    Of many comparisons one is soon clear by chance.
+
+    Args:
+        classes, most_frequent: see :class:`TaskReport`.
+    """
+    judged = sum(number for _, _, number in classes)
+    yield (
+        f"Always naming the most frequent class would be right for {most_frequent:.1%} of the "
+        f"{judged:,} documents that are judged."
+    )
+    if few := [f"{name} ({number})" for name, _, number in classes if number < FEW]:
+        yield (
+            f"With fewer than {FEW} documents to judge by, little can be said of a class: "
+            f"{enumerated(few, 5)}. A larger share for test gives more."
+        )
+    if all(score.accuracy.value == 1 for score in scores):
+        yield "Every document is right with every model: this task is too easy to compare them."
+        return
+    if all(low <= most_frequent for score in scores if (low := score.accuracy.low) is not None):
+        yield "No model's vectors are clearly better than always naming the most frequent class."
     for score in scores:
         if score.gain is None or score.gain.low is None:
             continue
         name = f"the {score.model} model" if score.model in MODELS else score.model
-        low, high = score.gain.low, score.gain.high
-        over = f"{low:+.1%} to {high:+.1%} with 95 %, over {counted(judged)}"
+        over = f"{score.gain.told('{:+.1%}')} with 95 %, over {counted(judged)}"
         if score.gain.is_clear:
             side = "more" if score.gain.value > 0 else "less"
             yield f"With all labels the vectors of {name} are right {side} often: {over}."

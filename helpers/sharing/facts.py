@@ -72,8 +72,8 @@ class Facts:
         settings: of the training, as plain JSON values.
         texts, measured, precision: of the evaluation: how much was measured, by which settings,
             in which numbers.
-        task, classes: of a task with classes: the scores; of each class its name, its documents,
-            and how many of them were judged.
+        task, classes, verdict: of a task with classes: the scores; of each class its name, its
+            documents, and how many of them were judged; what can be said of it.
         examples: rows of sentence, hidden word, the base's guesses, the fine-tuned model's.
         versions: of the packages that took part in training, else of today's.
     """
@@ -92,6 +92,7 @@ class Facts:
     measured: Mapping[str, object] = dataclasses.field(default_factory=dict)
     task: tuple[TaskScore, ...] = ()
     classes: tuple[tuple[str, int, int], ...] = ()
+    verdict: tuple[str, ...] = ()
     examples: tuple[tuple[str, str, str, str], ...] = ()
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -127,6 +128,7 @@ def facts(workspace: Workspace, folder: Path) -> Facts:
         known |= {
             "task": _read(tuple[TaskScore, ...], task.report.get("scores")) or (),
             "classes": _read(tuple[tuple[str, int, int], ...], task.report.get("classes")) or (),
+            "verdict": _read(tuple[str, ...], task.report.get("verdict")) or (),
         }
     return Facts(workspace.root.name, certificate, **known)
 

@@ -202,7 +202,8 @@ def _task(facts: Facts) -> Section:
         f"A logistic regression, cross-validated, told {len(facts.classes)} classes of texts apart "
         "by the means of the last layer's vectors. It was judged by "
         f"{counted(judged)} that neither it nor a model was trained on. "
-        "In parentheses: 95% intervals."
+        "In parentheses: 95% intervals; only the rows with the most labels are judged in words.",
+        *(sentence for sentence in facts.verdict if "little can be said" not in sentence),
     ]
     short = _short({score.model for score in facts.task})
     rows = [
@@ -212,7 +213,7 @@ def _task(facts: Facts) -> Section:
         )
         for score in facts.task
     ]
-    head = ("labels", "model", "right", "macro-F1", "more right than the base")
+    head = ("learned from", "model", "right", "macro-F1", "more right than the base")
     return Section("Does it help on a task?", said, head, rows)
 
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.common.errors import CourseError
@@ -58,6 +60,14 @@ def _texts(workspace: Workspace, settings: TaskSettings) -> tuple[list[Path], li
     return found.files, not_read(found.left_out)
 
 
+def _folder(workspace: Workspace, names: Sequence[str], files: Sequence[Path]) -> Path:
+    """The folder whose folders are classes: the one that was named, else that around all files."""
+    named = [workspace.locate(name).resolve() for name in names]
+    if len(named) == 1 and named[0].is_dir() and all(f.is_relative_to(named[0]) for f in files):
+        return named[0]
+    return Path(os.path.commonpath([file.parent for file in (*files, *filter(Path.is_dir, named))]))
+
+
 def _check(workspace: Workspace, settings: TaskSettings) -> None:
     """Refuse texts and models that are not there; the sample may not be there yet."""
     check_others(workspace, settings)
@@ -77,17 +87,20 @@ def _read(job: Job) -> Task:
         )
     raws = [workspace.raw(split) for split in TRAINED_ON]
     try:
-        task = task_of(files, _read_as(workspace), settings, raws)
+        folder = _folder(workspace, settings.labels or _read_as(workspace).txt_files, files)
+        task = task_of(files, folder, _read_as(workspace), settings, raws)
     except CourseError as error:
         if settings.labels:
             raise
         return no_task(f"The texts that were split have no classes. {error}", *notes)
+    if settings.labels and not task.texts:  # and what was found before stays
+        raise CourseError("There is no task in labels.", " ".join(task.notes))
     return dataclasses.replace(task, notes=(*task.notes, *notes))
 
 
 def _work(job: Job) -> TaskReport:
     settings, task = job.settings, _read(job)
-    scores, tables, notes, same = (), {}, list(task.notes), 0.0
+    scores, tables, notes, same, verdict = (), {}, list(task.notes), 0.0, ()
     if task.texts:
         both = read_all(job.workspace, settings.models, settings.device)
         read = [as_read(text, both.dictionary, both.size) for text in task.texts]
@@ -96,29 +109,32 @@ def _work(job: Job) -> TaskReport:
             of_models = {
                 name: vectors(model, samples, name, bar) for name, model in both.models.items()
             }
-            found, true = guessed_classes(of_models, task, settings.seed, bar)
+            found, true, learned_from = guessed_classes(of_models, task, settings.seed, bar)
         if cut := sum(not is_whole for _, is_whole in read):
             notes.append(f"Of {cut:,} documents the first {LONGEST_LINE} tokens were read.")
-        learned_from = len(task.texts) * (FOLDS - 1) // FOLDS
-        scores = tuple(task_scores(found, true, learned_from))
-        tables = {name: confusion(found[name][0][0], true, len(task.classes)) for name in MODELS}
-        notes = [*both.notes, *notes]
-        same = always_the_same(true)
-        notes.append(f"The most frequent class, said of every text, would be right for {same:.1%}.")
-        # Of many comparisons one is soon clear by chance: those with all labels are judged.
-        judged = [score for score in scores if score.labels == learned_from]
-        notes += task_judgement(judged, len(true))
+        scores = tuple(task_scores(found, true, task.groups[task.is_new], learned_from))
+        tables = {name: confusion(found[name][0], true, len(task.classes)) for name in MODELS}
+        notes = [*both.notes, *notes, *_of_replay(job.workspace)]
+        same, judged = always_the_same(true), [s for s in scores if s.labels == learned_from]
+        verdict = tuple(task_judgement(judged, [*task.counts()], same))
     report = TaskReport(
         classes=tuple(task.counts()),
         scores=scores,
         confusion=tables,
         most_frequent=same,
+        verdict=verdict,
         of=_of(job),
-        notes=tuple(notes),
+        notes=(*notes, *verdict),
     )
     text = json.dumps(report.to_json(), indent=1, ensure_ascii=False)
     job.out(job.workspace.task).write_text(text + "\n", "utf-8")
     return report
+
+
+def _of_replay(workspace: Workspace) -> list[str]:
+    if workspace.record.entry("finetune").settings.get("replay"):
+        return ["Whether a text was trained on as general text (replay) is not looked at."]
+    return []
 
 
 def _of(job: Job) -> dict:

@@ -3,11 +3,12 @@
 import dataclasses
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from helpers.common.errors import CourseError, DamagedFile
-from helpers.common.names import cut
+from helpers.common.names import cut, spelled
 from helpers.common.report import enumerated
 from helpers.text.decoding.archives import Gauge
 from helpers.text.decoding.damage import Faults
@@ -50,8 +51,22 @@ class Labels:
             if isinstance(value, (list, dict)):
                 what = _KINDS.get(type(value), "an object")
                 raise CourseError(f"{place}, {self.field!r} is {what}, no class.", NAME_CLASS)
-            self.found.append("" if value is None else str(value).strip())
+            self.found.append(_as_class(value))
             yield text
+
+
+def _as_class(value: object) -> str:
+    """A class as text, the same whoever wrote it.
+
+    >>> _as_class(4.0), _as_class(4), _as_class(" 4\\u200b"), _as_class(b"4"), _as_class(None)
+    ('4', '4', '4', '4', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return spelled(unicodedata.normalize("NFC", text).strip(" \t\r\n\u3000\u200b\ufeff"))
 
 
 def json_line_texts(

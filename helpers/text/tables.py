@@ -97,7 +97,7 @@ def parquet_texts(
             for group in range(groups):
                 place = f"{file}, row group {group + 1} of {groups}"
                 for batch in parquet.iter_batches(ROWS, row_groups=[group], columns=columns):
-                    classes = batch.column(labels.field).to_pylist() if labels else ()
+                    classes = _classes(batch.column(labels.field), file) if labels else ()
                     values = itertools.zip_longest(_as_bytes(batch.column(field)), classes)
                     for value, label in values:
                         row += 1
@@ -126,6 +126,19 @@ def parquet_texts(
             f"{place}: this is damaged, or no Parquet file ({_in_a_line(error)}).",
             "Copy or download it again, or leave it out.",
         ) from None
+
+
+def _classes(column: "Array", file: Path) -> list[object]:
+    """The values of a column as Python has them.
+
+    Raises:
+        CourseError: Python has none such, as for times in billionths of a second.
+    """
+    try:
+        return column.to_pylist()
+    except ValueError:
+        what = f"{file}: the column with the classes holds {column.type}, no class."
+        raise CourseError(what, NAME_CLASS) from None
 
 
 def _in_a_line(error: Exception) -> str:

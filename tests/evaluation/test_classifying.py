@@ -1,5 +1,7 @@
 """Logistic regression on vectors: nothing is judged by what has seen it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,15 +9,18 @@ from hypothesis import strategies as some
 from sklearn.metrics import confusion_matrix, f1_score
 
 from helpers.evaluation.classifying import (
+    DRAWS,
     SIZES,
+    _counts,
     _in_lot,
+    _macro_f1,
     _parts,
     always_the_same,
     confusion,
     guessed_classes,
-    macro_f1,
     task_scores,
 )
+from helpers.evaluation.intervals import Estimate
 from helpers.evaluation.labelled import Task
 from helpers.evaluation.task_report import task_judgement
 
@@ -33,19 +38,29 @@ def task(
 
 @given(CLASSES, some.randoms(use_true_random=False))
 def test_macro_f1_and_confusion_are_those_of_scikit_learn(true, random) -> None:
-    guesses = [[random.choice((t, random.randrange(5))) for t in true] for _ in range(2)]
+    guesses = [[random.choice((t, random.randrange(5))) for t in true] for _ in range(DRAWS)]
     wanted = [f1_score(true, guess, average="macro") for guess in guesses]
-    columns = map(np.array, (true, *guesses))
-    assert macro_f1(*columns) == pytest.approx(np.mean(wanted))
-    table = confusion(np.array(guesses[0]), np.array(true), 5)
-    assert table == confusion_matrix(true, guesses[0], labels=range(5)).tolist()
+    of_group = np.array([random.randrange(1 + i) for i in range(len(true))])
+    counts = _counts(np.array(guesses), np.array(true), of_group)
+    assert _macro_f1(*counts) == pytest.approx(np.mean(wanted))
+    table = confusion(np.array(guesses), np.array(true), 5)
+    each = [confusion_matrix(true, guess, labels=range(5)) for guess in guesses]
+    assert table == np.sum(each, axis=0).tolist()
 
 
-def test_macro_f1_of_many_resamples_at_once() -> None:
+def test_near_duplicates_are_drawn_together() -> None:
+    """With each document ten times over, an interval is as wide as without."""
     random = np.random.default_rng(1)
-    true, guess = random.integers(0, 3, (2, 7, 20))
-    one_by_one = [macro_f1(t, g) for t, g in zip(true, guess, strict=True)]
-    assert macro_f1(true, guess, axis=-1) == pytest.approx(one_by_one)
+    true, base, tuned = random.integers(0, 2, (3, DRAWS, 40))
+    found = {"base": {0: base}, "fine-tuned": {0: tuned}}
+    many = {name: {0: np.repeat(its[0], 10, axis=1)} for name, its in found.items()}
+    once = [*task_scores(found, true[0], np.arange(40), 32)]
+    groups = np.repeat(np.arange(40), 10)
+    again = [*task_scores(many, np.repeat(true[0], 10), groups, 320)]
+    for one, other in zip(once, again, strict=True):
+        assert one.accuracy == pytest.approx(other.accuracy)
+        assert one.f1 == pytest.approx(other.f1)
+        assert one.model == "base" or one.f1_gain == pytest.approx(other.f1_gain)
 
 
 @given(some.integers(0, 99), some.floats(0.05, 1))
@@ -73,7 +88,8 @@ def test_near_duplicates_are_never_learned_from_and_all_is_judged(seed, groups, 
     for learn, judge in _parts(told, seed):
         assert not {*of[learn].tolist()} & {*of[judge].tolist()}
     vectors = random.normal(size=(len(labels), 4)).astype(np.float32)
-    found, _ = guessed_classes({"base": vectors}, told, seed)
+    found, true, _ = guessed_classes({"base": vectors}, told, seed)
+    assert len(true) == len(labels)
     assert all((guesses >= 0).all() for guesses in found["base"].values())
 
 
@@ -97,8 +113,9 @@ def told():
     clear[:, :3] += 9 * np.eye(3)[labels]
     half = np.where((random.random(400) < 0.5)[:, None], clear, noise)
     vectors = {"base": half, "fine-tuned": clear, "noise": noise, "same": half}
-    found, true = guessed_classes(vectors, task(labels), 1)
-    return found, true, {(s.model, s.labels): s for s in task_scores(found, true, 320)}
+    found, true, learned_from = guessed_classes(vectors, task(labels), 1)
+    scores = task_scores(found, true, np.arange(400), learned_from)
+    return found, true, {(s.model, s.labels): s for s in scores}
 
 
 def test_vectors_that_tell_the_class_are_right_and_others_by_chance(told) -> None:
@@ -113,7 +130,7 @@ def test_vectors_that_tell_the_class_are_right_and_others_by_chance(told) -> Non
 
 
 def test_differences_are_of_the_same_documents_and_called_one_only_where_they_are(told) -> None:
-    _, true, scores = told
+    _, _, scores = told
     tuned, base = (scores[name, 320] for name in ("fine-tuned", "base"))
     assert tuned.gain.value == pytest.approx(tuned.accuracy.value - base.accuracy.value)
     assert tuned.f1_gain.value == pytest.approx(tuned.f1.value - base.f1.value)
@@ -121,15 +138,23 @@ def test_differences_are_of_the_same_documents_and_called_one_only_where_they_ar
     same = scores["same", 64]
     assert same.gain == (0, 0, 0) and same.f1_gain == (0, 0, 0)
     chosen = [scores[name, 320] for name in ("base", "fine-tuned", "noise", "same")]
-    better, worse, equal = task_judgement(chosen, len(true))
+    few = [("rare", 20, 3), ("frequent", 380, 397)]
+    same_, rare, better, worse, equal = task_judgement(chosen, few, 0.4)
+    assert "40.0% of the 400 documents" in same_ and "rare (3)" in rare
     assert "the vectors of the fine-tuned model are right more often" in better
     assert "the vectors of noise are right less often" in worse
     assert "same" in equal and "not clearly better or worse" in equal
 
 
-def test_few_documents_are_said_to_be_few(told) -> None:
-    assert "far too narrow" in next(task_judgement([], 9))
-    assert [*task_judgement([], 10)] == []
+def test_what_proves_nothing_is_said_to(told) -> None:
+    _, _, scores = told
+    classes = [("a", 200, 200), ("b", 200, 200)]
+    noise = [scores["noise", 320]]
+    assert any(
+        "No model's vectors are clearly better" in s for s in task_judgement(noise, classes, 0.5)
+    )
+    right = dataclasses.replace(scores["base", 320], accuracy=Estimate(1.0, 1.0, 1.0))
+    assert "this task is too easy" in [*task_judgement([right, right], classes, 0.5)][-1]
 
 
 def test_the_most_frequent_class_is_the_measure() -> None:

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,7 +68,8 @@ WRITERS["a.jsonl.gz"] = lambda rows: gzip.compress(jsonl(rows))
 def found(
     files: Sequence[Path], trained_on: Sequence[Path] = (), unit: str = "blank-line", **settings
 ) -> Task:
-    return task_of(files, SplitSettings(unit=unit), TaskSettings(**settings), trained_on)
+    folder = Path(os.path.commonpath([file.parent for file in files]))
+    return task_of(files, folder, SplitSettings(unit=unit), TaskSettings(**settings), trained_on)
 
 
 def pairs(task: Task) -> set[tuple[str, str]]:
@@ -81,7 +83,9 @@ def test_a_folder_for_each_class(tmp_path: Path) -> None:
         for part, some in enumerate((texts_of(name)[:3], texts_of(name)[3:]))
     ]
     task = found(files)
-    assert pairs(task) == set(ROWS) and task.is_new.all() and not task.notes
+    assert pairs(task) == set(ROWS) and task.is_new.all()
+    [note] = task.notes
+    assert "Judged are 16 of 16 texts" in note
     assert [*task.counts()] == [("bad ones", 8, 8), ("好评", 8, 8)]
     again = found(files[::-1])
     assert again.texts == task.texts and (again.labels == task.labels).all()
@@ -109,8 +113,39 @@ def test_a_field_of_records_holds_the_class(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_class_may_be_a_number(tmp_path: Path, name: str) -> None:
     rows = [(f"{t} {c}", c) for c in (1, 5) for t in texts_of("x")]
+    more = [(f"{t} {c}", float(c)) for c in (1, 5) for t in texts_of("y")]
+    files = [put(tmp_path / name, WRITERS[name](rows)), put(tmp_path / "z.json", array(more))]
+    task = found(files, label_field="stars")
+    assert pairs(task) == {(t, str(int(c))) for t, c in rows + more}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_class_is_the_same_however_it_is_written(tmp_path: Path, name: str) -> None:
+    classes = ["caf\u00e9", "cafe\u0301", " caf\u00e9\u200b", "\ufeffcafé\u3000"]
+    rows = [(f"{i} {t}", classes[i % 4]) for i, t in enumerate(texts_of("x", 20))]
+    rows += [(t, "tea") for t in texts_of("y")]
     task = found([put(tmp_path / name, WRITERS[name](rows))], label_field="stars")
-    assert pairs(task) == {(t, str(c)) for t, c in rows}
+    assert task.classes == ("café", "tea")
+
+
+def test_parquet_has_classes_of_many_kinds(tmp_path: Path) -> None:
+    kinds = {"bytes": [b"a", b"b"], "yes": [True, False], "half": [np.float32(0.1), 2.5]}
+    for kind, values in kinds.items():
+        column = pa.array([values[i % 2] for i in range(40)])
+        texts = pa.array(texts_of("x", 40))
+        pq.write_table(pa.table({"label": column, "text": texts}), tmp_path / f"{kind}.parquet")
+    seen = [found([tmp_path / f"{kind}.parquet"]).classes for kind in kinds]
+    assert seen == [("a", "b"), ("False", "True"), ("0.1", "2.5")]
+    times = pa.array([i + 1 for i in range(40)], pa.timestamp("ns"))
+    pq.write_table(pa.table({"label": times, "text": texts}), tmp_path / "times.parquet")
+    with pytest.raises(CourseError, match=r"timestamp\[ns\], no class"):
+        found([tmp_path / "times.parquet"])
+
+
+def test_what_is_no_character_in_a_class_is_spelled(tmp_path: Path) -> None:
+    rows = [(f"{i} {t}", "\ud800" if i % 2 else "b") for i, t in enumerate(texts_of("x", 20))]
+    task = found([put(tmp_path / "a.jsonl", jsonl(rows))], label_field="stars")
+    assert len(task.classes) == 2 and all(name.encode() for name in task.classes)
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -151,7 +186,9 @@ def test_small_classes_and_more_than_a_table_holds_are_left_out(tmp_path: Path) 
     task = found([put(tmp_path / "a.jsonl", jsonl(rows))], label_field="stars")
     assert len(task.classes) == MOST_CLASSES and task.classes[0] == f"class {MOST_CLASSES + 2}"
     left_out = sum(FOLDS + i for i in range(3)) + FOLDS - 1
-    assert any(f"Left out: {left_out} texts of 4 classes" in note for note in task.notes)
+    beyond = f"Left out: {left_out - FOLDS + 1} texts of 3 classes beyond the {MOST_CLASSES}"
+    tiny = f"Left out: {FOLDS - 1} texts of 1 class with fewer than {FOLDS} texts each (tiny)."
+    assert any(note.startswith(beyond) for note in task.notes) and tiny in task.notes
     assert len(task.texts) == len(rows) - left_out
 
 
@@ -183,7 +220,8 @@ def test_only_what_is_in_test_is_new(workspace: Workspace, tmp_path: Path, unit:
     """Whatever parts documents, and though splitting wraps what is too long."""
     for name in CLASSES:
         for i in range(20):
-            lines = [f"{name} {i} {j} " + "word " * (700 if i % 3 == 0 else 9) for j in range(3)]
+            size = 700 if i % 3 == 0 else 9
+            lines = [" ".join(f"{name}{i}w{j}w{k}" for k in range(size)) for j in range(3)]
             put(tmp_path / "t" / name / f"{i}.txt", "\n\n".join(lines).encode())
     trained = split_all(workspace, tmp_path / "t", unit=unit, train=0.5, valid=0.2, test=0.3)
     files = sorted((tmp_path / "t").rglob("*.txt"))
@@ -191,6 +229,14 @@ def test_only_what_is_in_test_is_new(workspace: Workspace, tmp_path: Path, unit:
     held_out = workspace.raw("test").read_text("utf-8")
     assert len(task.texts) == (40 if unit == "file" else 120)
     assert task.is_new.tolist() == [text in held_out for text in task.texts]
+    other = []  # the same texts in other lines, as one document each
+    for file in files:
+        data = b"  " + file.read_bytes().replace(b" ", b"\r\n ")
+        other.append(put(file.with_suffix(".TXT"), data))
+    told = found(other, trained, "file", max_documents=200)
+    seen = {word for file in trained for word in file.read_text("utf-8").split()} - {"bad"}
+    parts = [len(seen.intersection(t.split())) / len({*t.split()} - {"bad"}) for t in told.texts]
+    assert told.is_new.tolist() == [part < 0.8 for part in parts]
     assert 0 < task.is_new.sum() < len(task.texts)
 
 

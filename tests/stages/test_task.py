@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from helpers.common.errors import CourseError, StageStale
+from helpers.evaluation.classifying import DRAWS
 from helpers.evaluation.figures import by_labels, confusions
 from helpers.evaluation.vectors import as_read, vectors
 from helpers.stages import task as stage
@@ -43,12 +44,12 @@ def test_the_course_has_a_task(course: Workspace) -> None:
     assert report.reused and len(report.classes) == 12
     assert report.classes[0][0].startswith("sklearn.")
     judged = sum(number for _, _, number in report.classes)
-    assert 150 < judged <= 308 and sum(map(sum, report.confusion["base"])) == judged
+    assert 150 < judged <= 308 and sum(map(sum, report.confusion["base"])) == DRAWS * judged
     best = [score for score in report.scores if score.labels == 800]
     assert [score.model for score in best] == ["base", "fine-tuned"]
     assert all(score.accuracy.value > report.most_frequent + 0.1 for score in best)
     assert found["scores"][-1]["accuracy"] == pytest.approx([*best[-1].accuracy])
-    said = [note for note in report.notes if note.startswith("With all labels")]
+    said = [note for note in report.verdict if note.startswith("With all labels")]
     assert len(said) == 1 and ("not clearly" in said[0]) != best[-1].gain.is_clear
     assert "800" in str(report) and "sklearn.utils" in report._repr_html_()
     assert by_labels(report.curves(), report.most_frequent)._repr_png_()
@@ -82,7 +83,8 @@ def test_how_texts_are_read_belongs_to_the_result(copied: Workspace) -> None:
     write_texts(copied.root / "mine")
     settings = TaskSettings(labels=("mine",))
     assert not ROAD.run("task", copied, settings).reused
-    split_anew(copied, copied.root / "mine", unit="line")
+    (copied.root / "other.txt").write_text("Another text.\nOf three lines.\nWhich are split.\n")
+    split_anew(copied, copied.root / "other.txt", unit="line")
     lines = ROAD.run("task", copied, settings)
     assert not lines.reused and lines.classes[0][1] == 31  # the second lines are one text
 
