@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from helpers.common.report import Grid, Shown
+from helpers.stages.split_report import of_layout
 from helpers.text.decoding.archives import Gauge
 from helpers.text.decoding.characters import MARK
 from helpers.text.decoding.damage import Faults, about
 from helpers.text.documents import Passage
 from helpers.text.files import not_read, text_files
 from helpers.text.inputs import Input, inputs_of, refuse_unused
+from helpers.text.layout.arranged import Seen
 from helpers.tokens.gpt2 import count_tokens
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace
@@ -22,7 +24,9 @@ from helpers.workflow.workspace import Workspace
 MOST = 4 << 20  # characters that are read: a look should take about a second
 STEP = 1 << 16  # bytes that are read at a time
 FILES, FIRST, LONGEST = 5, 4, 3  # files, first lines and longest lines that are shown
-READING = ("encoding", "errors", "unit", "text_field", "deduplicate")  # settings that hold for it
+READING = (  # settings that hold for it
+    *("encoding", "errors", "text_field", "unit", "chapter_pattern", "join_lines", "deduplicate"),
+)
 WIDTH = 100  # characters of a line that are shown
 
 
@@ -113,6 +117,8 @@ def _looked_at(
     stamps: tuple[tuple[Path, int, int], ...], settings: SplitSettings, left_out: tuple[str, ...]
 ) -> CorpusPreview:
     files: list[FileSeen] = []
+    inputs: list[Input] = []
+    seen: list[Seen] = []
     faults: list[Faults] = []
     kept: list[str] = []
     distinct: set[int] = set()
@@ -121,8 +127,10 @@ def _looked_at(
         if left <= 0:
             break
         [file] = inputs_of([path], settings)
+        inputs.append(file)
+        seen.append(Seen())
         faults.append(file.faults())
-        found, share = _begin(file, left, size, faults[-1])
+        found, share = _begin(file, left, size, faults[-1], seen[-1])
         faults[-1].refuse()
         number = 0
         for passage in found:
@@ -148,7 +156,7 @@ def _looked_at(
         first=tuple(kept[:FIRST]),
         longest=tuple((int(tokens[i]), kept[i]) for i in longest),
         left_out=left_out,
-        notes=tuple(about(faults)),
+        notes=(*about(faults), *of_layout(inputs, seen)),
     )
 
 
@@ -167,7 +175,9 @@ def _kept_lines(documents: list[str], distinct: set[int], deduplicate: bool) -> 
     return lines
 
 
-def _begin(file: Input, most: int, size: int, faults: Faults) -> tuple[list[Passage], float]:
+def _begin(
+    file: Input, most: int, size: int, faults: Faults, seen: Seen
+) -> tuple[list[Passage], float]:
     """The first passages of a file, ``most`` characters at most, and their share of it.
 
     A line that is longer than that is cut: it will be wrapped in any case.
@@ -175,7 +185,7 @@ def _begin(file: Input, most: int, size: int, faults: Faults) -> tuple[list[Pass
     gauge = Gauge(STEP)
     found: list[Passage] = []
     characters = ""
-    for passage in file.passages(gauge, faults):
+    for passage in file.passages(gauge, faults, seen=seen):
         if len(passage.text) > most:
             end = passage.text.rfind("\n", 0, most) + 1
             behind = end or passage.text.find("\n", most) + 1 or len(passage.text)
