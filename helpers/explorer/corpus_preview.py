@@ -16,7 +16,7 @@ from helpers.text.decoding.damage import Faults, about
 from helpers.text.documents import Passage
 from helpers.text.files import not_read, text_files
 from helpers.text.inputs import Input, inputs_of, refuse_unused
-from helpers.text.layout.arranged import Seen
+from helpers.text.layout.arranged import Seen, refuse_no_chapters
 from helpers.tokens.gpt2 import count_tokens
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace
@@ -144,6 +144,8 @@ def _looked_at(
         files.append(FileSeen(path.name, file.encoding, size, number, lines))
         left = left - sum(map(len, texts)) if share == 1 else 0
         read += share * size
+    if len(inputs) == len(stamps) and left > 0:  # all was read
+        refuse_no_chapters([file.layout for file in inputs], seen)
     tokens = np.array([count_tokens(line) for line in kept], dtype=np.int64)
     longest = heapq.nlargest(LONGEST, range(len(kept)), key=tokens.__getitem__)
     total = sum(size for _, size, _ in stamps)

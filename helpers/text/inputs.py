@@ -207,6 +207,11 @@ def refuse_unused(settings: SplitSettings, files: Iterable[Input]) -> None:
     Raises:
         CourseError: one that holds for none of the files. They are asked as far as needed.
     """
+    if settings.chapter_pattern and settings.unit != "chapter":
+        raise CourseError(
+            f"chapter_pattern = {settings.chapter_pattern!r} holds only with unit = 'chapter'.",
+            "Set unit = 'chapter', or leave chapter_pattern empty.",
+        )
     fields = type(settings).model_fields
     changed = {name for name in _NOT_USED if getattr(settings, name) != fields[name].default}
     if settings.encoding == "auto":  # which finds out

@@ -148,14 +148,6 @@ class SplitSettings(Settings):
         return limit
 
     @model_validator(mode="after")
-    def _pattern_is_used(self) -> "SplitSettings":
-        if self.chapter_pattern and self.unit != "chapter":
-            raise ValueError(
-                f"chapter_pattern = {shown(self.chapter_pattern)} holds only with unit = 'chapter'."
-            )
-        return self
-
-    @model_validator(mode="after")
     def _shares_add_up(self) -> "SplitSettings":
         total = self.train + self.valid + self.test
         if abs(total - 1) > 1e-6:
