@@ -144,7 +144,8 @@ def _looked_at(
         files.append(FileSeen(path.name, file.encoding, size, number, lines))
         left = left - sum(map(len, texts)) if share == 1 else 0
         read += share * size
-    if len(inputs) == len(stamps) and left > 0:  # all was read
+    all_was_read = len(inputs) == len(stamps) and left > 0
+    if all_was_read:
         refuse_no_chapters([file.layout for file in inputs], seen)
     tokens = np.array([count_tokens(line) for line in kept], dtype=np.int64)
     longest = heapq.nlargest(LONGEST, range(len(kept)), key=tokens.__getitem__)
@@ -158,7 +159,7 @@ def _looked_at(
         first=tuple(kept[:FIRST]),
         longest=tuple((int(tokens[i]), kept[i]) for i in longest),
         left_out=left_out,
-        notes=(*about(faults), *of_layout(inputs, seen)),
+        notes=(*about(faults), *of_layout(inputs, seen, all_was_read)),
     )
 
 
@@ -184,7 +185,7 @@ def _begin(
 
     A line that is longer than that is cut: it will be wrapped in any case.
     """
-    gauge = Gauge(STEP)
+    gauge, most_at_first = Gauge(STEP), most
     found: list[Passage] = []
     characters = ""
     for passage in file.passages(gauge, faults, seen=seen):
@@ -195,7 +196,10 @@ def _begin(
             if file.is_plain and not faults.in_bytes:
                 characters += passage.text[:behind]
                 return found, len(characters.encode(file.encoding, "ignore")) / max(size, 1)
-            return found, min(gauge.share, 0.99)  # it is ahead, by as much as is read at a time
+            used = most_at_first - most + (end or most)
+            given = most_at_first - most + len(passage.text)
+            # It is ahead, by as much as is read at a time.
+            return found, min(gauge.share, 0.99) * min(1.0, used / given)
         found.append(passage)
         characters += passage.text
         most -= len(passage.text)

@@ -176,8 +176,14 @@ def of_signs(separators: int, marks: int, controls: int) -> Iterator[str]:
         )
 
 
-def of_layout(files: Sequence[Input], seen: Sequence[Seen]) -> Iterator[str]:
-    """The notes on lines that are wrapped to a fixed width, and on chapters."""
+def of_layout(
+    files: Sequence[Input], seen: Sequence[Seen], are_whole: bool = True
+) -> Iterator[str]:
+    """The notes on lines that are wrapped to a fixed width, and on chapters.
+
+    Args:
+        are_whole: whether the files were read to their ends, so that it can be said how many.
+    """
     pairs = [*zip(files, seen, strict=True)]
     wrapped = [
         f"{spelled(file.path.name)} ({each.width} columns)"
@@ -190,7 +196,7 @@ def of_layout(files: Sequence[Input], seen: Sequence[Seen]) -> Iterator[str]:
             "sentences, and the model takes each for a line of its own. join_lines = True makes "
             "one line of each paragraph."
         )
-    if joined := sum(each.joined for each in seen):
+    if are_whole and (joined := sum(each.joined for each in seen)):
         of = counted(sum(each.joined > 0 for each in seen), "file", "files")
         yield f"Lines were joined to paragraphs: {joined:,} line ends of {of} are gone."
     if left := [file for file, each in pairs if file.layout.joins and not each.width]:
@@ -198,7 +204,7 @@ def of_layout(files: Sequence[Input], seen: Sequence[Seen]) -> Iterator[str]:
             "join_lines changed nothing where lines do not look wrapped to a fixed width: "
             f"{_names(left)}."
         )
-    if not any(file.layout.by_chapter for file in files):
+    if not are_whole or not any(file.layout.by_chapter for file in files):
         return
     found = [each.chapters for each in seen]
     begin = counted(sum(each.begun for each in found), "document begins", "documents begin")

@@ -27,8 +27,8 @@ _NO_SPACES = (
 _NO_SPACE = regex.compile(f"[{_NO_SPACES}]")
 _FIRST_WORD = regex.compile(rf"[^\s{_NO_SPACES}]*+(?:(?<![\w])[{_NO_SPACES}])?|[{_NO_SPACES}]")
 _SENTENCE_END = regex.compile(r"""[。！？…!?.;；][”’"'」』）)\]》]*$|(?<![，、,])[”」』"]$""")
+_DASHES, _HYPHENS = ("—", "–"), ("-", "\u2010")
 _QUOTES = "”’\"'“‘)(）（」』「『》《…"
-_DASH = regex.compile(r"\S[-\u2010]$|[—–]$")
 
 
 class Columns:
@@ -88,7 +88,8 @@ def between(line: str, following: str) -> str:
     ('', ' ', '')
     """
     last, first = line.rstrip(_QUOTES)[-1:], following.lstrip(_QUOTES)[:1]
-    if _NO_SPACE.match(last) or _NO_SPACE.match(first) or _DASH.search(line):
+    is_hyphenated = line.endswith(_HYPHENS) and not line[-2:-1].isspace()
+    if is_hyphenated or line.endswith(_DASHES) or _NO_SPACE.match(last) or _NO_SPACE.match(first):
         return ""
     return " "
 
