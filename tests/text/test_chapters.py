@@ -124,6 +124,8 @@ def test_a_table_of_contents_is_no_document_a_line(number: int, title: str):
     assert found[0].startswith("A Novel\nCONTENTS\nChapter 1")
     assert found[1:] == [f"Chapter 1{title}\nIt was dark.\nSo it was."]
     assert (seen.chapters.begun, seen.chapters.listed) == (1, number - 1)
+    kept = [line for each in found for line in each.split("\n")]
+    assert kept == [line for line in text.split("\n") if line]
 
 
 def test_a_list_at_the_end_of_a_text_is_not_lost():

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.common.files import PROJECT
+from helpers.text.layout import arranged
 from helpers.text.layout.arranged import SAMPLE, Layout, Seen
 from helpers.text.layout.joined_lines import between
 from tests.support.awkward import TEXTS, text
@@ -84,6 +85,15 @@ def test_chinese_paragraphs_that_nothing_marks_end_with_a_short_line():
     assert joined("\n".join(lines))[0] == "\n".join(CHINESE * 3)
 
 
+def test_a_nearly_full_line_that_ends_with_a_sentence_ends_its_paragraph():
+    last = "他在城里住了整整三个月，每天都到河边去看一看来往的船。"
+    assert 26 <= len(last) <= 28
+    line = "村里的老人还记得那一年" * 2 + "冬天下的大雪和冰"  # 30 characters, as the others at most
+    assert len(line) == 30
+    text = "\n".join([f"{line}\n{line}\n{last}"] * 6)
+    assert joined(text)[0] == "\n".join([f"{line}{line}{last}"] * 6)
+
+
 def test_headings_are_not_joined():
     one, two = (wrapped_chinese(each, 30) for each in CHINESE[:2])
     full = wrapped_chinese("他" * 90, 30)  # its last line has no room left
@@ -155,10 +165,12 @@ LINE = st.sampled_from(
 )
 def test_nothing_but_white_space_changes_and_blocks_do_not_matter(content: str, step: int):
     content = content.replace("\r", "")
-    found, seen = joined(content)
-    assert "".join(found.split()) == "".join(content.split())
-    assert content.count("\n") - found.count("\n") == seen.joined >= 0
-    assert joined(content, step if len(content) < 1000 else 1000 + step) == (found, seen)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arranged, "SAMPLE", 300)  # what follows comes block by block
+        found, seen = joined(content)
+        assert "".join(found.split()) == "".join(content.split())
+        assert content.count("\n") - found.count("\n") == seen.joined >= 0
+        assert joined(content, step if len(content) < 1000 else 1000 + step) == (found, seen)
 
 
 def test_the_beginning_of_a_long_text_tells_for_all_of_it():
