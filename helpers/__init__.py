@@ -16,8 +16,8 @@ stages    one file a command, and the road, which is their list
 explorer  what a text becomes, for looking
 panels    the widgets of the notebooks
 
-Above them: __main__ (command line), batch (papermill) and what it looks at beforehand, watch (how
-far a run is), environment (check).
+Above them: __main__ (command line), batch (papermill) and what it looks at beforehand, parameters
+(a list of them), watch (how far a run is), environment (check).
 Beside them: config (fairseq's own settings, as YAML).
 Importing this package costs nothing; torch, fairseq and transformers are imported where used.
 """

@@ -61,6 +61,9 @@ def parser() -> argparse.ArgumentParser:
         help="a notebook's parameter; NOTEBOOK.NAME where several have it (split.seed)",
     )
     run.add_argument("--only", nargs="+", default=[], metavar="NOTEBOOK", help="only these")
+    listing = commands.add_parser("parameters", help="list what can be set in the notebooks")
+    listing.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="of these; else of all")
+    listing.add_argument("--json", action="store_true", help="for programs")
     watch = commands.add_parser("watch", help="show how far the run is that works in a workspace")
     _add_workspace(watch)
     return top
@@ -113,7 +116,14 @@ def settings_from(name: str, given: dict) -> Settings:
 
 
 def dispatch(given: dict) -> int:
-    command, named = given.pop("command"), given.pop("workspace")
+    command, named = given.pop("command"), given.pop("workspace", None)
+    if command == "parameters":
+        from helpers.beforehand import chosen
+        from helpers.parameters import as_json, as_text, parameters
+
+        found = [*parameters(chosen(given["notebooks"]))]
+        print(as_json(found) if given["json"] else as_text(found))
+        return 0
     workspace = Workspace() if named is None else Workspace(resolve(named))
     if command == "check":
         from helpers.environment import check

@@ -162,5 +162,7 @@ def unused(workspace: Workspace, values: Mapping[str, dict], force: bool) -> dic
     if settings_of(ROAD["sample"], values) != ROAD["sample"].settings():  # it was asked for
         return {}
     names = settings_of(ROAD["split"], values).txt_files
+    if "06_evaluate" in values:
+        names += settings_of(ROAD["task"], values).labels
     own = not force and _is_own(workspace, ROAD["split"])
     return {"00_setup": ("sample",)} if own or not is_named(names, workspace) else {}

@@ -2,13 +2,12 @@
 
 In each of five parts of the documents those are judged that are new to the models, by a classifier
 that has learned from the other four: so nothing that was trained, neither a model nor a classifier,
-has seen what it is judged by. Near-duplicates are in one part. The strength of the regularization
-is fixed beforehand, and the same for all, since what is chosen for one model by its results favours
-it.
+has seen what it is judged by. Near-duplicates are in one part. All of it is done some times over,
+in other parts, so that less depends on the lot. The strength of the regularization is fixed
+beforehand, and the same for all, since what is chosen for one model by its results favours it.
 """
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -19,10 +18,11 @@ from helpers.evaluation.report import MODELS
 from helpers.evaluation.task_report import TaskScore
 
 SIZES = (16, 64, 256)  # labels to learn from; and then all
-DRAWS = 3  # of so many labels, in each part
+DRAWS = 3  # of the parts, and of the labels
 C = 0.1  # of LogisticRegression, on vectors of which each number has variance 1
 
-Guesses = dict[int, np.ndarray]  # by labels learned from: classes, (draws, judged documents)
+# By labels that were learned from, 0 for all: classes, shape (DRAWS, judged documents).
+Guesses = dict[int, np.ndarray]
 
 
 def guessed_classes(
@@ -37,22 +37,24 @@ def guessed_classes(
         Of each model the guesses, and the true classes: (judged documents,), in the task's order.
     """
     random = np.random.default_rng(seed)
-    judged = np.flatnonzero(task.is_new)
-    place = np.full(len(task.labels), -1)
-    place[judged] = np.arange(len(judged))
-    found: dict[str, Guesses] = {name: {} for name in vectors}
-    parts = [*_parts(task, seed)]
-    sizes = [size for size in SIZES if all(size < len(learn) for learn, _ in parts)]
-    for learn, judge in parts:
-        for size, draw, some in _draws(task.labels[learn], sizes, random):
-            for name, x in vectors.items():
-                classes = _learned(x[learn[some]], task.labels[learn[some]], x[judge])
-                shape = (DRAWS if size else 1, len(judged))
-                guesses = found[name].setdefault(size, np.full(shape, -1))
-                guesses[draw, place[judge]] = classes
-        if bar:
-            bar.update(bar.done + 1, "parts are judged")
-    return found, task.labels[judged]
+    draws = [[*_parts(task, int(random.integers(1 << 31)))] for _ in range(DRAWS)]
+    fewest = min(len(learn) for parts in draws for learn, _ in parts)
+    sizes = [*(size for size in SIZES if size < fewest), 0]
+    none = np.full((DRAWS, len(task.labels)), -1)
+    found = {name: {size: none.copy() for size in sizes} for name in vectors}
+    for draw, parts in enumerate(draws):
+        for learn, judge in parts:
+            order = _in_lot(task.labels[learn], random)
+            for size in sizes:
+                some = learn[order[: size or len(order)]]
+                for name, x in vectors.items():
+                    classes = _learned(x[some], task.labels[some], x[judge])
+                    found[name][size][draw, judge] = classes
+            if bar:
+                bar.update(bar.done + 1, "parts are judged")
+    new = task.is_new
+    of_new = {n: {size: all_[:, new] for size, all_ in its.items()} for n, its in found.items()}
+    return of_new, task.labels[new]
 
 
 def _parts(task: Task, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -66,21 +68,14 @@ def _parts(task: Task, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             yield learn, judge
 
 
-def _draws(
-    labels: np.ndarray, sizes: Sequence[int], random: np.random.Generator
-) -> Iterator[tuple[int, int, np.ndarray]]:
-    """How many labels (0: all), the number of the draw, and which: of every class at least one."""
-    for size in sizes:
-        for draw in range(DRAWS):
-            lot = random.permutation(len(labels))
-            first = np.sort(np.unique(labels[lot], return_index=True)[1])
-            rest = np.setdiff1d(np.arange(len(lot)), first)
-            yield size, draw, lot[np.concatenate((first, rest))[:size]]
-    yield 0, 0, np.arange(len(labels))
+def _in_lot(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Documents in an order by lot, one of every class before the others: (documents,)."""
+    lot = random.permutation(len(labels))
+    first = np.sort(np.unique(labels[lot], return_index=True)[1])
+    return lot[np.concatenate((first, np.setdiff1d(np.arange(len(lot)), first)))]
 
 
 def _learned(x: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -90,8 +85,7 @@ def _learned(x: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.ndarray
         return np.full(len(asked), labels[0])
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=1000))
     # Threads wait for each other longer than so small matrices take.
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("error", ConvergenceWarning)
+    with threadpool_limits(1):
         return classifier.fit(x, labels).predict(asked)
 
 

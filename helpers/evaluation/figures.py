@@ -108,7 +108,7 @@ def confusions(classes: Sequence[str], tables: Mapping[str, Sequence[Sequence[in
     for axes, (name, table) in zip(squares, tables.items(), strict=False):
         counts = np.array(table)
         shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.6, alpha=np.clip(shares * 4, 0, 1))
+        axes.imshow(np.ma.masked_equal(shares, 0), cmap="Blues", vmin=-0.2, vmax=1.6)
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 axes.text(column, row, count, ha="center", va="center", fontsize="small")

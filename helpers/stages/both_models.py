@@ -20,6 +20,7 @@ from helpers.models.hf.config import files_of, is_huggingface, tokenizer_of, wei
 from helpers.models.hf.folder import model_of, quiet
 from helpers.models.hf.reading import read_folder
 from helpers.models.masked_lm import guesses, masked_sentence
+from helpers.workflow.settings import EvaluateSettings, TaskSettings
 from helpers.workflow.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -141,6 +142,18 @@ def files_of_other(workspace: Workspace, name: str) -> list[Path]:
             "models.",
         )
     return sources.inputs(str(place), "", workspace)
+
+
+def check_others(workspace: Workspace, settings: EvaluateSettings | TaskSettings) -> None:
+    """Refuse further models that cannot be there, unless the workspace itself may make them yet.
+
+    Raises:
+        CourseError: as :func:`files_of_other`.
+    """
+    for name in settings.models:
+        place = workspace.locate(name) if name != sources.COURSE else None
+        if place is None or place.exists() or not place.is_relative_to(workspace.root):
+            files_of_other(workspace, name)
 
 
 def in_order_of(wanted: Dictionary, theirs: Dictionary, state: dict) -> dict:

@@ -32,7 +32,7 @@ from helpers.machine.devices import chosen
 from helpers.machine.resources import capability, machine
 from helpers.models.hf.config import files_of, is_huggingface
 from helpers.sharing.results import write_results
-from helpers.stages.both_models import BothModels, files_of_other, read_all
+from helpers.stages.both_models import BothModels, check_others, files_of_other, read_all
 from helpers.text.documents import lines as text_lines
 from helpers.text.documents import passages
 from helpers.text.near_duplicates import have_near_duplicates
@@ -273,6 +273,7 @@ EVALUATE = Stage(
     outputs=lambda workspace: [workspace.evaluation],
     work=_work,
     plan=_plan,
+    check=check_others,
     after=("base", "split", "binarize", "prepare", "convert"),
     then=lambda workspace, settings: write_results(workspace),
 )

@@ -140,7 +140,7 @@ def of_near_duplicates(
         yield (
             f"There are more than {MOST:,} documents: whether some of valid and test have "
             "near-duplicates in train was not looked at. near_duplicates = 'together' or 'drop' "
-            "looks nevertheless, and takes 320 bytes of memory a document."
+            "looks nevertheless, and takes 400 bytes of memory a document."
         )
     elif any(leaks):
         said = (

@@ -8,6 +8,7 @@ from helpers.common.errors import CourseError
 from helpers.common.progress import Progress
 from helpers.common.symbols import LONGEST_LINE
 from helpers.evaluation.classifying import (
+    DRAWS,
     always_the_same,
     confusion,
     guessed_classes,
@@ -19,7 +20,8 @@ from helpers.evaluation.task_report import TaskReport, task_judgement
 from helpers.evaluation.vectors import as_read, vectors
 from helpers.models.hf.config import files_of, is_huggingface
 from helpers.sharing.results import write_results
-from helpers.stages.both_models import files_of_other, read_all
+from helpers.stages.both_models import check_others, files_of_other, read_all
+from helpers.stages.sample import is_named
 from helpers.text.files import not_read, text_files
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import SplitSettings, TaskSettings
@@ -59,6 +61,16 @@ def _texts(workspace: Workspace, settings: TaskSettings) -> tuple[list[Path], li
     return found.files, not_read(found.left_out)
 
 
+def _check(workspace: Workspace, settings: TaskSettings) -> None:
+    """Refuse texts and models that are not there; the sample may not be there yet."""
+    check_others(workspace, settings)
+    names = settings.labels
+    if not workspace.texts.exists():
+        names = tuple(name for name in names if not is_named([name], workspace))
+    if names:
+        _texts(workspace, settings.model_copy(update={"labels": names}))
+
+
 def _read(job: Job) -> Task:
     workspace, settings = job.workspace, job.settings
     files, notes = _texts(workspace, settings)
@@ -83,7 +95,7 @@ def _work(job: Job) -> TaskReport:
         both = read_all(job.workspace, settings.models, settings.device)
         read = [as_read(text, both.dictionary, both.size) for text in task.texts]
         samples = [sample for sample, _ in read]
-        with Progress(len(both.models) * len(samples) + FOLDS, "steps") as bar:
+        with Progress(len(both.models) * len(samples) + DRAWS * FOLDS, "steps") as bar:
             of_models = {
                 name: vectors(model, samples, name, bar) for name, model in both.models.items()
             }
@@ -138,6 +150,7 @@ TASK = Stage(
     also=lambda workspace, settings: {
         "read_as": _read_as(workspace).model_dump(mode="json", include={*READ_BY})
     },
+    check=_check,
     after=("base", "split", "convert"),
     then=lambda workspace, settings: write_results(workspace),
 )

@@ -229,12 +229,21 @@ def explanation(info: FieldInfo) -> str:
     >>> explanation(EvaluateSettings.model_fields["mask_share"])
     'Share of tokens that are hidden. Above 0, below 1; default 0.15.'
     """
+    default = "empty" if info.default in ("", ()) else literal(info.default)
+    said = f"{limits(info)}; default {default}." if limits(info) else f"default {default}."
+    return f"{info.description} {said[0].upper()}{said[1:]}"
+
+
+def limits(info: FieldInfo) -> str:
+    """The limits of a number in words; those that nobody meets are left out.
+
+    >>> from helpers.workflow.settings import EvaluateSettings
+    >>> limits(EvaluateSettings.model_fields["mask_share"])
+    'above 0, below 1'
+    """
     words = {"ge": "from", "gt": "above", "le": "up to", "lt": "below"}
     told = {name: limit for name, limit in bounds(info).items() if limit < BEYOND}
-    limits = ", ".join(f"{words[name]} {cell(limit)}" for name, limit in told.items())
-    default = "empty" if info.default in ("", ()) else literal(info.default)
-    said = f"{limits}; default {default}." if limits else f"default {default}."
-    return f"{info.description} {said[0].upper()}{said[1:]}"
+    return ", ".join(f"{words[name]} {cell(limit)}" for name, limit in told.items())
 
 
 def literal(value: object) -> str:

@@ -7,9 +7,8 @@ from hypothesis import strategies as some
 from sklearn.metrics import confusion_matrix, f1_score
 
 from helpers.evaluation.classifying import (
-    DRAWS,
     SIZES,
-    _draws,
+    _in_lot,
     _parts,
     always_the_same,
     confusion,
@@ -79,15 +78,13 @@ def test_near_duplicates_are_never_learned_from_and_all_is_judged(seed, groups, 
 
 
 @given(some.integers(0, 99))
-def test_every_draw_has_every_class_and_as_many_labels_as_it_says(seed) -> None:
+def test_the_first_labels_are_of_all_classes_and_otherwise_by_lot(seed) -> None:
     random = np.random.default_rng(seed)
     labels = np.repeat(np.arange(12), [200, *[5] * 11])
-    drawn = [*_draws(labels, (16, 64), random)]
-    assert [size for size, _, _ in drawn] == [*np.repeat((16, 64), DRAWS), 0]
-    for size, _, some_ in drawn:
-        assert len({*some_.tolist()}) == len(some_) == (size or len(labels))
-        assert len(np.unique(labels[some_])) == 12
-    assert not np.array_equal(drawn[0][2], drawn[1][2])
+    order = _in_lot(labels, random)
+    assert sorted(order.tolist()) == [*range(len(labels))]
+    assert len(np.unique(labels[order[:12]])) == 12
+    assert not np.array_equal(order, _in_lot(labels, random))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from helpers.common.errors import CourseError, DamagedFile
 from helpers.common.files import PROJECT
 from helpers.panels.prepared import prepared, values_in
 from helpers.stages.sample import is_named
-from helpers.stages.split import _Splitter
+from helpers.text.splitter import Splitter
 from helpers.workflow.record import Entry
 from helpers.workflow.workspace import Workspace
 from tests.support.road import do
@@ -97,8 +97,8 @@ def test_texts_that_were_split_before_are_not_read_again(
 ) -> None:
     file = put("own.txt", GOOD)
     do(workspace, "split", txt_files=[str(file)])
-    read, hash_all = [], _Splitter.hash_all
-    monkeypatch.setattr(_Splitter, "hash_all", lambda *given: read.append(1) or hash_all(*given))
+    read, hash_all = [], Splitter.hash_all
+    monkeypatch.setattr(Splitter, "hash_all", lambda *given: read.append(1) or hash_all(*given))
     assert batch.run(workspace, [("txt_files", str(file))], only=["split"]) == 0
     assert not read
     file.write_bytes(GOOD + b"\nfive\n")

@@ -306,7 +306,7 @@ def test_every_setting_stands_in_one_group(model):
 def test_what_is_known_about_a_setting_stands_in_its_type():
     about = {name: About.of(info) for model in MODELS for name, info in model.model_fields.items()}
     read = {name for name, each in about.items() if each.path == "read"}
-    files = {"txt_files", "replay_files", "models"}
+    files = {"txt_files", "replay_files", "models", "labels"}
     assert read == files | {"source", "dict_file", "roberta_checkpoint_path"}
     assert about["pytorch_dump_folder_path"] == About(path="made")
     assert about["dict_file"].flag == "dict"
