@@ -13,7 +13,7 @@ from helpers.common.names import spelled
 from helpers.common.report import enumerated
 from helpers.text.decoding.damage import about
 from helpers.text.files import Found, not_read, text_files
-from helpers.text.inputs import Input, input_of, look_at, of_empty
+from helpers.text.inputs import Input, input_of, look_at, of_empty, read_as
 from helpers.training.runs.run import read_by
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.training_settings import FinetuneSettings
@@ -106,11 +106,10 @@ def _split(workspace: Workspace) -> SplitSettings:
 
 def _input_of(file: Path, split: SplitSettings) -> Input:
     """How it is read; in the encoding of the student's own texts only where none can be told."""
-    given = (split.unit, split.text_field, split.errors)
     try:
-        return input_of(file, "auto", *given)
+        return input_of(file, "auto", *read_as(split))
     except CourseError:
-        return input_of(file, split.encoding, *given)
+        return input_of(file, split.encoding, *read_as(split))
 
 
 @contextlib.contextmanager

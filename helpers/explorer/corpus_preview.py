@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from helpers.common.report import Grid, Shown
+from helpers.stages.split_report import of_layout
 from helpers.text.decoding.archives import Gauge
 from helpers.text.decoding.characters import MARK
 from helpers.text.decoding.damage import Faults, about
 from helpers.text.documents import Passage
 from helpers.text.files import not_read, text_files
 from helpers.text.inputs import Input, inputs_of, refuse_unused
+from helpers.text.layout.arranged import Seen, refuse_no_chapters
 from helpers.tokens.gpt2 import count_tokens
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.workspace import Workspace
@@ -22,7 +24,9 @@ from helpers.workflow.workspace import Workspace
 MOST = 4 << 20  # characters that are read: a look should take about a second
 STEP = 1 << 16  # bytes that are read at a time
 FILES, FIRST, LONGEST = 5, 4, 3  # files, first lines and longest lines that are shown
-READING = ("encoding", "errors", "unit", "text_field", "deduplicate")  # settings that hold for it
+READING = (  # settings that hold for it
+    *("encoding", "errors", "text_field", "unit", "chapter_pattern", "join_lines", "deduplicate"),
+)
 WIDTH = 100  # characters of a line that are shown
 
 
@@ -113,6 +117,8 @@ def _looked_at(
     stamps: tuple[tuple[Path, int, int], ...], settings: SplitSettings, left_out: tuple[str, ...]
 ) -> CorpusPreview:
     files: list[FileSeen] = []
+    inputs: list[Input] = []
+    seen: list[Seen] = []
     faults: list[Faults] = []
     kept: list[str] = []
     distinct: set[int] = set()
@@ -121,8 +127,10 @@ def _looked_at(
         if left <= 0:
             break
         [file] = inputs_of([path], settings)
+        inputs.append(file)
+        seen.append(Seen())
         faults.append(file.faults())
-        found, share = _begin(file, left, size, faults[-1])
+        found, share = _begin(file, left, size, faults[-1], seen[-1])
         faults[-1].refuse()
         number = 0
         for passage in found:
@@ -136,6 +144,9 @@ def _looked_at(
         files.append(FileSeen(path.name, file.encoding, size, number, lines))
         left = left - sum(map(len, texts)) if share == 1 else 0
         read += share * size
+    all_was_read = len(inputs) == len(stamps) and left > 0
+    if all_was_read:
+        refuse_no_chapters([file.layout for file in inputs], seen)
     tokens = np.array([count_tokens(line) for line in kept], dtype=np.int64)
     longest = heapq.nlargest(LONGEST, range(len(kept)), key=tokens.__getitem__)
     total = sum(size for _, size, _ in stamps)
@@ -148,7 +159,7 @@ def _looked_at(
         first=tuple(kept[:FIRST]),
         longest=tuple((int(tokens[i]), kept[i]) for i in longest),
         left_out=left_out,
-        notes=tuple(about(faults)),
+        notes=(*about(faults), *of_layout(inputs, seen, all_was_read)),
     )
 
 
@@ -167,15 +178,17 @@ def _kept_lines(documents: list[str], distinct: set[int], deduplicate: bool) -> 
     return lines
 
 
-def _begin(file: Input, most: int, size: int, faults: Faults) -> tuple[list[Passage], float]:
+def _begin(
+    file: Input, most: int, size: int, faults: Faults, seen: Seen
+) -> tuple[list[Passage], float]:
     """The first passages of a file, ``most`` characters at most, and their share of it.
 
     A line that is longer than that is cut: it will be wrapped in any case.
     """
-    gauge = Gauge(STEP)
+    gauge, most_at_first = Gauge(STEP), most
     found: list[Passage] = []
     characters = ""
-    for passage in file.passages(gauge, faults):
+    for passage in file.passages(gauge, faults, seen=seen):
         if len(passage.text) > most:
             end = passage.text.rfind("\n", 0, most) + 1
             behind = end or passage.text.find("\n", most) + 1 or len(passage.text)
@@ -183,7 +196,10 @@ def _begin(file: Input, most: int, size: int, faults: Faults) -> tuple[list[Pass
             if file.is_plain and not faults.in_bytes:
                 characters += passage.text[:behind]
                 return found, len(characters.encode(file.encoding, "ignore")) / max(size, 1)
-            return found, min(gauge.share, 0.99)  # it is ahead, by as much as is read at a time
+            used = most_at_first - most + (end or most)
+            given = most_at_first - most + len(passage.text)
+            # It is ahead, by as much as is read at a time.
+            return found, min(gauge.share, 0.99) * min(1.0, used / given)
         found.append(passage)
         characters += passage.text
         most -= len(passage.text)

@@ -21,9 +21,12 @@ from helpers.stages.sample import is_named
 from helpers.stages.split_report import (
     SplitReport,
     of_encodings,
+    of_layout,
     of_lines,
+    of_long_lines,
     of_near_duplicates,
     of_signs,
+    of_variants,
 )
 from helpers.text.decoding.damage import about
 from helpers.text.division import (
@@ -35,10 +38,11 @@ from helpers.text.division import (
 )
 from helpers.text.documents import passages
 from helpers.text.files import Found, not_read, text_files
-from helpers.text.inputs import inputs_of, look_at, of_empty, refuse_unused
+from helpers.text.inputs import Input, inputs_of, look_at, of_empty, refuse_unused
 from helpers.text.places import Leaks, Places, leaks_of
 from helpers.text.splitter import Splitter
 from helpers.text.tasks import PASSES
+from helpers.text.variants import Variants
 from helpers.tokens.wrap import shortened
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import SplitSettings
@@ -105,7 +109,9 @@ def _report(
     settings, files, faults = splitter.settings, splitter.files, splitter.faults
     counts = zip(*(splitter.totals[split].tolist() for split in SPLITS), strict=True)
     n_documents, n_lines, characters, *others = map(tuple, counts)
-    wrapped, padded, *kept = map(sum, others)
+    wrapped, padded, *signs, long = map(sum, others[: -len(Variants._fields)])
+    variants = Variants(*map(sum, others[-len(Variants._fields) :]))
+    limit = settings.max_line_tokens
     duplicates, dropped = map(places.places.count, (DUPLICATE, NEAR))
     counts_of_leaks, begun = (leaks.counts if leaks else ()), splitter.beginnings
     names = [workspace.key(file.path) for file in files]
@@ -128,10 +134,17 @@ def _report(
             *about(faults),
             *of_encodings(files, settings.encoding),
             *of_near_duplicates(n_documents, counts_of_leaks, dropped, places.beyond),
-            *of_lines(duplicates, wrapped, settings.max_line_tokens, padded),
-            *of_signs(*kept),
+            *of_layout(files, splitter.seen),
+            *of_lines(duplicates, wrapped, limit, padded),
+            *of_long_lines(long, limit, _unit_of_plain(files, settings)),
+            *of_signs(*signs),
+            *of_variants(variants),
         ),
     )
+
+
+def _unit_of_plain(files: list[Input], settings: SplitSettings) -> str:
+    return settings.unit if any(file.kind == "text" for file in files) else ""
 
 
 def _found(workspace: Workspace, settings: SplitSettings) -> Found:

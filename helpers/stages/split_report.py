@@ -4,10 +4,13 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from helpers.common.names import spelled
-from helpers.common.report import Grid, Report, Table, counted
+from helpers.common.report import Grid, Report, Table, counted, enumerated
 from helpers.common.symbols import SPLITS
+from helpers.text.division import LONG
 from helpers.text.inputs import Input
+from helpers.text.layout.arranged import Seen
 from helpers.text.places import MOST
+from helpers.text.variants import Variants
 
 NAMED, FEW = 20, 5  # files in the report; so many are not folded
 
@@ -170,4 +173,85 @@ def of_signs(separators: int, marks: int, controls: int) -> Iterator[str]:
         yield (
             f"Kept as text: {controls:,} × a control character, such as ESC; perhaps the text is "
             "in another encoding, or was written for a terminal."
+        )
+
+
+def of_layout(
+    files: Sequence[Input], seen: Sequence[Seen], are_whole: bool = True
+) -> Iterator[str]:
+    """The notes on lines that are wrapped to a fixed width, and on chapters.
+
+    Args:
+        are_whole: whether the files were read to their ends, so that it can be said how many.
+    """
+    pairs = [*zip(files, seen, strict=True)]
+    wrapped = [
+        f"{spelled(file.path.name)} ({each.width} columns)"
+        for file, each in pairs
+        if each.width and not file.layout.joins
+    ]
+    if wrapped:
+        yield (
+            f"Lines look wrapped to a fixed width: {enumerated(wrapped, FEW)}. They end within "
+            "sentences, and the model takes each for a line of its own. join_lines = True makes "
+            "one line of each paragraph."
+        )
+    if are_whole and (joined := sum(each.joined for each in seen)):
+        of = counted(sum(each.joined > 0 for each in seen), "file", "files")
+        yield f"Lines were joined to paragraphs: {joined:,} line ends of {of} are gone."
+    if left := [file for file, each in pairs if file.layout.joins and not each.width]:
+        yield (
+            "join_lines changed nothing where lines do not look wrapped to a fixed width: "
+            f"{_names(left)}."
+        )
+    if not are_whole or not any(file.layout.by_chapter for file in files):
+        return
+    found = [each.chapters for each in seen]
+    begin = counted(sum(each.begun for each in found), "document begins", "documents begin")
+    yield (
+        f"{begin} with a chapter's heading. Blank lines within chapters are left out, since they "
+        "part documents."
+    )
+    if listed := sum(each.listed for each in found):
+        yield (
+            f"{counted(listed, 'heading stands', 'headings stand')} in a table of contents, where "
+            "nothing is between them, and begin no chapter."
+        )
+    without = [f for f, each in pairs if f.layout.by_chapter and not each.chapters.headings]
+    if without:
+        yield f"No line is a heading in {_names(without)}: all of it is one document in each."
+
+
+def _names(files: Sequence[Input]) -> str:
+    return enumerated([spelled(file.path.name) for file in files], FEW)
+
+
+def of_long_lines(long: int, limit: int, unit: str) -> Iterator[str]:
+    """The note on lines that are more than a paragraph.
+
+    Args:
+        long: see :class:`helpers.text.division.SplitText`.
+        limit, unit: ``max_line_tokens``, and that of plain text; empty where there is none.
+    """
+    if long and unit not in ("", "line"):
+        have = counted(long, "line has", "lines have")
+        wrapped = "; they are wrapped at ends of sentences" if limit else ""
+        yield (
+            f"{have} more than {LONG:,} characters, as where a chapter is one line{wrapped}. "
+            "If every line is a text of its own, unit = 'line' makes it a document."
+        )
+
+
+def of_variants(found: Variants) -> Iterator[str]:
+    """The notes on characters that can be written in two ways."""
+    if found.are_mixed:
+        yield (
+            f"The texts are in two scripts: {found.simplified:,} characters are of simplified "
+            f"Chinese only, {found.traditional:,} of traditional Chinese only. They stay as they "
+            "are, and the model learns the two spellings of a word by themselves."
+        )
+    if found.full_width:
+        yield (
+            f"Kept as text: {found.full_width:,} × a letter or a digit of full width, such as Ａ "
+            "or １, which the model does not know to be A or 1."
         )

@@ -30,7 +30,10 @@ from helpers.workflow.settings import SplitSettings, TaskSettings
 from helpers.workflow.workspace import Workspace
 
 TRAINED_ON = ("train", "valid")  # by valid the checkpoint was chosen
-READ_BY = ("txt_files", "unit", "text_field", "encoding", "errors", "max_line_tokens")
+READ_BY = (
+    *("txt_files", "unit", "chapter_pattern", "join_lines", "text_field", "encoding", "errors"),
+    "max_line_tokens",
+)
 MOST = 100_000_000  # bytes of a corpus in which classes are looked for without being asked to
 
 

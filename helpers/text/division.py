@@ -14,8 +14,10 @@ import numpy as np
 from helpers.common.symbols import SPLITS
 from helpers.text.documents import documents
 from helpers.text.near_duplicates import signatures
+from helpers.text.variants import variants_in
 
 DIGEST = 16  # bytes: with a million documents, two have the same by chance once in 10^26 times
+LONG = 2000  # characters of a line that is more than a paragraph
 SEPARATORS, MARK = "\x85\u2028\u2029", "\ufeff"
 _CONTROLS = re.compile(r"[\x01-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 # The places of documents that are left out: having occurred before, or as near-duplicates.
@@ -49,6 +51,8 @@ class SplitText(NamedTuple):
         separators: of lines in Unicode (NEL, LS, PS), which end no line here.
         marks: of the order of bytes, in the middle of a text.
         controls: characters that steer a terminal or a printer, such as ESC.
+        long: lines of more than ``LONG`` characters, before they were wrapped.
+        simplified, traditional, full_width: see :class:`helpers.text.variants.Variants`.
     """
 
     text: bytes
@@ -60,6 +64,10 @@ class SplitText(NamedTuple):
     separators: int
     marks: int
     controls: int
+    long: int
+    simplified: int
+    traditional: int
+    full_width: int
 
 
 NUMBERS = len(SplitText._fields) - 1  # all but the text
@@ -127,4 +135,6 @@ def as_written(chosen: Sequence[str], shorten: Shorten = not_wrapped) -> SplitTe
         separators=sum(map(text.count, SEPARATORS)),
         marks=text.count(MARK),
         controls=len(_CONTROLS.findall(text)),
+        long=sum(len(line) > LONG for line in given),
+        **variants_in(text)._asdict(),
     )

@@ -10,6 +10,7 @@ from helpers.common.errors import CourseError
 from helpers.text.decoding.archives import Gauge
 from helpers.text.decoding.characters import MARK, LineEnds, decoded_blocks
 from helpers.text.decoding.damage import Faults
+from helpers.text.layout.arranged import Layout, Seen
 
 LONGEST = 1 << 26  # characters of a line: memory has to hold it
 SIZE = 1_000_000  # characters that are worked on at once
@@ -104,11 +105,14 @@ def passages(
     unit: str,
     gauge: Gauge | None = None,
     faults: Faults | None = None,
+    layout: Layout | None = None,
+    seen: Seen | None = None,
 ) -> Iterator[Passage]:
     """The text of a file, its line ends as ``\\n``, cut where documents end.
 
     Args:
         unit: see :func:`documents`.
+        layout: what is done with its lines beforehand, if anything; and ``seen`` is told of it.
         faults: see :func:`text_blocks`. Where documents are to be left out that hold such bytes,
             only a document in several passages is given nevertheless, with ``MARK`` in it.
 
@@ -116,13 +120,16 @@ def passages(
         CourseError, DamagedFile: see :func:`lines`.
     """
     faults = faults or Faults(file, encoding)
+    blocks = text_blocks(file, encoding, gauge, faults)
+    if layout and (layout.changes or seen):
+        blocks = layout.arranged(blocks, seen or Seen(), LONGEST)
     try:
-        for passage in passages_of_blocks(text_blocks(file, encoding, gauge, faults), unit):
+        for passage in passages_of_blocks(blocks, unit):
             yield _without_bad_documents(passage, unit, faults)
     except OverflowError:
         for _ in lines(file, encoding):  # which names the line, as a rule
             pass
-        raise _too_long(f"{file}: a line") from None
+        raise _too_long(f"{file}: a line, or what join_lines makes of several,") from None
 
 
 def _without_bad_documents(passage: Passage, unit: str, faults: Faults) -> Passage:

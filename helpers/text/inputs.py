@@ -14,13 +14,14 @@ from helpers.text.decoding.damage import IN_JSON, Errors, Faults, NotInEncoding
 from helpers.text.decoding.encodings import beginning, begins_in, encoding_of
 from helpers.text.decoding.kinds import JSON, Dialect, Kind, dialect_of, kind_of, marked_up
 from helpers.text.documents import Passage, passages
+from helpers.text.layout.arranged import AS_IT_IS, Layout, Seen
 from helpers.text.records import Labels, json_line_texts, json_texts, wiki_texts
 from helpers.text.tables import csv_texts, parquet_texts
 from helpers.workflow.settings import SplitSettings
 
 # The settings that hold for each kind of file.
 USED: dict[Kind, set[str]] = {
-    "text": {"unit", "encoding"},
+    "text": {"unit", "encoding", "join_lines", "chapter_pattern"},
     "table": {"text_field", "encoding"},
     "wiki": {"encoding"},
     "json": {"text_field"},
@@ -30,6 +31,7 @@ USED: dict[Kind, set[str]] = {
 _NOT_USED = {
     "text_field": "they hold plain text, and no records with fields",
     "unit": "each of their records is a document",
+    "join_lines": "the text of a record is read as it is",
     "encoding": "JSON and Parquet are in UTF-8 always",
 }
 
@@ -44,6 +46,7 @@ class Input:
         field: the field or the column of its records that holds the text.
         dialect: how a table is written.
         errors: what is done about bytes that are not in the encoding, and other than characters.
+        layout: what is done with the lines of plain text beforehand.
     """
 
     path: Path
@@ -53,11 +56,12 @@ class Input:
     field: str
     dialect: Dialect | None = None
     errors: Errors = "strict"
+    layout: Layout = AS_IT_IS
 
     @property
     def is_plain(self) -> bool:
         """Whether the file's bytes are those of its text."""
-        return self.kind == "text" and not endings(self.path)[1]
+        return self.kind == "text" and not endings(self.path)[1] and not self.layout.changes
 
     def faults(self) -> Faults:
         """A new account of what in this file is no text."""
@@ -69,11 +73,13 @@ class Input:
         gauge: Gauge | None = None,
         faults: Faults | None = None,
         labels: Labels | None = None,
+        seen: Seen | None = None,
     ) -> Iterator[Passage]:
         """The text in passages, or record by record.
 
         Args:
             faults: counts what is no text, and what was left out.
+            seen: is told how plain text is laid out.
             labels: takes the classes of JSON, or of a table; texts have none in them.
 
         Raises:
@@ -81,7 +87,8 @@ class Input:
         """
         faults = faults or self.faults()
         if self.kind == "text":
-            yield from passages(self.path, self.encoding, self.unit, gauge, faults)
+            how = (self.encoding, self.unit, gauge, faults)
+            yield from passages(self.path, *how, self.layout, seen)
         else:
             try:
                 for text in self._records(gauge, faults, labels):
@@ -116,7 +123,14 @@ class Input:
                 return parquet_texts(self.path, self.field, faults, gauge, labels)
 
 
-def input_of(file: Path, encoding: str, unit: str, field: str, errors: Errors = "strict") -> Input:
+def input_of(
+    file: Path,
+    encoding: str,
+    unit: str,
+    field: str,
+    errors: Errors = "strict",
+    layout: Layout = AS_IT_IS,
+) -> Input:
     """How a file is read, by its content: settings of plain text do not hold for records.
 
     Raises:
@@ -141,13 +155,22 @@ def input_of(file: Path, encoding: str, unit: str, field: str, errors: Errors = 
         field=field,
         dialect=dialect_of(head) if kind == "table" else None,
         errors=errors,
+        layout=layout if kind == "text" else AS_IT_IS,
     )
+
+
+def read_as(settings: SplitSettings) -> tuple[str, str, Errors, Layout]:
+    """What :func:`input_of` has to know beside a file and its encoding."""
+    s = settings
+    by_chapter = s.unit == "chapter"  # which the layout parts by blank lines
+    unit = "blank-line" if by_chapter else s.unit
+    return unit, s.text_field, s.errors, Layout(s.join_lines, by_chapter, s.chapter_pattern)
 
 
 def inputs_of(files: Iterable[Path], settings: SplitSettings) -> list[Input]:
     """How files are read, each by itself: see :func:`input_of`."""
-    s = settings
-    return [input_of(file, s.encoding, s.unit, s.text_field, s.errors) for file in files]
+    how = read_as(settings)
+    return [input_of(file, settings.encoding, *how) for file in files]
 
 
 def look_at(file: Path, settings: SplitSettings) -> None:
@@ -156,11 +179,11 @@ def look_at(file: Path, settings: SplitSettings) -> None:
     Raises:
         CourseError: what stands there is refused.
     """
-    s = settings
-    encoding, errors = s.encoding, s.errors
+    encoding = settings.encoding
+    unit, field, errors, layout = read_as(settings)
     if encoding == "auto":
         encoding, errors = begins_in(file), "replace"
-    source = input_of(file, encoding, s.unit, s.text_field, errors)
+    source = input_of(file, encoding, unit, field, errors, layout)
     faults = source.faults()
     next(source.passages(faults=faults), None)
     faults.refuse()
@@ -184,6 +207,11 @@ def refuse_unused(settings: SplitSettings, files: Iterable[Input]) -> None:
     Raises:
         CourseError: one that holds for none of the files. They are asked as far as needed.
     """
+    if settings.chapter_pattern and settings.unit != "chapter":
+        raise CourseError(
+            f"chapter_pattern = {settings.chapter_pattern!r} holds only with unit = 'chapter'.",
+            "Set unit = 'chapter', or leave chapter_pattern empty.",
+        )
     fields = type(settings).model_fields
     changed = {name for name in _NOT_USED if getattr(settings, name) != fields[name].default}
     if settings.encoding == "auto":  # which finds out

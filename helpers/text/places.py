@@ -133,8 +133,8 @@ def shares_of(total: int, shares: Iterable[float]) -> list[int]:
         raise CourseError(
             f"There {'is 1 document' if total == 1 else f'are {total} different documents'}, "
             f"too few for {needed} splits.",
-            "Blank lines part documents of plain text; without them, set unit = 'line'. "
-            "Or give more text, or set the share of a split to 0.",
+            "Blank lines part documents of plain text; without them, set unit = 'line', or "
+            "'chapter' for a novel. Or give more text, or set the share of a split to 0.",
         )
     exact = [total * share / sum(shares) for share in shares]
     parts = [max(int(value + 1e-9), int(value > 0)) for value in exact]

@@ -30,6 +30,7 @@ from helpers.text.division import (
 )
 from helpers.text.documents import documents
 from helpers.text.inputs import Input
+from helpers.text.layout.arranged import Seen, refuse_no_chapters
 from helpers.text.near_duplicates import PERMUTATIONS, LongSignature
 from helpers.text.places import MOST, Places, beginning_of, places_of
 from helpers.text.tasks import LongDocument, is_long, tasks_of
@@ -51,6 +52,7 @@ class Splitter:
         self.shorten = shorten
         self.found = [0] * len(files)  # documents in each file
         self.faults = [file.faults() for file in files]
+        self.seen = [Seen() for _ in files]
         self.hashes = bytearray()  # of all documents in reading order
         self.signed = bytearray() if signed else None  # likewise, their signatures
         self.beginnings: dict[int, str] = {}  # of examples, by the numbers of the documents
@@ -63,11 +65,11 @@ class Splitter:
         """Pass one: the keyed hash of every document, and its signature.
 
         Raises:
-            CourseError: there is no text at all.
+            CourseError: there is no text at all, or no chapter's heading where these are wanted.
         """
         key = str(self.settings.seed).encode()
         function = functools.partial(hash_documents, key=key)
-        tasks = tasks_of(self.files, self.faults, progress)
+        tasks = tasks_of(self.files, self.faults, progress, self.seen)
         for are_long, items in itertools.groupby(tasks, is_long):
             if are_long:
                 results = (self._hash_of_long(long, key) for long in items)
@@ -85,6 +87,7 @@ class Splitter:
             raise CourseError(
                 " ".join((named, *about(self.faults))), "Name files with text in txt_files."
             )
+        refuse_no_chapters([file.layout for file in self.files], self.seen)
 
     def _keep(self, found: np.ndarray | None) -> None:
         """Signatures, until there are too many to be kept without being asked for."""

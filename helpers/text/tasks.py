@@ -9,6 +9,7 @@ from helpers.text.decoding.damage import Faults
 from helpers.text.division import FileText
 from helpers.text.documents import SIZE, Passage
 from helpers.text.inputs import Input
+from helpers.text.layout.arranged import Seen
 
 PASSES = 2  # over the files: hashing, then writing
 
@@ -29,7 +30,10 @@ Task = list[FileText] | LongDocument
 
 
 def tasks_of(
-    files: Sequence[Input], faults: Sequence[Faults], progress: Progress
+    files: Sequence[Input],
+    faults: Sequence[Faults],
+    progress: Progress,
+    seen: Sequence[Seen] | None = None,
 ) -> Iterator[Task]:
     """What is in the files, in reading order; each long document is a task by itself.
 
@@ -37,11 +41,12 @@ def tasks_of(
         faults: of each file, which count what is no text. A long document that is to be left out
             is given nevertheless, with ``MARK`` in it: that shows too late.
         progress: counts the files' bytes, half of them in each pass.
+        seen: of each file, which is told how it is laid out.
     """
     task, size, done = [], 0, progress.done
     for number, file in enumerate(files):
         gauge, total = Gauge(), file.path.stat().st_size
-        passages = file.passages(gauge, faults[number])
+        passages = file.passages(gauge, faults[number], seen=seen[number] if seen else None)
         for passage in passages:
             progress.update(done + int(gauge.share * total) // PASSES)
             if passage.whole:

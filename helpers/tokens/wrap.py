@@ -13,18 +13,31 @@ from helpers.tokens.gpt2 import bytes_of_token, count_tokens, encode
 
 # Not before what belongs to the character in front: an accent, a joiner, a skin tone.
 _WHOLE = r"(?![\p{Grapheme_Extend}\p{M}\p{Emoji_Modifier}\u200d])"
+# No line begins with a mark that belongs to what stands before it, nor ends with an opening one,
+# where there is another place.
+_CLOSING = "”’」』》〉）】〕｣)\\]»"
+_GOES_ON = rf"(?!\s{{0,3}}+[，。、；：！？…—·,;:!?{_CLOSING}])"
+_OPENING = "“‘「『《〈（【〔｢(\\[«"
 _SENTENCE_END = re.compile(
-    r"""(?:[。！？；…]+|[.!?]+(?=["'”’)\]»]*\s))["'”’)\]」』»]*\s*""" + _WHOLE
+    rf"""(?:[。！？；…]++|[.!?]++(?=["'{_CLOSING}]*\s))["'{_CLOSING}]*+\s*+{_GOES_ON}{_WHOLE}"""
 )
+_PARAGRAPH_END = re.compile(
+    rf"(?:\u3000{{2,}}+|\s{{4,}}+){_GOES_ON}{_WHOLE}"
+)  # where lines had been joined
+_PART_END = re.compile(rf"[，、：]++[{_CLOSING}]*+\s*+{_GOES_ON}{_WHOLE}")
 _SPACE = re.compile(r"\s+" + _WHOLE)
+_BETWEEN_WORDS = re.compile(rf"\s++{_GOES_ON}{_WHOLE}")
+_BETWEEN = re.compile(rf"\X(?<![{_OPENING}]){_GOES_ON}")
 _CHARACTER = re.compile(r"\X")  # what a reader sees as one, such as an emoji of several parts
+_BEST_FIRST = (_SENTENCE_END, _PART_END, _BETWEEN_WORDS, _BETWEEN, _SPACE, _CHARACTER)
 
 
 def wrap(line: str, limit: int) -> Iterator[str]:
     """Break a line into lines of at most ``limit`` tokens; together they are the line again.
 
-    One ends behind a sentence, else behind a space, else behind a character. White space goes
-    with the line before it, so that none is blank.
+    One ends where a paragraph seems to end, if it is half full; else behind a sentence, with the
+    quotes that close it; else behind a part of a Chinese one, a space, a character. White space
+    goes with the line before it, so that none is blank.
 
     Args:
         limit: the most GPT-2 tokens that one may have, as fairseq's encoder counts them.
@@ -68,10 +81,12 @@ def _end_of_next(line: str, start: int, limit: int) -> int:
     if fits_whole:
         return len(line)
     longest = _longest_prefix(text, limit)
-    cut = _last_end(_SENTENCE_END, text, longest) or _last_end(_SPACE, text, longest)
-    cut = cut or _last_end(_CHARACTER, text, longest) or longest
+    cut = _last_end(_PARAGRAPH_END, text, longest)
+    if 2 * cut < longest:
+        ends = (_last_end(pattern, text, longest) for pattern in _BEST_FIRST)
+        cut = next(filter(None, ends), longest)
     while cut > 1 and count_tokens(text[:cut]) > limit:  # the cut may have split a token
-        cut = _last_end(_CHARACTER, text, cut - 1) or cut - 1
+        cut = _last_end(_BETWEEN, text, cut - 1) or _last_end(_CHARACTER, text, cut - 1) or cut - 1
     end = start + cut
     gap = _SPACE.match(line, end)
     return gap.end() if gap else end

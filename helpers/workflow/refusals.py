@@ -1,6 +1,9 @@
 """Why a value is refused, in the course's words instead of pydantic's."""
 
+import codecs
 from collections.abc import Mapping
+
+import regex
 
 from helpers.common.names import cut
 from helpers.common.report import cell
@@ -58,3 +61,34 @@ def shown(value: object) -> str:
         return cut(repr(value), LONGEST)
     except ValueError:  # Python writes no number with thousands of digits
         return "a number of thousands of digits"
+
+
+def known_encoding(name: str) -> str:
+    """The name of an encoding of texts; also ``auto``, which is to be found out.
+
+    Raises:
+        ValueError: Python knows none.
+    """
+    try:
+        known = name == "auto" or codecs.lookup(name)._is_text_encoding
+        b"a\xff".decode("utf-8" if name == "auto" else name, "replace")  # idna cannot
+    except (LookupError, UnicodeError):
+        known = False
+    if not known:
+        raise ValueError("Python knows no such encoding; Chinese files are often gb18030")
+    return name
+
+
+def pattern_of_lines(pattern: str) -> str:
+    """A regular expression that fits some lines; or nothing.
+
+    Raises:
+        ValueError: it is none, or fits what has no text.
+    """
+    try:
+        found = regex.compile(pattern)
+    except regex.error as error:
+        raise ValueError(f"it is no regular expression ({error})") from None
+    if pattern and found.fullmatch("", timeout=1):
+        raise ValueError("it fits an empty line, too, and so it may fit every line")
+    return pattern

@@ -3,14 +3,13 @@
 Those of training are in ``training_settings``.
 """
 
-import codecs
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from helpers.common.symbols import LONGEST_LINE, MASK
 from helpers.workflow.parameters import BEYOND, About, Device, FileNames, Settings, Strings
-from helpers.workflow.refusals import shown
+from helpers.workflow.refusals import known_encoding, pattern_of_lines, shown
 
 NO_SHARE = 1e-9  # a share up to this is none
 MAX_SEED = 2**32 - 1  # NumPy's
@@ -78,9 +77,10 @@ class BaseSettings(Settings):
 
 class SplitSettings(Settings):
     GROUPS: ClassVar = {
-        "Texts": ("txt_files", "encoding", "errors", "unit", "text_field"),
+        "Texts": ("txt_files", "encoding", "errors", "text_field"),
+        "Documents and lines": ("unit", "chapter_pattern", "join_lines", "max_line_tokens"),
         "Shares": ("train", "valid", "test", "seed"),
-        "Tidying": ("deduplicate", "near_duplicates", "max_line_tokens"),
+        "Tidying": ("deduplicate", "near_duplicates"),
     }
     SHARES: ClassVar = ("train", "valid", "test")
 
@@ -94,10 +94,21 @@ class SplitSettings(Settings):
     valid: float = Field(0.1, ge=0, le=1, description="Share that chooses the best checkpoint.")
     test: float = Field(0.1, ge=0, le=1, description="Share kept for the last evaluation.")
     seed: int = Field(1, ge=0, le=MAX_SEED, description="Another seed gives another division.")
-    unit: Literal["blank-line", "file", "line"] = Field(
+    unit: Literal["blank-line", "file", "line", "chapter"] = Field(
         "blank-line",
-        description="What ends a document of plain text: a blank line, the file, or every line. "
-        "Of JSON and of a table every record is a document.",
+        description="What ends a document of plain text: a blank line, the file, every line, or "
+        "the next chapter's heading. Of JSON and of a table every record is a document.",
+    )
+    chapter_pattern: Annotated[str, AfterValidator(pattern_of_lines)] = Field(
+        "",
+        examples=["", r"第.+[章回].*", r"CHAPTER [IVXLC]+\..*", r"\d+、.*"],
+        description="With unit = 'chapter': a regular expression for the whole line of a heading; "
+        "empty: the usual ones, such as 第一章, 楔子, Chapter XII.",
+    )
+    join_lines: bool = Field(
+        False,
+        description="Join the lines of plain text that was wrapped to a fixed width, so that each "
+        "paragraph is one line.",
     )
     text_field: str = Field(
         "text",
@@ -105,7 +116,7 @@ class SplitSettings(Settings):
         description="The field of JSON, or the column of a table, that holds the text; a "
         "record with null there is left out.",
     )
-    encoding: str = Field(
+    encoding: Annotated[str, AfterValidator(known_encoding)] = Field(
         "utf-8",
         examples=["utf-8", "auto", "gb18030", "big5", "utf-16", "cp1252"],
         description="How plain text is written: utf-8, gb18030, utf-16, …, or auto to guess.",
@@ -128,18 +139,6 @@ class SplitSettings(Settings):
         le=BEYOND,
         description="Longer lines are wrapped, because the model cannot read them; 0: never.",
     )
-
-    @field_validator("encoding")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        try:
-            known = name == "auto" or codecs.lookup(name)._is_text_encoding
-            b"a\xff".decode("utf-8" if name == "auto" else name, "replace")  # idna cannot
-        except (LookupError, UnicodeError):
-            known = False
-        if not known:
-            raise ValueError("Python knows no such encoding; Chinese files are often gb18030")
-        return name
 
     @field_validator("max_line_tokens")
     @classmethod

@@ -51,6 +51,30 @@ def test_documents_are_counted_by_their_unit(unit: str, documents: int, with_tex
     assert seen.documents == seen.files[0].documents == documents
 
 
+def test_chapters_and_joined_lines_are_shown(with_texts: Texts):
+    line = "He had walked for a very long time, and then he sat down on a stone by the"
+    text = "".join(f"Chapter {i}\n\n" + f"{line}\n" * 9 + "road.\n\nHe slept.\n" for i in range(5))
+    workspace = with_texts(a=text)
+    assert look(workspace).files[0].documents == 11
+    assert any(
+        "look wrapped to a fixed width: a.txt (75 columns)" in note
+        for note in look(workspace).notes
+    )
+    seen = look(workspace, unit="chapter", join_lines=True)
+    assert (seen.documents, seen.share) == (5, 1)
+    assert seen.first[:3] == ("Chapter 0", f"{line} " * 9 + "road.", "He slept.")
+    assert any("5 documents begin with a chapter's heading" in note for note in seen.notes)
+    with pytest.raises(CourseError, match="No line of the texts fits chapter_pattern"):
+        look(workspace, unit="chapter", chapter_pattern="第.+章")
+
+
+def test_a_long_novel_is_looked_at_in_part(with_texts: Texts):
+    text = "".join(f"第{i}章\n\n" + "雪下得很早。\n" * 3000 for i in range(300))
+    seen = look(with_texts(a=text), unit="chapter")
+    assert 0.3 < seen.share < 1
+    assert 270 < seen.documents < 330
+
+
 @pytest.mark.parametrize(
     ("content", "encoding"),
     [

@@ -59,6 +59,8 @@ def values_of(model: type[Settings], name: str) -> st.SearchStrategy:
         return st.lists(line, min_size=1).map(tuple)
     if name == "encoding":
         return st.sampled_from(["utf-8", "auto", "gb18030", "GBK", "latin-1", "utf_16_le"])
+    if name == "chapter_pattern":
+        return st.sampled_from(["", "第.+[章回].*", r"CHAPTER \w+", r"\d+、.*"])
     if name == "device":
         return st.sampled_from(["auto", "cpu", "cuda", "cuda:1", "cuda:17"])
     if info.annotation is str:

@@ -51,8 +51,9 @@ def wrapped(shown: str) -> int:
 
 # Split
 
+CHAPTERS = "".join(f"第{i}章\n\n{CHINESE}\n{i}\n" for i in range(9))
 CORPORA = st.lists(
-    st.sampled_from([*TEXTS.values(), LONG, f"{LONG}\n\n{LONG}\n", CHINESE * 3]).map(
+    st.sampled_from([*TEXTS.values(), LONG, f"{LONG}\n\n{LONG}\n", CHINESE * 3, CHAPTERS]).map(
         lambda text: text.replace("\0", "")
     ),
     min_size=1,
@@ -63,7 +64,7 @@ CORPORA = st.lists(
 @settings(max_examples=20, suppress_health_check=SHARED)
 @given(
     texts=CORPORA,
-    unit=st.sampled_from(["blank-line", "file", "line"]),
+    unit=st.sampled_from(["blank-line", "file", "line", "chapter"]),
     limit=st.sampled_from([0, 16, 60, 510]),
     deduplicate=st.booleans(),
     shares=st.sampled_from([(0.8, 0.1, 0.1), (0.5, 0.5, 0), (1, 0, 0)]),

@@ -18,6 +18,7 @@ LAYERS = (
     "machine",
     "workflow",
     "text.decoding",
+    "text.layout",
     "text.packages",
     "text",
     "tokens",

@@ -18,8 +18,8 @@ OPTIONS = {
     "check": "",
     "sample": "--language --packages",
     "base": "--source --dict --keep-optimizer --device",
-    "split": "--txt-files --train --valid --test --seed --unit --text-field --encoding --errors "
-    "--deduplicate --near-duplicates --max-line-tokens",
+    "split": "--txt-files --train --valid --test --seed --unit --chapter-pattern --join-lines "
+    "--text-field --encoding --errors --deduplicate --near-duplicates --max-line-tokens",
     "encode": "--engine --workers",
     "binarize": "--engine --workers",
     "prepare": "--workers --shards --scheduler --slurm",
@@ -92,6 +92,8 @@ def test_the_whole_split_command_line_is_understood(started, tmp_path, monkeypat
         "test": 0.1,
         "seed": 2,
         "unit": "blank-line",
+        "chapter_pattern": "",
+        "join_lines": False,
         "text_field": "body",
         "encoding": "utf-8",
         "errors": "skip",

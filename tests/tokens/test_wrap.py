@@ -1,5 +1,7 @@
 """Wrapping lines that the model cannot read: no character lost, no piece too long or blank."""
 
+import itertools
+
 import pytest
 import regex
 from hypothesis import given
@@ -120,3 +122,64 @@ def test_pieces_are_filled(limit: int):
     pieces = check("中" * 2000, limit)
     assert len({len(piece) for piece in pieces[:-1]}) == 1
     assert count_tokens(pieces[0] + "中") > limit
+
+
+BEGIN_NEVER = "，。、；：！？…”’」』》〉）】"
+PARTS = (
+    *(
+        "他说",
+        "今天",
+        "我们去公园",
+        "，",
+        "。",
+        "！”",
+        "？”，",
+        "……",
+        "》、",
+        "——",
+        "：“",
+        "（他）",
+    ),
+    *("。』", "」。", "；", "“", "1,000", "GPT-2 ", "a word ", "　　"),
+)
+PROSE = st.lists(st.sampled_from(PARTS), max_size=120).map("".join)
+
+
+@given(PROSE, st.integers(16, 120))
+def test_no_piece_of_prose_begins_with_a_closing_mark(line: str, limit: int):
+    """But where nothing else would fit: a run of marks that fills a line by itself."""
+    pieces = check(line, limit)
+    for before, piece in itertools.pairwise(pieces):
+        if piece[0] in BEGIN_NEVER:
+            assert not regex.search(rf"[^\s{BEGIN_NEVER}“（]{{2}}", before)
+
+
+@pytest.mark.parametrize(
+    "end", ["。", "！", "？", "；", "……", "。”", "？’”", "！」", "。』》", "。）"]
+)
+def test_a_sentence_keeps_its_mark_and_its_quotes(end: str):
+    line = f"他想了很久{end}" * 12
+    limit = count_tokens(f"他想了很久{end}") * 3 + 4
+    assert all(piece.endswith(end) for piece in check(line, limit))
+
+
+def test_a_quote_within_a_sentence_does_not_end_it():
+    line = "“你好吗？”，他问了一句又一句，可是没有人回答他。" * 4
+    assert {piece[-1] for piece in check(line, count_tokens(line) // 3)} == {"。"}
+
+
+def test_a_long_sentence_ends_behind_a_comma():
+    line = "他走了很远的路，翻过了三座山，" * 8
+    assert {piece[-1] for piece in check(line, 50)} == {"，"}
+
+
+def test_a_number_is_not_cut_at_its_comma():
+    line = "1,000,000 " * 40
+    assert all(piece.endswith("000 ") for piece in check(line, 30)[:-1])
+
+
+def test_a_chapter_of_one_line_is_cut_between_its_paragraphs():
+    paragraph = "他走了很远。路上没有人。天黑了。"
+    line = "　　".join([paragraph] * 6)
+    assert {piece.rstrip() for piece in check(line, count_tokens(paragraph) + 25)} == {paragraph}
+    assert check(line, count_tokens(paragraph) * 3)[0] == f"{paragraph}　　{paragraph}　　"

@@ -202,7 +202,7 @@ def test_a_setting_of_another_version_hides_no_new_text(road, name):
 
 
 def test_a_value_of_another_version_is_said_to_leave_it_open(road):
-    edit(road, at("stages", "split", "settings", "unit", value="chapter"))
+    edit(road, at("stages", "split", "settings", "unit", value="sentence"))
     with pytest.raises(StageStale, match="cannot be told") as caught:
         do(road, "encode")
     assert "Run the notebook 01_split again" in caught.value.hint

@@ -69,7 +69,7 @@ def test_there_are_words_for_every_kind_of_error_that_the_settings_can_raise(mon
         ({"seed": 2**40}, "must be less than or equal to 4,294,967,295."),
         ({"train": "x"}, "train = 'x' is not possible: it must be a number."),
         ({"train": "nan"}, "train = 'nan' is not possible: it must be a number that is finite."),
-        ({"unit": "word"}, "it must be 'blank-line', 'file' or 'line'."),
+        ({"unit": "word"}, "it must be 'blank-line', 'file', 'line' or 'chapter'."),
         ({"deduplicate": "perhaps"}, "it must be True or False."),
         ({"seed": 10**5000}, "seed = a number of thousands of digits is not possible"),
         (

@@ -7,7 +7,13 @@ from helpers.common.errors import CourseError
 from helpers.text.decoding.archives import blocks
 from helpers.text.decoding.characters import MARK, LineEnds, decoded_blocks, is_partly_utf8
 from helpers.text.decoding.damage import LOOKED_AT, SAMPLE, bad_lines, first_bad_block
-from helpers.text.decoding.guesses import CHINESE, guessed_encoding, in_seven_bits, is_nearly_utf8
+from helpers.text.decoding.guesses import (
+    CHINESE,
+    chinese_in_utf_16,
+    guessed_encoding,
+    in_seven_bits,
+    is_nearly_utf8,
+)
 from helpers.text.decoding.kinds import SAVE_AS_TEXT, binary
 from helpers.text.decoding.mistaken import is_wide
 
@@ -118,7 +124,7 @@ def _guess(file: Path, head: bytes, most: int | None = None) -> str | None:
     block = head if most else first_bad_block(file, "utf-8")
     if is_nearly_utf8(block) or is_partly_utf8(file, most):
         return "utf-8"
-    guess = guessed_encoding(bad_lines(block, "utf-8"))
+    guess = chinese_in_utf_16(block) or guessed_encoding(bad_lines(block, "utf-8"))
     if most is None and guess == "cp950" and not _fits(file, "cp950") and _fits(file, "big5hkscs"):
         return "big5hkscs"  # which has the signs of Cantonese, too, wherever they stand
     return guess

@@ -14,6 +14,8 @@ _CANDIDATES = [
 # Chinese in two bytes a character. Microsoft's and Hong Kong's are Big5 with more characters.
 CHINESE = ("gb18030", "cp950", "big5hkscs")
 _CHINESE_MARKS = "，。、；：？！“”‘’（）《》「」『』—…　·﹏‧～"
+# Letters, digits and signs of ASCII, as wide as a Chinese character, and of two currencies.
+_FULL_WIDTH = "".join(map(chr, range(0xFF01, 0xFF5F))) + "￥￡"
 _WITH_ESCAPES = ("iso2022_jp", "iso2022_kr", "iso2022_jp_ext", "iso2022_jp_2004", "iso2022_jp_2")
 # Half by half, as Java and Oracle write in UTF-8 what takes a pair in UTF-16 (CESU-8).
 _PAIR = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
@@ -25,6 +27,7 @@ _NOT_THAI = re.compile(
 )
 _VOWEL_OR_SIGN = re.compile("[\u0e30-\u0e3a\u0e40-\u0e44\u0e47-\u0e4e]")
 _VOWELS = 0.22  # of Thai's letters, at least: it has from 0.25 to 0.52, by chance there are 0.15
+SHORT, FEWEST = 4000, 20  # bytes that tell UTF-16 by its characters, and how many of these
 _CHAOS = 0.1  # of charset-normalizer's measure: 0 for a text, 1 for none
 _ENOUGH = 0.8  # of the characters outside ASCII
 
@@ -38,8 +41,7 @@ def guessed_encoding(sample: bytes) -> str | None:
     if is_nearly_utf8(sample):
         return "utf-8"
     if sample.count(b"\0") > len(sample) / 20:  # UTF-16 without its mark: half of English is zeros
-        little = sample[1::2].count(b"\0") >= sample[::2].count(b"\0")
-        name = "utf-16-le" if little else "utf-16-be"
+        name = max(("utf-16-le", "utf-16-be"), key=lambda name: _usual_signs(sample, name))
         return name if _is_whole(sample, name) else None
     if _is_thai(sample):
         return "cp874"
@@ -84,6 +86,32 @@ def _is_whole(sample: bytes, encoding: str) -> bool:
         return False
 
 
+def chinese_in_utf_16(block: bytes) -> str | None:
+    """The order of its bytes, where a block is Chinese in UTF-16 without a mark.
+
+    In long paragraphs there are few zeros; and any bytes in pairs are some character.
+    """
+    for name in ("utf-16-le", "utf-16-be"):
+        text = block[:SHORT].decode(name, "replace")
+        share, pairs = _share_of_chinese(text)
+        if share > _ENOUGH and len(pairs) >= FEWEST and any(c in _CHINESE_MARKS for c in text):
+            return name if _is_whole(block, name) else None
+    return None
+
+
+def _usual_signs(sample: bytes, encoding: str) -> int:
+    """How many characters are much used: letters and spaces of ASCII, Chinese and its marks."""
+    text = sample.decode(encoding, "replace")
+    return sum(
+        (c.isalnum() or c.isspace() if c < "\x7f" else c in _CHINESE_MARKS or _is_everyday(c))
+        for c in text
+    )
+
+
+def _is_everyday(character: str) -> bool:
+    return "\u4e00" <= character <= "\u9fff" and _everyday(character) is not None
+
+
 def _is_thai(sample: bytes) -> bool:
     """Whether all of it is Thai as it can be spelled; its bytes alone look like Chinese ones."""
     try:
@@ -115,7 +143,12 @@ def _sole_candidate(sample: bytes) -> str | None:
         for match in rivals
     ):
         return None
-    return min(best.could_be_from_charset, key=_CANDIDATES.index)  # of those that read the same
+    name = min(best.could_be_from_charset, key=_CANDIDATES.index)  # of those that read the same
+    return (
+        name
+        if name not in ("gb18030", "big5") or _share_of_chinese(str(best))[0] > _ENOUGH
+        else None
+    )
 
 
 def _everyday_chinese(sample: bytes, encoding: str) -> float:
@@ -130,10 +163,8 @@ def _everyday_chinese(sample: bytes, encoding: str) -> float:
         0.0 where it is not enough to be sure.
     """
     text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
-    other = [c for c in text if c > "\x7f"]
-    pairs = [pair for c in other if "\u4e00" <= c <= "\u9fff" and (pair := _everyday(c))]
-    marks = sum(c in _CHINESE_MARKS for c in other)
-    if not pairs or len(pairs) + marks <= _ENOUGH * len(other):
+    share, pairs = _share_of_chinese(text)
+    if not pairs or share <= _ENOUGH:
         return 0.0
     if encoding == "gb18030":  # Korean lies in rows B0–C8
         typical = [gb[0] > 0xC8 for gb, _ in pairs if gb]
@@ -141,7 +172,19 @@ def _everyday_chinese(sample: bytes, encoding: str) -> float:
         typical = [big5[1] < 0x80 for _, big5 in pairs if big5]
     if not typical or sum(typical) <= 0.15 * len(typical):
         return 0.0
-    return (len(pairs) + marks) / len(other)
+    return share
+
+
+def _share_of_chinese(text: str) -> tuple[float, list[tuple[bytes, bytes]]]:
+    """Of the characters outside ASCII, those that are everyday Chinese or its marks.
+
+    Returns:
+        Their share, and of the Chinese ones what :func:`_everyday` gives.
+    """
+    other = _other_than_ascii(text)
+    pairs = [pair for c in other if "\u4e00" <= c <= "\u9fff" and (pair := _everyday(c))]
+    marks = sum(c in _CHINESE_MARKS or c in _FULL_WIDTH for c in other)
+    return (len(pairs) + marks) / max(1, len(other)), pairs
 
 
 def _everyday(character: str) -> tuple[bytes, bytes] | None:

@@ -17,7 +17,8 @@ from helpers.workflow.training_settings import FinetuneSettings
 from helpers.workflow.workspace import Workspace
 
 RUN = "run.json"
-READ_BY = ("unit", "text_field", "errors", "encoding")  # settings of split
+# Settings of split.
+READ_BY = ("unit", "chapter_pattern", "join_lines", "text_field", "errors", "encoding")
 LONGEST_PART = 30  # characters of what a folder's name says of one setting
 
 

@@ -1,0 +1,1 @@
+"""How a text is laid out: lines to paragraphs, and chapters to documents."""
