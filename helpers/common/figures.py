@@ -1,12 +1,14 @@
 """The course's figures: numbers in, a picture out that reads on light and dark pages."""
 
 import base64
+import functools
 import html
 import io
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.patheffects import withStroke
@@ -24,6 +26,20 @@ MARKERS = "osD^v"  # one more than colours, so that the two together come again 
 # No colour of letters can be read on both; so dark ones have a light edge, which white pages hide.
 # Where panels live, their style sheet turns the picture over on dark pages, and hides it there too.
 INK, EDGE, EDGE_WIDTH = "#1A1A1A", "#FFFFFF", 3  # the width in points
+
+
+# Fonts with Chinese characters, as systems have them: matplotlib's own has none.
+CHINESE = (
+    *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei"),
+    *("PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "SimHei", "Arial Unicode MS"),
+)
+
+
+@functools.cache
+def chinese_font() -> list[str]:
+    """The first of ``CHINESE`` that is here, if there is one."""
+    there = {*font_manager.get_font_names()}
+    return [name for name in CHINESE if name in there][:1]
 
 
 class Picture(Figure):
@@ -44,6 +60,7 @@ class Picture(Figure):
         for legend in self.findobj(Legend):
             legend.set_frame_on(False)
         for text in self.findobj(Text):
+            text.set_fontfamily(["DejaVu Sans", *chinese_font()])
             text.set_color(INK)
             text.set_path_effects([withStroke(linewidth=EDGE_WIDTH, foreground=EDGE)])
         target = io.BytesIO()

@@ -15,6 +15,7 @@ from matplotlib.text import Text
 
 from helpers.common import figures
 from helpers.common.figures import Picture
+from helpers.evaluation import figures as of_evaluation
 
 PAGES = ("#FFFFFF", "#111111")  # of JupyterLab's themes
 MADE: dict[str, Callable[[], Picture]] = {
@@ -24,9 +25,17 @@ MADE: dict[str, Callable[[], Picture]] = {
     "rate": lambda: figures.learning_rate([(0, 0.0), (5, 1e-3), (9, 0.0)]),
     "curve": lambda: figures.learning_curve([(1, 5.0), (2, 4.0)], [(2, 4.5)]),
     "curves": lambda: figures.learning_curves([(f"run {n}", [(1, n)], [(1, n)]) for n in range(9)]),
-    "before": lambda: figures.before_and_after(
+    "before": lambda: of_evaluation.before_and_after(
         dict.fromkeys(("base", "fine-tuned", "c", "d"), ((5, 4.9, 5.1), (4, None, None))),
         dict.fromkeys(("base", "fine-tuned", "c", "d"), ((0.1, 0, 0.2), (0.3, None, None))),
+    ),
+    "labels": lambda: of_evaluation.by_labels(
+        {name: [(16, (0.3, 0.2, 0.4)), (80, (0.5, None, None))] for name in ("base", "tuned")}, 0.4
+    ),
+    "no labels": lambda: of_evaluation.by_labels({}, 0.0),
+    "classes": lambda: of_evaluation.confusions(
+        ["a", "天气", "a long name of a class " * 9],
+        {"base": np.eye(3, dtype=int), "b": [[9] * 3] * 3},
     ),
     "words": lambda: figures.tokens_per_word([(1, 5), (3, 3)]),
     "scripts": lambda: figures.tokens_per_character([("Latin", 0.3), ("Han", 2.1)]),

@@ -16,7 +16,7 @@ from helpers.common.report import Report
 from helpers.common.symbols import SPLITS, UNK
 from helpers.ids.binary_files import binarize_file, read_lines
 from helpers.ids.data_bin import binarized_files, preprocess_command
-from helpers.stages import prepare as module
+from helpers.stages import binarize as module
 from helpers.stages.binarize import prepare_file
 from helpers.stages.road import ROAD
 from helpers.text.chunks import Chunk, chunks_of

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -18,15 +19,20 @@ from helpers.stages.road import ROAD
 from helpers.workflow.settings import SplitSettings, TaskSettings
 from helpers.workflow.workspace import Workspace
 
-TOPICS = {"天气": "今天下雨，明天下雪。", "software": "The function returns an array."}
+TOPICS = {
+    "天气": ("今天", "明天", "下雨", "下雪", "多云", "有风", "很冷", "北方", "南方", "山里"),
+    "software": ("function", "array", "returns", "module", "value", "name", "of", "the", "list"),
+}
 
 
 def write_texts(folder: Path, number: int = 30) -> Path:
     """A folder for each class; its texts are told apart by their letters."""
-    for name, sentence in TOPICS.items():
+    for name, words in TOPICS.items():
         (folder / name).mkdir(parents=True)
         for i in range(number):
-            (folder / name / f"{i}.txt").write_text(f"{sentence} {i}\n{sentence}\n", "utf-8")
+            chosen = [*Random(i).choices(words, k=20)]
+            text = f"{' '.join(chosen)}\nThis is the second line.\n"
+            (folder / name / f"{i}.txt").write_text(text, "utf-8")
     return folder
 
 
@@ -86,7 +92,8 @@ def test_how_texts_are_read_belongs_to_the_result(copied: Workspace) -> None:
     (copied.root / "other.txt").write_text("Another text.\nOf three lines.\nWhich are split.\n")
     split_anew(copied, copied.root / "other.txt", unit="line")
     lines = ROAD.run("task", copied, settings)
-    assert not lines.reused and lines.classes[0][1] == 31  # the second lines are one text
+    assert not lines.reused and lines.classes[0][1] == 30
+    assert "Left out: 1 text with two different classes." in lines.notes  # the second lines
 
 
 def test_a_further_model_stands_in_the_same_table(copied: Workspace) -> None:
