@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import font_manager
+from matplotlib import font_manager, rc_context
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.patheffects import withStroke
@@ -52,7 +52,11 @@ class Picture(Figure):
         super().__init__(figsize=(width, height), dpi=110, layout="constrained", facecolor="none")
 
     def _repr_png_(self) -> bytes:
-        self.draw_without_rendering()  # which makes the ticks and their numbers
+        fonts = ["DejaVu Sans", *chinese_font()]
+        for text in self.findobj(Text):
+            text.set_fontfamily(fonts)
+        with rc_context({"font.family": fonts}):
+            self.draw_without_rendering()  # which makes the ticks and their numbers
         for axes in self.axes:
             axes.set_facecolor("none")
             axes.tick_params(which="both", color=GREY)
@@ -60,7 +64,7 @@ class Picture(Figure):
         for legend in self.findobj(Legend):
             legend.set_frame_on(False)
         for text in self.findobj(Text):
-            text.set_fontfamily(["DejaVu Sans", *chinese_font()])
+            text.set_fontfamily(fonts)
             text.set_color(INK)
             text.set_path_effects([withStroke(linewidth=EDGE_WIDTH, foreground=EDGE)])
         target = io.BytesIO()
