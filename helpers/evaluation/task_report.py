@@ -53,13 +53,13 @@ class TaskReport(Report):
             return ("task",), [("none",)]
         most = max(score.labels for score in self.scores)
         head = (
-            *("learned from", "model", "right", "macro-F1"),
+            *("learned from", "model", "right, 95 %", "macro-F1, 95 %"),
             *("more right than the base, 95 %", "macro-F1 more, 95 %"),
         )
         rows = [
             (
                 *(f"{'all ' * (score.labels == most)}{score.labels:,}", score.model),
-                *(f"{score.accuracy.value:.1%}", f"{score.f1.value:.3f}"),
+                *(score.accuracy.told("{:.1%}"), score.f1.told("{:.3f}")),
                 score.gain.told("{:+.1%}") if score.gain else "",
                 score.f1_gain.told("{:+.3f}") if score.f1_gain else "",
             )

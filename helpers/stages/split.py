@@ -39,7 +39,7 @@ from helpers.text.division import (
 from helpers.text.documents import passages
 from helpers.text.files import Found, not_read, text_files
 from helpers.text.inputs import Input, inputs_of, look_at, of_empty, refuse_unused
-from helpers.text.places import Leaks, Places, leaks_of
+from helpers.text.places import Leaks, Places, leaks_of, where_they_differ
 from helpers.text.splitter import Splitter
 from helpers.text.tasks import PASSES
 from helpers.text.variants import Variants
@@ -126,7 +126,10 @@ def _report(
         duplicates=duplicates,
         wrapped=wrapped,
         leaks=counts_of_leaks,
-        examples=tuple((begun[a], begun[b], like) for a, b, like in leaks.pairs) if leaks else (),
+        examples=tuple(
+            (*where_they_differ(begun[a], begun[b]), like)
+            for a, b, like in (leaks.pairs if leaks else ())
+        ),
         dropped=dropped,
         notes=(
             *of_empty(files, splitter.found, faults),

@@ -26,7 +26,8 @@ class SplitReport(Report):
         replaced: places in these files that were no characters.
         leaks: how many documents of valid and of test have a near-duplicate in train; empty where
             that was not looked at.
-        examples: of these, and of what they resemble in train, the beginnings; how similar.
+        examples: of these, and of what they resemble in train, where they begin to differ; how
+            similar, as it is estimated.
         dropped: near-duplicates that were left out.
     """
 
@@ -81,8 +82,11 @@ class SplitReport(Report):
         if not self.examples:
             return None
         head = (f"in {SPLITS[2 if self.leaks[1] else 1]}", "in train", "similarity")
-        rows = [(here, there, f"{similarity:.2f}") for here, there, similarity in self.examples]
-        return Grid(head, rows, "Some near-duplicates side by side: how they begin")
+        rows = [
+            (here, there, f"{similarity if here == there else min(similarity, 0.99):.2f}")
+            for here, there, similarity in self.examples
+        ]
+        return Grid(head, rows, "Some near-duplicates side by side, where they begin to differ")
 
     def _of_inputs(self, values: Sequence, otherwise: object) -> Sequence:
         """A value for each file; a record of another version of the course may have none."""

@@ -14,7 +14,8 @@ from helpers.workflow.settings import NO_SHARE, SplitSettings
 
 MOST = 1_000_000  # documents that are looked at without being asked for: memory
 EXAMPLES = 3
-SHOWN = 90  # characters of an example
+SHOWN, BEFORE = 90, 30  # characters of an example, and before the place where two part
+HELD = 20_000  # characters of a document in which that place is looked for
 
 
 class Places(NamedTuple):
@@ -182,5 +183,23 @@ def leaks_of(signatures: np.ndarray, found: Places) -> Leaks:
 
 def beginning_of(document: str) -> str:
     """The first characters of a document, on one line."""
-    text = " ".join(document[: 4 * SHOWN].split())
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return " ".join(document[:HELD].split())
+
+
+def where_they_differ(one: str, other: str) -> tuple[str, str]:
+    """Two documents, each on a line, from a little before the place where they part.
+
+    From their beginning, where all that is given is the same.
+
+    >>> where_they_differ("a" * 99 + " one", "a" * 99 + " two")[0]
+    '…aaaaaaaaaaaaaaaaaaaaaaaaaaaaa one'
+    """
+    parts = (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    end = min(len(one), len(other)) if len(one) != len(other) else 0
+    start = max(0, next(parts, end) - BEFORE)
+    if start < BEFORE:
+        start = 0
+    return tuple(
+        f"{'…' * (start > 0)}{text[start : start + SHOWN]}{'…' * (len(text) > start + SHOWN)}"
+        for text in (one, other)
+    )

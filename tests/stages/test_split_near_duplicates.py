@@ -76,8 +76,9 @@ def test_what_is_kept_is_divided_as_ever_and_told(with_texts: Callable[..., Work
     assert 1 <= len(report.examples) <= 3
     for here, there, similarity in report.examples:
         assert here[:20] == there[:20] and 0.8 <= similarity < 1
-        assert any(" ".join(text.split()).startswith(here[:-1]) for text in known[1])
-        assert any(" ".join(text.split()).startswith(there[:-1]) for text in found["train"])
+        assert here != there
+        assert any(here.strip("…") in " ".join(text.split()) for text in known[1])
+        assert any(there.strip("…") in " ".join(text.split()) for text in found["train"])
     page = report._repr_html_()
     assert "<th style='text-align:left;white-space:pre-wrap'>in test</th>" in page
     assert report.examples[0][0] in page and report.examples[0][0] in str(report)
@@ -192,7 +193,10 @@ def test_long_documents_are_near_duplicates_as_well(with_texts: Callable[..., Wo
         if report.leaks[1]:
             break
     ((here, there, similarity),) = report.examples
-    assert here == there == " ".join(long[:400].split())[:90] + "…" and similarity > 0.99
+    assert {"77 and", "seventy-seven or"} == {
+        part for part in ("77 and", "seventy-seven or") if part in here or part in there
+    }
+    assert here.startswith("…") and here[:30] == there[:30] and similarity > 0.99
 
 
 def test_with_too_many_documents_it_is_not_looked_at_and_said(
