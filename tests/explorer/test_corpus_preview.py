@@ -57,7 +57,7 @@ def test_chapters_and_joined_lines_are_shown(with_texts: Texts):
     workspace = with_texts(a=text)
     assert look(workspace).files[0].documents == 11
     assert any(
-        "look wrapped to a fixed width: a.txt (75 columns)" in note
+        "look wrapped to a fixed width: a.txt (74 columns)" in note
         for note in look(workspace).notes
     )
     seen = look(workspace, unit="chapter", join_lines=True)
