@@ -13,7 +13,7 @@ from helpers.common.names import spelled
 from helpers.common.report import enumerated
 from helpers.text.decoding.damage import about
 from helpers.text.files import Found, not_read, text_files
-from helpers.text.inputs import Input, input_of, look_at, of_empty, read_as
+from helpers.text.inputs import input_beside, look_at, of_empty
 from helpers.training.runs.run import read_by
 from helpers.workflow.settings import SplitSettings
 from helpers.workflow.training_settings import FinetuneSettings
@@ -60,7 +60,7 @@ class GeneralText:
         split = _split(workspace)
         self.found = _found(workspace, settings, split)
         with _how_it_is_read():
-            self.inputs = [_input_of(file, split) for file in self.found.files]
+            self.inputs = [input_beside(file, split) for file in self.found.files]
         self.faults = [file.faults() for file in self.inputs]
         self.numbers = [0] * len(self.inputs)  # of documents
 
@@ -102,14 +102,6 @@ def _found(workspace: Workspace, settings: FinetuneSettings, split: SplitSetting
 def _split(workspace: Workspace) -> SplitSettings:
     """How texts are read in this workspace; where the student has brought them, as usual."""
     return SplitSettings(**read_by(workspace))
-
-
-def _input_of(file: Path, split: SplitSettings) -> Input:
-    """How it is read; in the encoding of the student's own texts only where none can be told."""
-    try:
-        return input_of(file, "auto", *read_as(split))
-    except CourseError:
-        return input_of(file, split.encoding, *read_as(split))
 
 
 @contextlib.contextmanager

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from helpers.text.near_duplicates import spaceless
+
 GRAM = 24
 BITS = 24  # of a table that says which runs need not be looked for
-_SPACES = b" \t\n\v\f\r\x1c\x1d\x1e\x1f"
 _ODD = np.random.default_rng(1).integers(1 << 63, size=4, dtype=np.uint64) * 2 + 1
 
 
@@ -24,35 +25,29 @@ def shares_within(texts: Sequence[str], others: Iterable[str]) -> np.ndarray:
     >>> shares_within(["It stands there, word for word."], ["It stands there,\\nword for word."])
     array([1.])
     """
-    spaceless = [_spaceless(text) for text in texts]
-    short = {text: False for text in spaceless if len(text) < GRAM}
-    runs = [_runs(text) for text in spaceless]
+    bare = [spaceless(text) for text in texts]
+    short = {text: False for text in bare if len(text) < GRAM}
+    runs = [_runs(text) for text in bare]
     wanted = np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *runs]))
     there = np.zeros(len(wanted), dtype=bool)
     may_be = np.zeros(1 << BITS, dtype=bool)
     may_be[wanted >> np.uint64(64 - BITS)] = True
     for other in others:
-        found = _runs(_spaceless(other))
+        found = _runs(spaceless(other))
         found = found[may_be[found >> np.uint64(64 - BITS)]]
         if len(wanted):
             places = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
             there[places[wanted[places] == found]] = True
         if short:
-            for line in map(_spaceless, other.split("\n")):
+            for line in map(spaceless, other.split("\n")):
                 if line in short:
                     short[line] = True
     return np.array(
         [
             there[np.searchsorted(wanted, its)].mean() if len(its) else float(short[text])
-            for text, its in zip(spaceless, runs, strict=True)
+            for text, its in zip(bare, runs, strict=True)
         ]
     )
-
-
-def _spaceless(text: str) -> bytes:
-    if not text.isascii():
-        text = "".join(text.split())
-    return text.encode("utf-8", "surrogatepass").translate(None, _SPACES)
 
 
 def _runs(text: bytes) -> np.ndarray:

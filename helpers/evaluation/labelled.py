@@ -16,7 +16,7 @@ from helpers.text.decoding.archives import endings
 from helpers.text.decoding.damage import Faults, about
 from helpers.text.division import as_written, hash_of
 from helpers.text.documents import passages
-from helpers.text.inputs import Input, inputs_of
+from helpers.text.inputs import Input, input_beside
 from helpers.text.near_duplicates import groups_of, signatures
 from helpers.text.records import NAME_CLASS, Labels
 from helpers.tokens.wrap import shortened
@@ -95,61 +95,63 @@ def task_of(
     Raises:
         CourseError: a file cannot be read, or its records have no such field.
     """
-    sources = [_input(file, read_as) for file in files]
+    sources = [input_beside(file, read_as) for file in files]
     by_name = [s for s in sources if s.kind not in RECORDS or not settings.label_field]
     if by_name == sources and len({class_of(file, folder) for file in files}) < 2:
         return no_task(f"All of the texts are of one class, {class_of(files[0], folder)}. {OTHERS}")
     found, notes = _labelled(sources, folder, read_as, settings.label_field)
     if by_name and all(source.path.parent == folder for source in by_name):
         notes.append("The class of a text is the name of its file, since no folders are there.")
+    texts, new, more = _chosen(found, settings, trained_on)
+    notes += more
+    if why_not := _why_no_task(texts, found, new):
+        return no_task(why_not, *notes)
+    notes.append(
+        f"Judged are {len(new):,} of {len(texts):,} texts: those of which less than {SAME:.0%} "
+        "stands in what the models were trained on. From the others the classifier learns."
+    )
+    groups = groups_of(signatures(texts))
+    if len(np.unique(groups)) < FOLDS:
+        why_not = f"The texts with a class are near-duplicates of each other. {OTHERS}"
+        return no_task(why_not, *notes)
+    sizes = Counter(found[text] for text in texts)
+    classes = tuple(sorted(sizes, key=lambda name: (-sizes[name], name)))
+    labels = np.array([classes.index(found[text]) for text in texts])
+    is_new = np.array([text in new for text in texts])
+    return Task(texts, classes, labels, is_new, groups, tuple(notes))
+
+
+def _chosen(
+    labels: Mapping[str, str], settings: TaskSettings, trained_on: Sequence[Path]
+) -> tuple[list[str], set[str], list[str]]:
+    """The texts that are taken, in an order by lot; which of them are new; and what to say."""
     key = str(settings.seed).encode()
-    order = sorted(found, key=lambda text: hash_of((text,), key))
-    texts, left_out = _of_classes(order, found)
-    notes += left_out
+    texts, notes = _of_classes(sorted(labels, key=lambda text: hash_of((text,), key)), labels)
     is_new = _shares_seen(texts, trained_on) < SAME
     kept = _some(is_new, settings.max_documents)
     if len(kept) < len(texts):
         notes.append(
-            f"Read were {len(kept):,} of {len(texts):,} documents by lot, those that may be judged "
-            "first; max_documents says how many."
+            f"Of {len(texts):,} documents {len(kept):,} were read, by lot, those that may be "
+            "judged first; max_documents says how many."
         )
-    new = {text for text, is_it in zip(texts, is_new, strict=True) if is_it}
-    texts, left_out = _of_classes([texts[i] for i in kept], found)
-    notes += left_out
-    sizes = Counter(found[text] for text in texts)
-    if len(sizes) < 2:
-        return no_task(
-            f"There are no two classes with {FOLDS} documents or more in the {len(found):,} texts: "
-            f"there is no task to learn. {OTHERS}",
-            *notes,
-        )
-    is_new = np.array([text in new for text in texts])
-    if is_new.sum() < FOLDS:
-        return no_task(
-            f"Of the {len(texts):,} texts with a class only {is_new.sum()} are new to the models: "
-            "that is too few to judge by. Give the test split a larger share, or name other texts.",
-            *notes,
-        )
-    notes.append(
-        f"Judged are {is_new.sum():,} of {len(texts):,} texts: those of which less than {SAME:.0%} "
-        "stands in what the models were trained on. From the others the classifier learns."
-    )
-    classes = tuple(sorted(sizes, key=lambda name: (-sizes[name], name)))
-    groups = groups_of(signatures(texts))
-    if len(np.unique(groups)) < FOLDS:
-        return no_task(
-            f"The texts with a class are near-duplicates of each other. {OTHERS}", *notes
-        )
-    labels = np.array([classes.index(found[text]) for text in texts])
-    return Task(texts, classes, labels, is_new, groups, tuple(notes))
+    new = {texts[i] for i in kept if is_new[i]}
+    texts, left_out = _of_classes([texts[i] for i in kept], labels)
+    return texts, new.intersection(texts), notes + left_out
 
 
-def _input(file: Path, read_as: SplitSettings) -> Input:
-    """How it is read; in the encoding of the split's texts only where none can be told."""
-    try:
-        return inputs_of([file], read_as.model_copy(update={"encoding": "auto"}))[0]
-    except CourseError:
-        return inputs_of([file], read_as)[0]
+def _why_no_task(texts: Sequence[str], labels: Mapping[str, str], new: set[str]) -> str:
+    """Empty, where there is one."""
+    if len({labels[text] for text in texts}) < 2:
+        return (
+            f"There are no two classes with {FOLDS} documents or more in the {len(labels):,} "
+            f"texts: there is no task to learn. {OTHERS}"
+        )
+    if len(new) < FOLDS:
+        return (
+            f"Of the {len(texts):,} texts with a class only {len(new)} are new to the models: that "
+            "is too few to judge by. Give the test split a larger share, or name other texts."
+        )
+    return ""
 
 
 def _labelled(

@@ -144,6 +144,14 @@ def files_of_other(workspace: Workspace, name: str) -> list[Path]:
     return sources.inputs(str(place), "", workspace)
 
 
+def files_compared(workspace: Workspace, settings: EvaluateSettings | TaskSettings) -> list[Path]:
+    """The files of base, fine-tuned and further models; a model that is missing is among them."""
+    config = workspace.hf / "config.json"
+    hf = files_of(workspace.hf) if is_huggingface(workspace.hf) else [config]
+    others = [file for name in settings.models for file in files_of_other(workspace, name)]
+    return [workspace.base_model, workspace.base_dict, *hf, *dict.fromkeys(others)]
+
+
 def check_others(workspace: Workspace, settings: EvaluateSettings | TaskSettings) -> None:
     """Refuse further models that cannot be there, unless the workspace itself may make them yet.
 

@@ -30,9 +30,8 @@ from helpers.ids.data_bin import data_folders
 from helpers.ids.dictionary import Dictionary
 from helpers.machine.devices import chosen
 from helpers.machine.resources import capability, machine
-from helpers.models.hf.config import files_of, is_huggingface
 from helpers.sharing.results import write_results
-from helpers.stages.both_models import BothModels, check_others, files_of_other, read_all
+from helpers.stages.both_models import BothModels, check_others, files_compared, read_all
 from helpers.text.documents import lines as text_lines
 from helpers.text.documents import passages
 from helpers.text.near_duplicates import have_near_duplicates
@@ -249,17 +248,13 @@ def _compared_files(job: Job) -> dict:
 
 
 def _inputs(workspace: Workspace, settings: EvaluateSettings) -> list[Path]:
-    config = workspace.hf / "config.json"  # which is missed, where there is none
-    hf = files_of(workspace.hf) if is_huggingface(workspace.hf) else [config]
     folders = data_folders(workspace.data_bin)
     trained = [folder / f"train.{kind}" for folder in folders for kind in ("bin", "idx")]
     trained.append(folders[0] / "dict.txt")
-    others = [file for name in settings.models for file in files_of_other(workspace, name)]
     return [
-        *(workspace.base_model, workspace.base_dict, *hf, workspace.raw("test")),
+        *(*files_compared(workspace, settings), workspace.raw("test")),
         *(trained if all(map(Path.is_file, trained)) else ()),
         *(text for text in [workspace.raw("train")] if text.is_file()),
-        *(file for file in dict.fromkeys(others)),
     ]
 
 

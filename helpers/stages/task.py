@@ -20,27 +20,24 @@ from helpers.evaluation.labelled import FOLDS, Task, no_task, task_of
 from helpers.evaluation.report import MODELS
 from helpers.evaluation.task_report import TaskReport, task_judgement
 from helpers.evaluation.vectors import as_read, vectors
-from helpers.models.hf.config import files_of, is_huggingface
 from helpers.sharing.results import write_results
-from helpers.stages.both_models import check_others, files_of_other, read_all
+from helpers.stages.both_models import check_others, files_compared, read_all
 from helpers.stages.sample import is_named
 from helpers.text.files import not_read, text_files
+from helpers.training.runs.run import read_by
 from helpers.workflow.definition import Job, Stage
 from helpers.workflow.settings import SplitSettings, TaskSettings
 from helpers.workflow.workspace import Workspace
 
 TRAINED_ON = ("train", "valid")  # by valid the checkpoint was chosen
-READ_BY = (
-    *("txt_files", "unit", "chapter_pattern", "join_lines", "text_field", "encoding", "errors"),
-    "max_line_tokens",
-)
 MOST = 100_000_000  # bytes of a corpus in which classes are looked for without being asked to
 
 
 def _read_as(workspace: Workspace) -> SplitSettings:
     """How the workspace's texts were read; as the course does it where nothing is recorded."""
     recorded = workspace.record.entry("split").settings
-    return SplitSettings(**{name: recorded[name] for name in READ_BY if name in recorded})
+    more = {name: recorded[name] for name in ("txt_files", "max_line_tokens") if name in recorded}
+    return SplitSettings(**read_by(workspace), **more)
 
 
 def _texts(workspace: Workspace, settings: TaskSettings) -> tuple[list[Path], list[str]]:
@@ -146,12 +143,9 @@ def _of(job: Job) -> dict:
 
 
 def _inputs(workspace: Workspace, settings: TaskSettings) -> list[Path]:
-    config = workspace.hf / "config.json"  # which is missed, where there is none
-    hf = files_of(workspace.hf) if is_huggingface(workspace.hf) else [config]
-    others = [file for name in settings.models for file in files_of_other(workspace, name)]
     raws = [workspace.raw(split) for split in TRAINED_ON]
     texts, _ = _texts(workspace, settings)
-    return [workspace.base_model, workspace.base_dict, *hf, *raws, *dict.fromkeys(others), *texts]
+    return [*files_compared(workspace, settings), *raws, *texts]
 
 
 TASK = Stage(
@@ -163,9 +157,7 @@ TASK = Stage(
     inputs=_inputs,
     outputs=lambda workspace: [workspace.task],
     work=_work,
-    also=lambda workspace, settings: {
-        "read_as": _read_as(workspace).model_dump(mode="json", include={*READ_BY})
-    },
+    also=lambda workspace, settings: {"read_as": _read_as(workspace).model_dump(mode="json")},
     check=_check,
     after=("base", "split", "convert"),
     then=lambda workspace, settings: write_results(workspace),

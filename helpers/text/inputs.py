@@ -173,6 +173,19 @@ def inputs_of(files: Iterable[Path], settings: SplitSettings) -> list[Input]:
     return [input_of(file, settings.encoding, *how) for file in files]
 
 
+def input_beside(file: Path, settings: SplitSettings) -> Input:
+    """How a further file is read, as the split's texts are but for its encoding, which is found.
+
+    Raises:
+        CourseError: as :func:`input_of`, in the split's encoding where none can be told.
+    """
+    how = read_as(settings)
+    try:
+        return input_of(file, "auto", *how)
+    except CourseError:
+        return input_of(file, settings.encoding, *how)
+
+
 def look_at(file: Path, settings: SplitSettings) -> None:
     """Read the beginning of a file, as it will be read; where its encoding is open, as UTF-8.
 

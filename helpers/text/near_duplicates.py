@@ -43,7 +43,7 @@ def signatures(documents: Sequence[str]) -> np.ndarray:
     """The signatures of documents: (documents, PERMUTATIONS), uint32."""
     found = np.empty((len(documents), PERMUTATIONS), dtype=np.uint32)
     is_long = np.array([len(document) > PIECE for document in documents], dtype=bool)
-    short = [_spaceless(text) for text in documents if len(text) <= PIECE]
+    short = [spaceless(text) for text in documents if len(text) <= PIECE]
     if short:
         found[~is_long] = _of_bytes(short)
     for number in np.flatnonzero(is_long):
@@ -62,7 +62,7 @@ class LongSignature:
         self._rest = b""  # what the next n-grams begin with
 
     def add(self, text: str) -> None:
-        self._rest += _spaceless(text)
+        self._rest += spaceless(text)
         if len(self._rest) >= GRAM:
             here = _of_bytes([self._rest])[0]
             self._found = here if self._found is None else np.minimum(self._found, here)
@@ -81,7 +81,8 @@ def _of_pieces(text: str) -> np.ndarray:
     return whole.value
 
 
-def _spaceless(text: str) -> bytes:
+def spaceless(text: str) -> bytes:
+    """A text in UTF-8 without its white space."""
     if not text.isascii():
         text = "".join(text.split())
     return text.encode("utf-8", "surrogatepass").translate(None, _SPACES)

@@ -259,6 +259,6 @@ def test_of_many_texts_some_are_taken_by_lot_and_that_is_said(tmp_path: Path) ->
     rows = [(f"{c} {i}", c) for c in CLASSES for i in range(50)]
     file = put(tmp_path / "a.jsonl", jsonl(rows))
     task = found([file], label_field="stars", max_documents=30)
-    assert len(task.texts) == 30 and any("30 of 100" in note for note in task.notes)
+    assert len(task.texts) == 30 and any("Of 100 documents 30" in note for note in task.notes)
     other = found([file], label_field="stars", max_documents=30, seed=2)
     assert {*other.texts} != {*task.texts}
